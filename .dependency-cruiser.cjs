@@ -1,0 +1,57 @@
+// The import table of docs/architecture.md, as a check: what a part may import besides itself and its libraries.
+const may = {
+  contracts: [],
+  keys: ['contracts'],
+  sdk: ['contracts'],
+  server: ['contracts', 'keys'],
+  bootstrap: ['contracts', 'sdk', 'keys'],
+  constructs: ['contracts'],
+  stacks: ['contracts', 'constructs'],
+};
+const parts = Object.keys(may);
+const libraries = {
+  contracts: '^(zod)$',
+  keys: '^(zod)$',
+  sdk: '^(zod)$',
+};
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true, dependencyTypesNot: ['type-only'] } },
+    { name: 'not-resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    ...parts.map((part) => ({
+      name: `${part}-imports-only-its-own`,
+      comment: `${part}/ may import ${[part, ...may[part]].join(', ')}`,
+      severity: 'error',
+      from: { path: `^${part}/` },
+      to: { path: `^(${parts.filter((p) => p !== part && !may[part].includes(p)).join('|')}|test|bench|tools|bin)/` },
+    })),
+    ...Object.entries(libraries).map(([part, allowed]) => ({
+      name: `${part}-libraries`,
+      comment: `${part}/ stays importable anywhere: no other library than ${allowed}`,
+      severity: 'error',
+      from: { path: `^${part}/` },
+      to: { dependencyTypes: ['npm', 'npm-dev', 'npm-peer', 'npm-optional'], pathNot: 'node_modules/zod/' },
+    })),
+    {
+      name: 'store-alone-speaks-sql',
+      comment: 'services hold the rules and know no database driver; stores do',
+      severity: 'error',
+      from: { path: '^server/[^/]+/(service|routes)\\.ts$' },
+      to: { path: 'node_modules/pg/' },
+    },
+    {
+      name: 'service-knows-no-http',
+      severity: 'error',
+      from: { path: '^server/[^/]+/(service|store)\\.ts$' },
+      to: { path: 'node_modules/(fastify|@fastify)/' },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'types', 'node', 'default'] },
+  },
+};
