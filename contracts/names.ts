@@ -1,0 +1,112 @@
+import { z } from 'zod';
+
+/** What may be called what: the one place for the shapes of slugs, keys, paths and ids (HIP-27, "Secret Organization Model"). */
+
+const SLUG = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
+
+/** Organization, project, environment or role slug: 1 to 64 characters (HIP-27 has `zen`, Infisical wants 5). */
+export const Slug = z
+  .string()
+  .min(1, 'a slug has 1 to 64 characters')
+  .max(64, 'a slug has 1 to 64 characters')
+  .regex(SLUG, 'a slug is made of lower-case letters, digits and single hyphens between them');
+
+/** The environments that every project starts with (HIP-27, "Environments"). */
+export const defaultEnvironments = [
+  { slug: 'dev', name: 'Development' },
+  { slug: 'staging', name: 'Staging' },
+  { slug: 'prod', name: 'Production' },
+] as const;
+
+/** HIP-27 writes both `prod` and `production`: they are one environment, and answers say `prod`. */
+const ALIASES: Readonly<Record<string, string>> = { production: 'prod' };
+
+/** The environment that a slug names: itself, or the one it is an alias of. */
+export function canonicalEnvironment(slug: string): string {
+  return ALIASES[slug] ?? slug;
+}
+
+/** Whether a slug is taken by an alias, so that no environment can be created under it. */
+export function isEnvironmentAlias(slug: string): boolean {
+  return slug in ALIASES;
+}
+
+/** An environment as a caller names it; comes out under its own slug (`production` as `prod`). */
+export const EnvironmentSlug = Slug.transform(canonicalEnvironment);
+
+// Control characters would make log lines and shell exports ambiguous; a lone surrogate cannot be stored as UTF-8.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is the point
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
+
+function isPlainText(text: string): boolean {
+  return text.isWellFormed() && !CONTROL.test(text);
+}
+
+/** The name of a secret within its folder: 1 to 255 characters, none of them `/`, `:` or a control character. */
+export const SecretKey = z
+  .string()
+  .min(1, 'a key name has 1 to 255 characters')
+  .max(255, 'a key name has 1 to 255 characters')
+  .refine(isPlainText, 'a key name holds no control characters')
+  .refine((name) => !/[/:]/.test(name), 'a key name holds no "/" and no ":"')
+  .refine((name) => name.trim() === name, 'a key name neither starts nor ends with white space');
+
+/** Longest value of one secret, in bytes of UTF-8. Kubernetes holds 1 MiB in a whole Secret. */
+export const MAX_VALUE_BYTES = 1_000_000;
+
+const isStorable = (text: string) => text.isWellFormed() && !text.includes('\u0000');
+
+/** A secret's value, kept byte for byte. NUL is refused: neither an environment variable nor Postgres text can hold it. */
+export const SecretValue = z
+  .string()
+  .refine(isStorable, 'a value is well-formed Unicode text without NUL')
+  .refine(
+    (value) => new TextEncoder().encode(value).length <= MAX_VALUE_BYTES,
+    `a value has at most ${MAX_VALUE_BYTES} bytes`,
+  );
+
+/** Free text of people: comments, descriptions. */
+export const FreeText = (max: number) => z.string().max(max).refine(isStorable, 'well-formed Unicode text without NUL');
+
+/** A name for people, in one line. */
+export const DisplayName = z.string().trim().min(1).max(64).refine(isPlainText, 'a name holds no control characters');
+
+/** One folder's name. */
+export const FolderName = z
+  .string()
+  .min(1)
+  .max(255)
+  .regex(/^[A-Za-z0-9_-]+$/, 'a folder name is made of letters, digits, "-" and "_"');
+
+const PATH = /^(?:\/[A-Za-z0-9_-]{1,255})*\/?$/;
+
+/** An absolute folder path; comes out without a trailing slash (`/` stays). At most 1,024 characters, 32 levels. */
+export const FolderPath = z
+  .string()
+  .max(1024)
+  .regex(PATH, 'a path is absolute, and its segments are made of letters, digits, "-" and "_"')
+  .transform((path) => (path === '' || path === '/' ? '/' : path.replace(/\/$/, '')))
+  .refine((path) => path.split('/').length <= 33, 'a path has at most 32 levels');
+
+export const Uuid = z.string().regex(/^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i, 'not an id: a UUID is expected');
+
+/** An e-mail address, lower-cased: one person is one account, however the address was typed. */
+export const Email = z
+  .string()
+  .trim()
+  .max(254)
+  .transform((address) => address.toLowerCase())
+  .refine(
+    (address) => isPlainText(address) && /^[^\s@]+@[^\s@.]+(?:\.[^\s@.]+)*$/.test(address),
+    'not an e-mail address',
+  );
+
+/** Infisical's clients send booleans in queries as the literal words, and often as an empty string. */
+export const QueryBoolean = z
+  .enum(['true', 'false', '', '1', '0'])
+  .optional()
+  .transform((word) => word === 'true' || word === '1');
+
+/** Real clients send `""` where they mean "not given". */
+export const orAbsent = <Schema extends z.ZodType>(schema: Schema) =>
+  z.preprocess((given) => (given === '' || given === null ? undefined : given), schema.optional());
