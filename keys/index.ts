@@ -1,0 +1,26 @@
+export {
+  type AccessTokenClaims,
+  type SigningKeys,
+  signAccessToken,
+  signingKeys,
+  verifyAccessToken,
+} from './access-token.ts';
+export { newAuditSigningKey } from './audit-signing.ts';
+export { parseAuthSecret } from './auth-secret.ts';
+export {
+  clientSecretMac,
+  clientSecretPrefix,
+  isClientSecretShape,
+  newClientSecret,
+  newClientSecretMacKey,
+} from './client-secret.ts';
+export { type AuthLabel, deriveFromAuthSecret, deriveKey, type KeyLabel } from './derive.ts';
+export { KeyFormatError, SealBroken, TokenInvalid, type TokenRefusal, UnknownFormat } from './errors.ts';
+export { contentTag } from './etag.ts';
+export { sameMac } from './mac.ts';
+export { MemorySeal } from './memory-seal.ts';
+export { checkProof, makeProof, type ProofResult, type ProvenRequest } from './proof.ts';
+export { keyCheck, parseRootKey, rootFingerprint } from './root-key.ts';
+export { newDataKey, openValue, type Place, sealValue } from './seal.ts';
+export type { AuthSecret, DataKey, RootKey } from './secret.ts';
+export { unwrapKey, type WrapContext, type WrapLabel, wrapKey } from './wrap.ts';
