@@ -1,0 +1,123 @@
+import type { z } from 'zod';
+import {
+  type ClientSecret,
+  ClientSecretAnswer,
+  ClientSecretsAnswer,
+  IdentityAnswer,
+  type IdentityMembership,
+  IdentityMembershipsAnswer,
+  NewClientSecretAnswer,
+  ProjectIdentitiesAnswer,
+  ProjectIdentityAnswer,
+  type ProjectIdentityMembership,
+  ProjectIdentityRolesAnswer,
+  type UniversalAuth,
+  UniversalAuthAnswer,
+} from '../contracts/identities.ts';
+import type { OrganizationRole, ProjectRole } from '../contracts/roles.ts';
+import type { Session } from './session.ts';
+
+/** A role in a project, narrowed to environments where these are given. */
+export interface RoleGrant {
+  readonly role: ProjectRole;
+  readonly environments?: readonly string[];
+}
+
+const PAGE = 1000;
+
+/** Machine identities, their Universal Auth, and what they may do in projects. */
+export class Identities {
+  readonly #session: Session;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  /** All identities of an organization, however many pages they fill. */
+  async list(organizationId: string): Promise<z.infer<typeof IdentityMembership>[]> {
+    const path = `/api/v2/organizations/${organizationId}/identity-memberships`;
+    return this.#pages((query) =>
+      this.#session.call({ method: 'GET', path, query, answer: IdentityMembershipsAnswer }),
+    );
+  }
+
+  async create(body: {
+    name: string;
+    organizationId: string;
+    role: OrganizationRole;
+  }): Promise<{ id: string; name: string }> {
+    return (await this.#session.call({ method: 'POST', path: '/api/v1/identities', body, answer: IdentityAnswer }))
+      .identity;
+  }
+
+  async update(id: string, body: { role: OrganizationRole }): Promise<{ id: string; name: string }> {
+    const path = `/api/v1/identities/${id}`;
+    return (await this.#session.call({ method: 'PATCH', path, body, answer: IdentityAnswer })).identity;
+  }
+
+  /** Switches Universal Auth on, with the server's defaults (HIP-27: tokens of 7200 seconds). */
+  async attachUniversalAuth(id: string): Promise<z.infer<typeof UniversalAuth>> {
+    const call = { method: 'POST', path: authPath(id), body: {}, answer: UniversalAuthAnswer } as const;
+    return (await this.#session.call(call)).identityUniversalAuth;
+  }
+
+  async universalAuth(id: string): Promise<z.infer<typeof UniversalAuth>> {
+    return (await this.#session.call({ method: 'GET', path: authPath(id), answer: UniversalAuthAnswer }))
+      .identityUniversalAuth;
+  }
+
+  /** Makes a client secret. This answer is the only time that it is ever shown. */
+  async createClientSecret(
+    id: string,
+    body: { description?: string; ttl?: number; numUsesLimit?: number } = {},
+  ): Promise<z.infer<typeof NewClientSecretAnswer>> {
+    return this.#session.call({
+      method: 'POST',
+      path: `${authPath(id)}/client-secrets`,
+      body,
+      answer: NewClientSecretAnswer,
+    });
+  }
+
+  /** The client secrets that still work, without the secrets themselves. */
+  async clientSecrets(id: string): Promise<z.infer<typeof ClientSecret>[]> {
+    const path = `${authPath(id)}/client-secrets`;
+    return (await this.#session.call({ method: 'GET', path, answer: ClientSecretsAnswer })).clientSecretData;
+  }
+
+  async revokeClientSecret(id: string, clientSecretId: string): Promise<z.infer<typeof ClientSecret>> {
+    const path = `${authPath(id)}/client-secrets/${clientSecretId}/revoke`;
+    const call = { method: 'POST', path, body: {}, answer: ClientSecretAnswer, idempotent: true } as const;
+    return (await this.#session.call(call)).clientSecretData;
+  }
+
+  /** Who may do what in a project. */
+  async ofProject(projectId: string): Promise<z.infer<typeof ProjectIdentityMembership>[]> {
+    const path = `/api/v2/workspace/${projectId}/identity-memberships`;
+    return this.#pages((query) => this.#session.call({ method: 'GET', path, query, answer: ProjectIdentitiesAnswer }));
+  }
+
+  async addToProject(projectId: string, id: string, roles: readonly RoleGrant[]): Promise<void> {
+    const path = `/api/v2/workspace/${projectId}/identity-memberships/${id}`;
+    await this.#session.call({ method: 'POST', path, body: { roles }, answer: ProjectIdentityAnswer });
+  }
+
+  /** Replaces all roles that the identity has in the project. */
+  async setProjectRoles(projectId: string, id: string, roles: readonly RoleGrant[]): Promise<void> {
+    const path = `/api/v2/workspace/${projectId}/identity-memberships/${id}`;
+    await this.#session.call({ method: 'PATCH', path, body: { roles }, answer: ProjectIdentityRolesAnswer });
+  }
+
+  async #pages<Entry>(
+    page: (query: { offset: number; limit: number }) => Promise<{ identityMemberships: Entry[]; totalCount: number }>,
+  ): Promise<Entry[]> {
+    const all: Entry[] = [];
+    for (;;) {
+      const { identityMemberships, totalCount } = await page({ offset: all.length, limit: PAGE });
+      all.push(...identityMemberships);
+      if (identityMemberships.length === 0 || all.length >= totalCount) return all;
+    }
+  }
+}
+
+const authPath = (id: string) => `/api/v1/auth/universal-auth/identities/${id}`;

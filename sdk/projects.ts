@@ -1,0 +1,83 @@
+import type { z } from 'zod';
+import {
+  ChangedEnvironmentAnswer,
+  type Environment,
+  type Folder,
+  FolderAnswer,
+  FoldersAnswer,
+  type Project,
+  ProjectAnswer,
+  ProjectsAnswer,
+} from '../contracts/projects.ts';
+import type { Session } from './session.ts';
+
+/** Projects with their environments and folders. */
+export class Projects {
+  readonly #session: Session;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  async list(organizationId?: string): Promise<Project[]> {
+    const query = { organizationId };
+    return (await this.#session.call({ method: 'GET', path: '/api/v1/projects', query, answer: ProjectsAnswer }))
+      .projects;
+  }
+
+  /** `shouldCreateDefaultEnvs` (default true) makes dev, staging and prod along with it. */
+  async create(body: {
+    projectName: string;
+    slug: string;
+    organizationId: string;
+    projectDescription?: string;
+    shouldCreateDefaultEnvs?: boolean;
+  }): Promise<Project> {
+    return (await this.#session.call({ method: 'POST', path: '/api/v1/projects', body, answer: ProjectAnswer }))
+      .project;
+  }
+
+  async update(projectId: string, body: { name?: string; description?: string }): Promise<Project> {
+    const path = `/api/v1/projects/${projectId}`;
+    return (await this.#session.call({ method: 'PATCH', path, body, answer: ProjectAnswer })).project;
+  }
+
+  async createEnvironment(
+    projectId: string,
+    body: { slug: string; name: string },
+  ): Promise<z.infer<typeof Environment>> {
+    const path = `/api/v1/workspace/${projectId}/environments`;
+    return (await this.#session.call({ method: 'POST', path, body, answer: ChangedEnvironmentAnswer })).environment;
+  }
+
+  async updateEnvironment(
+    projectId: string,
+    environmentId: string,
+    body: { name: string },
+  ): Promise<z.infer<typeof Environment>> {
+    const path = `/api/v1/workspace/${projectId}/environments/${environmentId}`;
+    return (await this.#session.call({ method: 'PATCH', path, body, answer: ChangedEnvironmentAnswer })).environment;
+  }
+
+  async folders(
+    at: { projectId: string; environment: string; path?: string },
+    options: { recursive?: boolean } = {},
+  ): Promise<z.infer<typeof Folder>[]> {
+    const query = {
+      workspaceId: at.projectId,
+      environment: at.environment,
+      path: at.path ?? '/',
+      recursive: options.recursive === true,
+    };
+    return (await this.#session.call({ method: 'GET', path: '/api/v1/folders', query, answer: FoldersAnswer })).folders;
+  }
+
+  /** Makes the folder `name` in the folder `path`, which must exist. */
+  async createFolder(
+    at: { projectId: string; environment: string; path: string },
+    name: string,
+  ): Promise<z.infer<typeof Folder>> {
+    const body = { workspaceId: at.projectId, environment: at.environment, path: at.path, name };
+    return (await this.#session.call({ method: 'POST', path: '/api/v1/folders', body, answer: FolderAnswer })).folder;
+  }
+}

@@ -1,0 +1,144 @@
+import type { z } from 'zod';
+import { type Secret, SecretAnswer, SecretsAnswer, WrittenSecretsAnswer } from '../contracts/secrets.ts';
+import { AnswerCache } from './etag.ts';
+import type { Session } from './session.ts';
+
+/** Which project: by its id, or by its slug within the organizations of the caller. */
+export type ProjectRef =
+  | { readonly projectId: string }
+  | { readonly projectSlug: string; readonly organizationId?: string };
+
+/** A folder of an environment. */
+export type FolderAddress = ProjectRef & {
+  /** Slug; `production` means `prod`. */
+  readonly environment: string;
+  /** @default "/" */
+  readonly secretPath?: string;
+};
+
+export interface ReadOptions {
+  /**
+   * Whether values come along. Without them an answer shows names, versions and dates only.
+   * @default true
+   */
+  readonly values?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface NewSecret {
+  readonly secretKey: string;
+  /** Kept byte for byte. */
+  readonly secretValue: string;
+  readonly secretComment?: string;
+}
+
+export interface ChangedSecret {
+  readonly secretKey: string;
+  readonly secretValue?: string;
+  readonly newSecretName?: string;
+  readonly secretComment?: string;
+}
+
+const ROOT = '/api/v3/secrets/raw';
+
+/** Secrets of a folder: one by one, the folder at once, or many in one transaction (Infisical's v3 raw routes). */
+export class Secrets {
+  readonly #session: Session;
+  readonly #cache = new AnswerCache<z.infer<typeof SecretsAnswer>>();
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  /**
+   * All secrets of a folder; with `recursive` those of the folders below it too. A second look at an unchanged folder
+   * costs a 304: the answer is kept in this process's memory, nowhere else (HIP-27, step 3).
+   */
+  async list(at: FolderAddress, options: ReadOptions & { readonly recursive?: boolean } = {}): Promise<Secret[]> {
+    const query = {
+      ...addressQuery(at),
+      recursive: options.recursive === true,
+      viewSecretValue: options.values !== false,
+    };
+    const kept = this.#cache.get(JSON.stringify(query));
+    const { answer, etag } = await this.#session.exchange({
+      method: 'GET',
+      path: ROOT,
+      query,
+      answer: SecretsAnswer,
+      ...(kept ? { headers: { 'if-none-match': kept.etag } } : {}),
+      ...withSignal(options),
+    });
+    if (answer && etag) this.#cache.set(JSON.stringify(query), { etag, answer });
+    return structuredClone((answer ?? kept?.answer)?.secrets ?? []);
+  }
+
+  async get(
+    name: string,
+    at: FolderAddress,
+    options: ReadOptions & { readonly version?: number } = {},
+  ): Promise<Secret> {
+    const query = { ...addressQuery(at), version: options.version, viewSecretValue: options.values !== false };
+    const path = `${ROOT}/${encodeURIComponent(name)}`;
+    const answer = await this.#session.call({
+      method: 'GET',
+      path,
+      query,
+      answer: SecretAnswer,
+      ...withSignal(options),
+    });
+    return answer.secret;
+  }
+
+  async create({ secretKey, ...rest }: NewSecret, at: FolderAddress): Promise<Secret> {
+    return this.#write('POST', secretKey, at, rest);
+  }
+
+  async update({ secretKey, ...rest }: ChangedSecret, at: FolderAddress): Promise<Secret> {
+    return this.#write('PATCH', secretKey, at, rest);
+  }
+
+  async delete(name: string, at: FolderAddress): Promise<Secret> {
+    return this.#write('DELETE', name, at, {});
+  }
+
+  /** All or nothing; refused as a whole (Conflict) when one of them exists. */
+  async createMany(secrets: readonly NewSecret[], at: FolderAddress): Promise<Secret[]> {
+    return this.#batch('POST', at, { secrets });
+  }
+
+  /** All or nothing. What to do about keys that do not exist: `failOnNotFound` (default), `upsert` or `ignore`. */
+  async updateMany(
+    secrets: readonly ChangedSecret[],
+    at: FolderAddress,
+    mode: 'failOnNotFound' | 'upsert' | 'ignore' = 'failOnNotFound',
+  ): Promise<Secret[]> {
+    return this.#batch('PATCH', at, { secrets, mode });
+  }
+
+  /** All or nothing. */
+  async deleteMany(names: readonly string[], at: FolderAddress): Promise<Secret[]> {
+    return this.#batch('DELETE', at, { secrets: names.map((secretKey) => ({ secretKey })) });
+  }
+
+  async #write(method: 'POST' | 'PATCH' | 'DELETE', name: string, at: FolderAddress, rest: object): Promise<Secret> {
+    const path = `${ROOT}/${encodeURIComponent(name)}`;
+    const body = { ...at, ...rest };
+    return (await this.#session.call({ method, path, body, answer: SecretAnswer })).secret;
+  }
+
+  async #batch(method: 'POST' | 'PATCH' | 'DELETE', at: FolderAddress, rest: object): Promise<Secret[]> {
+    const path = '/api/v3/secrets/batch/raw';
+    return (await this.#session.call({ method, path, body: { ...at, ...rest }, answer: WrittenSecretsAnswer })).secrets;
+  }
+}
+
+function addressQuery(at: FolderAddress): Record<string, string | undefined> {
+  const project =
+    'projectId' in at
+      ? { workspaceId: at.projectId }
+      : { workspaceSlug: at.projectSlug, organizationId: at.organizationId };
+  return { ...project, environment: at.environment, secretPath: at.secretPath ?? '/' };
+}
+
+const withSignal = ({ signal }: { signal?: AbortSignal }) => (signal ? { signal } : {});

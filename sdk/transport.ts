@@ -1,0 +1,125 @@
+import type { z } from 'zod';
+import { KmsTimeout, KmsUnreachable, refusalOf, UnexpectedAnswer } from './errors.ts';
+import { parseRetryAfter, type RetryOptions, withRetry } from './retry.ts';
+
+export interface TransportOptions extends RetryOptions {
+  /** Where KMS answers, such as `https://kms.hanzo.ai`; a path in it is kept as a prefix. */
+  readonly url: string;
+  /**
+   * The fetch to use; tests and proxies bring their own.
+   * @default - the global one
+   */
+  readonly fetch?: typeof fetch;
+  /**
+   * Longest wait for one answer, in milliseconds; each try has its own.
+   * @default 15000
+   */
+  readonly timeoutMs?: number;
+  /** Sent as `user-agent` where the platform allows it; the audit shows it. */
+  readonly userAgent?: string;
+}
+
+export interface Call<Answer> {
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
+  readonly body?: unknown;
+  readonly answer: z.ZodType<Answer>;
+  /**
+   * Whether a second time does no harm.
+   * @default - true for GET
+   */
+  readonly idempotent?: boolean;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Headers that depend on the very bytes that are sent; asked anew for each try. */
+  readonly sign?: (request: { method: string; path: string; body: string }) => Record<string, string>;
+  readonly signal?: AbortSignal;
+}
+
+/** What came back: the parsed answer, or nothing when the server says that the caller's copy is current (304). */
+export interface Reply<Answer> {
+  readonly answer: Answer | undefined;
+  readonly etag: string | undefined;
+}
+
+/** One HTTP exchange with KMS after another: addresses, timeouts, retries and errors, and nothing about meaning. */
+export class Transport {
+  readonly #options: TransportOptions;
+  readonly #base: URL;
+
+  constructor(options: TransportOptions) {
+    this.#options = options;
+    if (!URL.canParse(options.url) || !/^https?:$/.test(new URL(options.url).protocol)) {
+      throw new TypeError(
+        `not an address of KMS: ${JSON.stringify(options.url)}; use one such as https://kms.hanzo.ai`,
+      );
+    }
+    this.#base = new URL(options.url.endsWith('/') ? options.url : `${options.url}/`);
+  }
+
+  async send<Answer>(call: Call<Answer>): Promise<Reply<Answer>> {
+    const idempotent = call.idempotent ?? call.method === 'GET';
+    return withRetry(() => this.#once(call), this.#options, idempotent, call.signal);
+  }
+
+  async #once<Answer>(call: Call<Answer>): Promise<Reply<Answer>> {
+    const url = new URL(call.path.replace(/^\//, ''), this.#base);
+    for (const [name, value] of Object.entries(call.query ?? {})) {
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    }
+    const body = call.body === undefined ? undefined : JSON.stringify(call.body);
+    const { status, headers, text } = await this.#exchange(url, call, body);
+    const etag = headers.get('etag') ?? undefined;
+    if (status === 304) return { answer: undefined, etag };
+    if (status < 200 || status > 299) throw refusalOf(status, text, parseRetryAfter(headers.get('retry-after')));
+    return { answer: read(call, text), etag };
+  }
+
+  async #exchange(url: URL, call: Call<unknown>, body: string | undefined) {
+    const { fetch = globalThis.fetch, timeoutMs = 15_000, userAgent } = this.#options;
+    const deadline = AbortSignal.timeout(timeoutMs);
+    try {
+      const response = await fetch(url, {
+        method: call.method,
+        headers: {
+          accept: 'application/json',
+          ...(userAgent === undefined ? {} : { 'user-agent': userAgent }),
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...call.headers,
+          ...call.sign?.({ method: call.method, path: url.pathname + url.search, body: body ?? '' }),
+        },
+        ...(body === undefined ? {} : { body }),
+        // A redirect would carry the token to wherever it points.
+        redirect: 'error',
+        signal: call.signal ? AbortSignal.any([call.signal, deadline]) : deadline,
+      });
+      return { status: response.status, headers: response.headers, text: await response.text() };
+    } catch (error) {
+      if (call.signal?.aborted) throw call.signal.reason;
+      if (deadline.aborted)
+        throw new KmsTimeout(`KMS at ${this.#base.origin} gave no answer within ${timeoutMs / 1000} s`);
+      throw new KmsUnreachable(`KMS at ${this.#base.origin} cannot be reached: ${reasonOf(error)}`, { cause: error });
+    }
+  }
+}
+
+function read<Answer>(call: Call<Answer>, text: string): Answer {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw new UnexpectedAnswer(`${call.method} ${call.path}: the answer is not JSON; is this the address of KMS?`);
+  }
+  const parsed = call.answer.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const where = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).slice(0, 3);
+  throw new UnexpectedAnswer(`${call.method} ${call.path}: the answer is not what it should be (${where.join('; ')})`);
+}
+
+/** The innermost cause that says something: fetch itself only says that it failed. */
+function reasonOf(error: unknown): string {
+  let innermost = error as { message?: string; code?: string; cause?: unknown };
+  while (innermost?.cause) innermost = innermost.cause as typeof innermost;
+  if (innermost?.code === 'ECONNREFUSED') return 'nothing listens there (ECONNREFUSED)';
+  return innermost?.message || innermost?.code || String(error);
+}
