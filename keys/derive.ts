@@ -2,16 +2,10 @@ import { hkdfSync, type KeyObject } from 'node:crypto';
 import { type AuthSecret, type RootKey, takeSecret } from './secret.ts';
 
 /** What the root key is used for. Never directly: each purpose has a key of its own. */
-export type KeyLabel =
-  | 'wrap-project-key'
-  | 'wrap-client-secret-mac-key'
-  | 'wrap-audit-signing-key'
-  | 'content-tag'
-  | 'key-check'
-  | 'fingerprint';
+type KeyLabel = 'wrap-project-key' | 'wrap-client-secret-mac-key' | 'wrap-audit-signing-key' | 'etag' | 'fingerprint';
 
 /** What AUTH_SECRET is used for. */
-export type AuthLabel = 'access-token' | 'access-token-kid' | 'bootstrap-proof';
+type AuthLabel = 'access-token' | 'access-token-kid' | 'bootstrap-proof';
 
 /**
  * The key of one purpose, from the root key (HKDF-SHA-256, RFC 5869). Whoever gets hold of one derived key, or of

@@ -12,10 +12,10 @@ const OPTIONS = { authTagLength: TAG_BYTES } as const;
 /**
  * AES-256-GCM in the one layout that everything sealed here has: format 0x01 | nonce 12 | ciphertext | tag 16.
  *
- * The nonce is random unless given. Under one key two equal nonces would give an attacker the XOR of two contents and
- * the authentication key; at random that has a chance of 2^-33 after 2^32 seals (NIST SP 800-38D, 8.3), which a project
- * key reaches after a thousand writes a second for fifty days without rotation. Only keys that die with the process
- * (memory-seal.ts) count their nonces, and only tests of the format fix one: the package's index leads to neither.
+ * The nonce is random unless given. Two equal nonces under one key would give whoever reads the table the XOR of two
+ * contents, and the means to forge. The chance of that is 2^-33 after 2^32 seals (NIST SP 800-38D, 8.3): a project would
+ * have to take a thousand writes a second for fifty days under one version of its key. Who passes a nonce answers for
+ * its being new: `MemorySeal` counts, tests of the format fix one, and the index of keys/ leads nobody here.
  */
 export function gcmSeal(key: KeyObject, place: Buffer, content: Buffer, nonce = randomBytes(NONCE_BYTES)): Buffer {
   if (nonce.length !== NONCE_BYTES) throw new TypeError(`a nonce has ${NONCE_BYTES} bytes`);
