@@ -1,4 +1,4 @@
-import { createHmac, type KeyObject, randomBytes } from 'node:crypto';
+import { createHmac, generateKeySync, type KeyObject, randomBytes } from 'node:crypto';
 import { fromBase64url } from './base64.ts';
 
 const MARK = 'st.';
@@ -15,9 +15,13 @@ export function isClientSecretShape(text: string): boolean {
   return text.startsWith(MARK) && fromBase64url(text.slice(MARK.length))?.length === SECRET_BYTES;
 }
 
+/** A new key for `clientSecretMac`. Random and not derived: rotating the root key or AUTH_SECRET keeps every login. */
+export function newClientSecretMacKey(): KeyObject {
+  return generateKeySync('hmac', { length: 256 });
+}
+
 /**
- * What the database keeps of a client secret (HMAC-SHA-256, 32 bytes). The key is random, made once and not derived, so
- * that rotating the root key or AUTH_SECRET keeps every login. A slow password hash would add nothing: there are
+ * What the database keeps of a client secret (HMAC-SHA-256, 32 bytes). A slow password hash would add nothing: there are
  * 2^256 secrets to try, not a dictionary. It would take a login from microseconds to tenths of a second, which whoever
  * sends wrong logins can turn against everybody else. The key keeps someone with the table alone from recognizing a
  * secret found elsewhere, and from writing in a row for a secret of their own.

@@ -2,7 +2,13 @@ import { hkdfSync, type KeyObject } from 'node:crypto';
 import { type AuthSecret, type RootKey, takeSecret } from './secret.ts';
 
 /** What the root key is used for. Never directly: each purpose has a key of its own. */
-type KeyLabel = 'wrap-project-key' | 'wrap-client-secret-mac-key' | 'wrap-audit-signing-key' | 'etag' | 'fingerprint';
+type KeyLabel =
+  | 'wrap-project-key'
+  | 'wrap-client-secret-mac-key'
+  | 'wrap-audit-signing-key'
+  | 'content-tag'
+  | 'key-check'
+  | 'fingerprint';
 
 /** What AUTH_SECRET is used for. */
 type AuthLabel = 'access-token' | 'access-token-kid' | 'bootstrap-proof';

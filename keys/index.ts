@@ -12,6 +12,7 @@ export {
   clientSecretPrefix,
   isClientSecretShape,
   newClientSecret,
+  newClientSecretMacKey,
 } from './client-secret.ts';
 export { deriveKey } from './derive.ts';
 export { KeyFormatError, SealBroken, TokenInvalid, type TokenRefusal, UnknownFormat } from './errors.ts';
@@ -19,7 +20,7 @@ export { contentTag } from './etag.ts';
 export { sameMac } from './mac.ts';
 export { MemorySeal } from './memory-seal.ts';
 export { checkProof, makeProof, type ProofResult, type ProvenRequest } from './proof.ts';
-export { parseRootKey, rootFingerprint } from './root-key.ts';
+export { keyCheck, parseRootKey, rootFingerprint } from './root-key.ts';
 export { newDataKey, openValue, type Place, sealValue } from './seal.ts';
 export type { AuthSecret, DataKey, RootKey } from './secret.ts';
 export { unwrapKey, type WrapContext, type WrapLabel, wrapKey } from './wrap.ts';

@@ -46,11 +46,20 @@ function isPattern(bytes: Buffer): boolean {
 }
 
 /**
- * The name of a root key, for people, logs and the database that was made with it: `kms-0123-4567-89ab-cdef`. No secret:
- * it comes out of HKDF under a label of its own, so it leads back to the key only by trying all 2^256. Its 64 bits tell
- * a wrong key from the right one; whoever could pick a key to match it would still open nothing.
+ * The name of a root key, for people, logs and the recovery kit: `kms-0123-4567-89ab-cdef`. No secret:
+ * it comes out of HKDF under a label of its own, so it leads back to the key only by trying all 2^256. The 64 bits
+ * are for people's eyes; the server goes by `keyCheck`.
  */
 export function rootFingerprint(root: RootKey): string {
   const hex = deriveKey(root, 'fingerprint').export().toString('hex', 0, 8);
   return `kms-${hex.match(/.{4}/g)!.join('-')}`;
+}
+
+/**
+ * What a database keeps to recognize the root key that it was made with (32 bytes; compare with `sameMac`), so that a
+ * server with another key stops before it writes anything that the right key will not open. Whoever reads it in the
+ * database learns as little about the key as from the fingerprint.
+ */
+export function keyCheck(root: RootKey): Buffer {
+  return deriveKey(root, 'key-check').export();
 }
