@@ -1,0 +1,74 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { Inventory } from '../../contracts/inventory.ts';
+import type { Kms } from '../../sdk/index.ts';
+import { draftFile, readIfThere } from '../durable-file.ts';
+import { Ids } from '../live/ids.ts';
+import { UserError } from '../problem.ts';
+
+/** What a service needs to log in, as `<folder>/<identity>.json` (HIP-27, "Machine Identity Lifecycle", step 4). */
+export const CredentialFile = z.object({ clientId: z.string(), clientSecret: z.string() });
+
+export const credentialFile = (folder: string, identity: string) => join(folder, `${identity}.json`);
+
+/**
+ * Mints a client secret for each identity of the inventory that has no file yet, and writes it. The file's place is made
+ * before the secret, and a secret that could not be written is revoked: none is ever lost and still works.
+ */
+export async function mintCredentials(
+  kms: Kms,
+  ids: Ids,
+  inventory: Inventory,
+  folder: string,
+  onDone: (identity: string) => void = () => {},
+): Promise<string[]> {
+  const minted: string[] = [];
+  for (const { organization, identity } of identitiesOf(inventory)) {
+    const file = credentialFile(folder, identity);
+    if ((await readIfThere(file)) !== undefined) continue;
+    await mint(kms, Ids.of(ids.identity, organization, identity), file);
+    minted.push(identity);
+    onDone(identity);
+  }
+  return minted;
+}
+
+async function mint(kms: Kms, identityId: string, file: string): Promise<void> {
+  const { clientId } = await kms.identities.universalAuth(identityId);
+  const draft = await draftFile(file);
+  const made = await kms.identities
+    .createClientSecret(identityId, { description: 'kms-bootstrap' })
+    .catch(async (error) => {
+      await draft.discard();
+      throw error;
+    });
+  try {
+    await draft.commit(`${JSON.stringify({ clientId, clientSecret: made.clientSecret }, null, 2)}\n`, {
+      exclusive: true,
+    });
+  } catch (error) {
+    await kms.identities.revokeClientSecret(identityId, made.clientSecretData.id);
+    throw new UserError(
+      `${file} could not be written, so the new client secret was revoked: ${(error as Error).message}`,
+    );
+  }
+}
+
+/** The identities of an inventory; refused when two of them would share a file, or a name is none for a file. */
+export function identitiesOf(inventory: Inventory): { organization: string; identity: string }[] {
+  const all = inventory.organizations.flatMap(({ slug, identities }) =>
+    identities.map(({ name }) => ({ organization: slug, identity: name })),
+  );
+  for (const { identity } of all) {
+    if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(identity)) {
+      throw new UserError(
+        `identity "${identity}" cannot be the name of a credentials file`,
+        'use letters, digits, ".", "_" and "-"',
+      );
+    }
+    if (all.filter((other) => other.identity.toLowerCase() === identity.toLowerCase()).length > 1) {
+      throw new UserError(`two organizations have an identity "${identity}", and its credentials file can be only one`);
+    }
+  }
+  return all;
+}
