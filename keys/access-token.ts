@@ -71,7 +71,7 @@ export function signAccessToken(keys: SigningKeys, claims: AccessTokenClaims): s
  * sending them costs us microseconds.
  *
  * A token's first part must be, byte for byte, the header of a key we hold: no algorithm is ever chosen by the token
- * (`none`, HS512, RS256 with our public text as the key), and no header field is ever interpreted. The signature is
+ * (`none`, HS512, an RS256 whose key it brings along), and no header field decides anything. The signature is
  * compared as text in constant time: there is one spelling of it, so a revoked or logged token has no second form.
  *
  * `exp` is returned and not judged: only the database's clock counts. Judged here as well, a replica whose clock is
@@ -88,8 +88,8 @@ export function verifyAccessToken(keys: SigningKeys, token: string): AccessToken
   const key = keyOf(keys, header);
   if (!key) throw new TokenInvalid(headerRefusal(header));
   const given = token.slice(signedEnd + 1);
-  if (!sameMac(Buffer.from(mac(key, token.slice(0, signedEnd))), Buffer.from(given)))
-    throw new TokenInvalid('signature');
+  const expected = mac(key, token.slice(0, signedEnd));
+  if (!sameMac(Buffer.from(expected), Buffer.from(given))) throw new TokenInvalid('signature');
   const claims = readClaims(parse(token.slice(headerEnd + 1, signedEnd)));
   if (!claims) throw new TokenInvalid('claims');
   return claims;
