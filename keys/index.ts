@@ -19,7 +19,7 @@ export { KeyFormatError, SealBroken, TokenInvalid, type TokenRefusal, UnknownFor
 export { contentTag } from './etag.ts';
 export { sameMac } from './mac.ts';
 export { MemorySeal } from './memory-seal.ts';
-export { checkProof, makeProof, type ProofResult, type ProvenRequest } from './proof.ts';
+export { checkProof, makeProof, type ProvenRequest } from './proof.ts';
 export { keyCheck, parseRootKey, rootFingerprint } from './root-key.ts';
 export { newDataKey, openValue, type Place, sealValue } from './seal.ts';
 export type { AuthSecret, DataKey, RootKey } from './secret.ts';

@@ -13,7 +13,7 @@ export interface ProvenRequest {
 }
 
 /** What a proof shows. `ok` alone is not enough: the caller stores `nonce`, and refuses one that it has seen. */
-export type ProofResult =
+type ProofResult =
   | { readonly ok: true; readonly nonce: string; readonly time: Date }
   | { readonly ok: false; readonly reason: 'malformed' | 'mac' | 'old' | 'future' };
 
