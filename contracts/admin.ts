@@ -1,0 +1,55 @@
+import { z } from 'zod';
+import { DisplayName, Email, orAbsent, Slug, Uuid } from './names.ts';
+import { Organization, User } from './organizations.ts';
+
+/** The instance: its status, its first run, and the way back in (Infisical's `/api/status` and `/api/v1/admin`). */
+
+export const Status = z.object({
+  date: z.iso.datetime(),
+  message: z.string(),
+  emailConfigured: z.boolean(),
+  inviteOnlySignup: z.boolean(),
+  redisConfigured: z.boolean(),
+  secretScanningConfigured: z.boolean(),
+  database: z.enum(['ok', 'unavailable']),
+  version: z.string(),
+});
+
+export const AdminConfigAnswer = z.object({
+  config: z.object({
+    id: Uuid,
+    initialized: z.boolean(),
+    allowSignUp: z.boolean(),
+    instanceId: Uuid,
+  }),
+});
+
+/** The header that proves that the caller knows kms-secrets (keys/proof.ts). */
+export const PROOF_HEADER = 'x-kms-proof';
+
+export const BootstrapBody = z.object({
+  email: Email,
+  password: orAbsent(z.string().min(12, 'a password has 12 to 256 characters').max(256)),
+  organization: DisplayName,
+  organizationSlug: orAbsent(Slug).describe('made from the name when absent'),
+  credential: orAbsent(z.string().max(512)).describe(
+    'a client secret that the caller made and stored; the same call with the same one can be repeated',
+  ),
+});
+export type BootstrapBody = z.infer<typeof BootstrapBody>;
+
+export const BootstrapAnswer = z.object({
+  message: z.string(),
+  user: User,
+  organization: Organization,
+  identity: z.object({
+    id: Uuid,
+    name: z.string(),
+    credentials: z.object({
+      clientId: Uuid,
+      token: z.string().optional().describe('only for callers that brought no credential of their own'),
+    }),
+  }),
+});
+
+export const RecoverySessionBody = z.object({ email: Email });

@@ -1,0 +1,53 @@
+import { z } from 'zod';
+import { EnvironmentSlug, orAbsent, Uuid } from './names.ts';
+
+/** The audit's query (HIP-27, "Audit Logging"; Infisical's `audit-logs` routes). */
+
+/** A day (`2025-01-31`) or an instant. As an end, a day is meant whole: both of HIP-27's dates are inclusive. */
+const Day = z.iso.date();
+const Instant = z.iso.datetime({ offset: true });
+const from = z.union([Day.transform((day) => `${day}T00:00:00.000Z`), Instant], {
+  error: 'a date such as 2025-01-31, or an ISO 8601 instant',
+});
+const until = z.union([Day.transform((day) => `${day}T23:59:59.999999Z`), Instant], {
+  error: 'a date such as 2025-01-31, or an ISO 8601 instant',
+});
+
+export const AuditQuery = z.object({
+  projectId: orAbsent(Uuid),
+  organizationId: orAbsent(Uuid),
+  startDate: orAbsent(from).describe('inclusive'),
+  endDate: orAbsent(until).describe('inclusive; a day is meant whole'),
+  action: orAbsent(z.enum(['read', 'create', 'update', 'delete', 'login'])),
+  eventType: orAbsent(z.string().max(64)),
+  actor: orAbsent(Uuid).describe('id of a user or machine identity'),
+  secretKey: orAbsent(z.string().max(255)),
+  environment: orAbsent(EnvironmentSlug),
+  outcome: orAbsent(z.enum(['allowed', 'refused'])),
+  limit: z.coerce.number().int().min(1).max(1000).default(20),
+  offset: z.coerce.number().int().min(0).max(100_000).default(0),
+});
+export type AuditQuery = z.infer<typeof AuditQuery>;
+
+export const AuditLog = z.object({
+  id: Uuid,
+  // HIP-27's six facts by name.
+  who: z.string(),
+  what: z.array(z.string()).describe('names of the keys, never a value'),
+  when: z.iso.datetime(),
+  where: z.string().nullable().describe('source IP address'),
+  action: z.enum(['read', 'create', 'update', 'delete', 'login']),
+  project: z.string().nullable(),
+  environment: z.string().nullable(),
+  outcome: z.enum(['allowed', 'refused']),
+  // Infisical's shape of the same.
+  event: z.object({ type: z.string(), metadata: z.record(z.string(), z.unknown()) }),
+  actor: z.object({ type: z.string(), metadata: z.record(z.string(), z.unknown()) }),
+  ipAddress: z.string().nullable(),
+  userAgent: z.string().nullable(),
+  userAgentType: z.string(),
+  orgId: Uuid.nullable(),
+  projectId: Uuid.nullable(),
+  createdAt: z.iso.datetime(),
+});
+export const AuditLogsAnswer = z.object({ auditLogs: z.array(AuditLog) });

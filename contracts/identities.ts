@@ -1,0 +1,205 @@
+import { z } from 'zod';
+import { emptyBody, Timestamp } from './http.ts';
+import { DisplayName, EnvironmentSlug, FreeText, orAbsent, Uuid } from './names.ts';
+import { OrganizationRole, ProjectRole } from './roles.ts';
+
+/** Machine identities, their Universal Auth and their project memberships (Infisical's routes, present-day bodies). */
+
+/** HIP-27: a token lives 7200 seconds unless its identity sets another time. */
+export const DEFAULT_TOKEN_TTL_SECONDS = 7200;
+const MAX_TTL_SECONDS = 315_360_000;
+
+export const IdentityParams = z.object({ identityId: Uuid });
+
+export const Identity = z.object({
+  id: Uuid,
+  name: z.string(),
+  orgId: Uuid,
+  authMethod: z.string().nullable(),
+  authMethods: z.array(z.string()),
+  createdAt: Timestamp,
+  updatedAt: Timestamp,
+});
+
+export const CreateIdentityBody = z.object({
+  name: DisplayName,
+  organizationId: Uuid,
+  role: OrganizationRole.default('no-access'),
+});
+export const UpdateIdentityBody = z.object({ name: orAbsent(DisplayName), role: orAbsent(OrganizationRole) });
+export const IdentityAnswer = z.object({ identity: Identity });
+
+const IdentitySummary = Identity.pick({ id: true, name: true, authMethod: true, authMethods: true });
+
+export const IdentityMembership = z.object({
+  id: Uuid,
+  role: OrganizationRole,
+  roleId: z.string().nullable(),
+  orgId: Uuid,
+  identityId: Uuid,
+  createdAt: Timestamp,
+  updatedAt: Timestamp,
+  identity: IdentitySummary,
+});
+export const IdentityMembershipAnswer = z.object({ identity: IdentityMembership });
+export const ListIdentitiesQuery = z.object({ orgId: orAbsent(Uuid), organizationId: orAbsent(Uuid) });
+export const IdentitiesAnswer = z.object({ identities: z.array(IdentityMembership), totalCount: z.number().int() });
+export const PageQuery = z.object({
+  offset: z.coerce.number().int().min(0).max(1_000_000).default(0),
+  limit: z.coerce.number().int().min(1).max(20_000).default(100),
+});
+export const IdentityMembershipsAnswer = z.object({
+  identityMemberships: z.array(IdentityMembership),
+  totalCount: z.number().int(),
+});
+
+// Universal Auth ---------------------------------------------------------------------------------------------------
+
+const CIDR = z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()], { error: 'not an IP address or CIDR range' });
+
+/** Addresses that may use something. Absent: all of them. */
+const TrustedIps = z
+  .array(z.object({ ipAddress: CIDR }))
+  .min(1)
+  .max(100);
+const EVERYWHERE = [{ ipAddress: '0.0.0.0/0' }, { ipAddress: '::/0' }];
+
+const seconds = z.number().int().min(1).max(MAX_TTL_SECONDS);
+const numUsesLimit = z.number().int().min(0).max(2_147_483_647);
+
+export const AttachUniversalAuthBody = emptyBody(
+  z
+    .object({
+      clientSecretTrustedIps: TrustedIps.default(EVERYWHERE),
+      accessTokenTrustedIps: TrustedIps.default(EVERYWHERE),
+      accessTokenTTL: seconds.default(DEFAULT_TOKEN_TTL_SECONDS).describe('seconds'),
+      accessTokenMaxTTL: seconds.default(DEFAULT_TOKEN_TTL_SECONDS).describe('seconds; renewals end here'),
+      accessTokenNumUsesLimit: numUsesLimit.default(0).describe('0: no limit'),
+    })
+    .refine((given) => given.accessTokenTTL <= given.accessTokenMaxTTL, {
+      message: 'accessTokenTTL is longer than accessTokenMaxTTL',
+      path: ['accessTokenTTL'],
+    }),
+);
+export type AttachUniversalAuthBody = z.infer<typeof AttachUniversalAuthBody>;
+
+export const UpdateUniversalAuthBody = z.object({
+  clientSecretTrustedIps: TrustedIps.optional(),
+  accessTokenTrustedIps: TrustedIps.optional(),
+  accessTokenTTL: seconds.optional(),
+  accessTokenMaxTTL: seconds.optional(),
+  accessTokenNumUsesLimit: numUsesLimit.optional(),
+});
+export type UpdateUniversalAuthBody = z.infer<typeof UpdateUniversalAuthBody>;
+
+const TrustedIp = z.object({ type: z.enum(['ipv4', 'ipv6']), ipAddress: z.string(), prefix: z.number().int() });
+
+export const UniversalAuth = z.object({
+  id: Uuid,
+  identityId: Uuid,
+  clientId: Uuid,
+  accessTokenTTL: z.number().int(),
+  accessTokenMaxTTL: z.number().int(),
+  accessTokenNumUsesLimit: z.number().int(),
+  clientSecretTrustedIps: z.array(TrustedIp),
+  accessTokenTrustedIps: z.array(TrustedIp),
+  createdAt: Timestamp,
+  updatedAt: Timestamp,
+});
+export const UniversalAuthAnswer = z.object({ identityUniversalAuth: UniversalAuth });
+
+export const CreateClientSecretBody = emptyBody(
+  z.object({
+    description: FreeText(1024).default(''),
+    numUsesLimit: numUsesLimit.default(0).describe('0: no limit'),
+    ttl: z.number().int().min(0).max(MAX_TTL_SECONDS).default(0).describe('seconds; 0: never ends'),
+  }),
+);
+export type CreateClientSecretBody = z.infer<typeof CreateClientSecretBody>;
+
+export const ClientSecret = z.object({
+  id: Uuid,
+  identityUAId: Uuid,
+  description: z.string(),
+  clientSecretPrefix: z.string(),
+  clientSecretNumUses: z.number().int(),
+  clientSecretNumUsesLimit: z.number().int(),
+  clientSecretTTL: z.number().int(),
+  isClientSecretRevoked: z.boolean(),
+  createdAt: Timestamp,
+  updatedAt: Timestamp,
+});
+export const ClientSecretParams = IdentityParams.extend({ clientSecretId: Uuid });
+export const NewClientSecretAnswer = z.object({ clientSecret: z.string(), clientSecretData: ClientSecret });
+export const ClientSecretAnswer = z.object({ clientSecretData: ClientSecret });
+export const ClientSecretsAnswer = z.object({ clientSecretData: z.array(ClientSecret) });
+
+/** HIP-27, "Universal Auth Flow", step 1. */
+export const LoginBody = z.object({
+  clientId: z.string().trim().min(1).max(128),
+  clientSecret: z.string().min(1).max(512),
+});
+export const TokenBody = z.object({ accessToken: z.string().min(1).max(4096) });
+export const AccessToken = z.object({
+  accessToken: z.string(),
+  expiresIn: z.number().int().describe('seconds'),
+  accessTokenMaxTTL: z.number().int().describe('seconds'),
+  tokenType: z.literal('Bearer'),
+});
+export type AccessToken = z.infer<typeof AccessToken>;
+
+// Project memberships ----------------------------------------------------------------------------------------------
+
+const RoleGrant = z.object({
+  role: ProjectRole,
+  environments: z.array(EnvironmentSlug).min(1).max(100).optional().describe('limits the role to these environments'),
+  isTemporary: z.boolean().default(false),
+  temporaryRange: z
+    .string()
+    .regex(/^[1-9]\d{0,4}[smhd]$/, 'a number and s, m, h or d')
+    .optional(),
+  temporaryAccessStartTime: z.iso.datetime().optional(),
+  temporaryMode: z.literal('relative').optional(),
+});
+export type RoleGrant = z.infer<typeof RoleGrant>;
+
+const Roles = z.array(RoleGrant).min(1).max(20);
+
+export const AddProjectIdentityBody = z
+  .object({ role: orAbsent(ProjectRole), roles: Roles.optional() })
+  .transform(({ role, roles }): { roles: RoleGrant[] } => ({
+    roles: roles ?? [{ role: role ?? 'no-access', isTemporary: false }],
+  }));
+export const UpdateProjectIdentityBody = z.object({ roles: Roles });
+export const ProjectIdentityParams = z.object({ projectId: Uuid, identityId: Uuid });
+
+export const MembershipRole = z.object({
+  id: Uuid,
+  role: z.string(),
+  environments: z.array(z.string()).nullable(),
+  customRoleId: z.null(),
+  customRoleName: z.null(),
+  customRoleSlug: z.null(),
+  isTemporary: z.boolean(),
+  temporaryMode: z.string().nullable(),
+  temporaryRange: z.string().nullable(),
+  temporaryAccessStartTime: Timestamp.nullable(),
+  temporaryAccessEndTime: Timestamp.nullable(),
+});
+
+export const ProjectIdentityMembership = z.object({
+  id: Uuid,
+  identityId: Uuid,
+  projectId: Uuid,
+  createdAt: Timestamp,
+  updatedAt: Timestamp,
+  roles: z.array(MembershipRole),
+  identity: IdentitySummary,
+  project: z.object({ id: Uuid, name: z.string() }),
+});
+export const ProjectIdentityAnswer = z.object({ identityMembership: ProjectIdentityMembership });
+export const ProjectIdentitiesAnswer = z.object({
+  identityMemberships: z.array(ProjectIdentityMembership),
+  totalCount: z.number().int(),
+});
+export const ProjectIdentityRolesAnswer = z.object({ roles: z.array(MembershipRole) });

@@ -1,0 +1,48 @@
+import { z } from 'zod';
+import { Timestamp } from './http.ts';
+import { DisplayName, Email, orAbsent, Slug, Uuid } from './names.ts';
+import { OrganizationRole } from './roles.ts';
+
+/** Organizations and who belongs to them: Infisical's `/api/v1/organization` and `/api/v2/organizations`. */
+
+export const Organization = z.object({
+  id: Uuid,
+  name: z.string(),
+  slug: z.string(),
+  createdAt: Timestamp,
+  updatedAt: Timestamp,
+});
+
+export const OrganizationParams = z.object({ organizationId: Uuid });
+export const CreateOrganizationBody = z.object({
+  name: DisplayName,
+  slug: orAbsent(Slug).describe('made from the name when absent'),
+});
+export const UpdateOrganizationBody = z.object({ name: orAbsent(DisplayName), slug: orAbsent(Slug) });
+export const OrganizationAnswer = z.object({ organization: Organization });
+export const OrganizationsAnswer = z.object({ organizations: z.array(Organization) });
+
+export const User = z.object({
+  id: Uuid,
+  username: z.string(),
+  email: z.string(),
+  firstName: z.string(),
+  lastName: z.string(),
+});
+
+export const OrganizationMembership = z.object({
+  id: Uuid,
+  orgId: Uuid,
+  userId: Uuid,
+  role: OrganizationRole,
+  status: z.enum(['invited', 'accepted']),
+  inviteEmail: z.string(),
+  isActive: z.boolean(),
+  user: User,
+});
+
+export const MembershipParams = OrganizationParams.extend({ membershipId: Uuid });
+export const AddMemberBody = z.object({ email: Email, role: OrganizationRole.default('member') });
+export const UpdateMemberBody = z.object({ role: OrganizationRole });
+export const MembershipAnswer = z.object({ membership: OrganizationMembership });
+export const OrganizationUsersAnswer = z.object({ users: z.array(OrganizationMembership) });

@@ -1,0 +1,136 @@
+import { z } from 'zod';
+import { Timestamp } from './http.ts';
+import {
+  DisplayName,
+  EnvironmentSlug,
+  FolderName,
+  FolderPath,
+  FreeText,
+  isEnvironmentAlias,
+  orAbsent,
+  QueryBoolean,
+  Slug,
+  Uuid,
+} from './names.ts';
+
+/** Projects, their environments and folders: Infisical's `/api/v1/projects`, the older `workspace` routes, `/api/v1/folders`. */
+
+export const ProjectEnvironment = z.object({ id: Uuid, slug: z.string(), name: z.string() });
+
+export const Project = z.object({
+  id: Uuid,
+  _id: Uuid,
+  name: z.string(),
+  slug: z.string(),
+  description: z.string(),
+  type: z.literal('secret-manager'),
+  orgId: Uuid,
+  autoCapitalization: z.boolean(),
+  version: z.number().int(),
+  hasDeleteProtection: z.boolean(),
+  createdAt: Timestamp,
+  updatedAt: Timestamp,
+  environments: z.array(ProjectEnvironment),
+});
+export type Project = z.infer<typeof Project>;
+
+export const ProjectIdParams = z.object({ projectId: Uuid });
+export const ProjectSlugParams = z.object({ slug: Slug });
+
+export const CreateProjectBody = z.object({
+  projectName: DisplayName,
+  slug: orAbsent(Slug).describe('made from the name when absent'),
+  projectDescription: FreeText(1024).nullish(),
+  organizationId: orAbsent(Uuid).describe('needed only of callers in several organizations'),
+  shouldCreateDefaultEnvs: z.boolean().default(true).describe('dev, staging and prod (HIP-27, "Environments")'),
+  hasDeleteProtection: z.boolean().default(false),
+});
+export type CreateProjectBody = z.infer<typeof CreateProjectBody>;
+
+export const UpdateProjectBody = z.object({
+  name: orAbsent(DisplayName),
+  slug: orAbsent(Slug),
+  description: FreeText(1024).nullish(),
+  hasDeleteProtection: z.boolean().optional(),
+});
+export type UpdateProjectBody = z.infer<typeof UpdateProjectBody>;
+
+export const ListProjectsQuery = z.object({ organizationId: orAbsent(Uuid), orgId: orAbsent(Uuid) });
+export const ProjectSlugQuery = z.object({ organizationId: orAbsent(Uuid) });
+
+export const ProjectAnswer = z.object({ project: Project });
+export const ProjectsAnswer = z.object({ projects: z.array(Project) });
+export const WorkspaceAnswer = z.object({ workspace: Project });
+export const WorkspacesAnswer = z.object({ workspaces: z.array(Project) });
+
+export const Environment = z.object({
+  id: Uuid,
+  name: z.string(),
+  slug: z.string(),
+  position: z.number().int(),
+  projectId: Uuid,
+  createdAt: Timestamp,
+  updatedAt: Timestamp,
+});
+
+/** A slug under which an environment can be made: `production` is taken, it names `prod`. */
+const NewEnvironmentSlug = Slug.refine((slug) => !isEnvironmentAlias(slug), {
+  message: 'this slug is an alias of the environment "prod", which every project can have only once',
+});
+
+export const CreateEnvironmentBody = z.object({
+  name: DisplayName,
+  slug: NewEnvironmentSlug,
+  position: z.number().int().min(1).max(10_000).optional(),
+});
+export const UpdateEnvironmentBody = z.object({
+  name: orAbsent(DisplayName),
+  slug: orAbsent(NewEnvironmentSlug),
+  position: z.number().int().min(1).max(10_000).optional(),
+});
+export const EnvironmentParams = ProjectIdParams.extend({ environmentId: Uuid });
+export const EnvironmentAnswer = z.object({ environment: Environment });
+export const ChangedEnvironmentAnswer = z.object({ message: z.string(), workspace: Uuid, environment: Environment });
+
+export const Folder = z.object({
+  id: Uuid,
+  name: z.string(),
+  path: z.string(),
+  version: z.number().int(),
+  envId: Uuid,
+  parentId: Uuid.nullable(),
+  isReserved: z.boolean(),
+  createdAt: Timestamp,
+  updatedAt: Timestamp,
+});
+
+const folderAddress = {
+  workspaceId: orAbsent(Uuid),
+  projectId: orAbsent(Uuid),
+  environment: EnvironmentSlug,
+  path: orAbsent(FolderPath),
+  directory: orAbsent(FolderPath),
+};
+const addressed = <Shape extends z.ZodRawShape>(more: Shape) =>
+  z.object({ ...folderAddress, ...more }).transform((given, context) => {
+    const address = given as z.infer<z.ZodObject<typeof folderAddress>>;
+    const projectId = address.projectId ?? address.workspaceId;
+    if (projectId === undefined) {
+      context.addIssue({
+        code: 'custom',
+        path: ['projectId'],
+        message: 'name the project: projectId (or workspaceId)',
+      });
+      return z.NEVER;
+    }
+    return { ...given, projectId, path: address.path ?? address.directory ?? '/' };
+  });
+
+export const CreateFolderBody = addressed({ name: FolderName });
+export const ListFoldersQuery = addressed({ recursive: QueryBoolean });
+export const UpdateFolderBody = addressed({ name: FolderName });
+export const DeleteFolderBody = addressed({});
+export const FolderIdParams = z.object({ folderId: Uuid });
+export const FolderIdOrNameParams = z.object({ folderIdOrName: z.union([Uuid, FolderName]) });
+export const FolderAnswer = z.object({ folder: Folder });
+export const FoldersAnswer = z.object({ folders: z.array(Folder) });

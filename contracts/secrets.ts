@@ -1,0 +1,173 @@
+import { z } from 'zod';
+import { Timestamp } from './http.ts';
+import {
+  EnvironmentSlug,
+  FolderPath,
+  FreeText,
+  orAbsent,
+  QueryBoolean,
+  SecretKey,
+  SecretValue,
+  Slug,
+  Uuid,
+} from './names.ts';
+
+/** Secrets: Infisical's `/api/v3/secrets/raw` and `/api/v4/secrets`. */
+
+/** What stands in place of a value that was asked not to be shown (`viewSecretValue=false`); Infisical's clients know it. */
+export const HIDDEN_VALUE = '<hidden-by-infisical>';
+
+const projectId = orAbsent(z.string().trim().pipe(Uuid)).describe('project id');
+const projectSlug = orAbsent(z.string().trim().pipe(Slug)).describe(
+  'project slug, within the organizations of the caller',
+);
+
+/** The four ways in which clients name a project. `workspace` is what Infisical called a project before. */
+export const ProjectReference = z.object({
+  workspaceId: projectId,
+  projectId,
+  workspaceSlug: projectSlug,
+  projectSlug,
+  organizationId: orAbsent(Uuid).describe('narrows a slug to one organization'),
+});
+type ProjectReference = z.infer<typeof ProjectReference>;
+
+/** One reference out of the four; absent when none was given. */
+export function referenceOf(
+  given: ProjectReference,
+): { id?: string; slug?: string; organizationId?: string } | undefined {
+  const id = given.projectId ?? given.workspaceId;
+  const slug = given.projectSlug ?? given.workspaceSlug;
+  if (id === undefined && slug === undefined) return undefined;
+  return { id, slug, organizationId: given.organizationId };
+}
+
+const named = <Shape extends z.ZodRawShape>(shape: Shape) =>
+  ProjectReference.extend(shape).refine((given) => referenceOf(given as ProjectReference) !== undefined, {
+    message: 'name the project: projectId (workspaceId) or projectSlug (workspaceSlug)',
+    path: ['projectId'],
+  });
+
+const environment = EnvironmentSlug.describe('environment slug; `production` means `prod`');
+const secretPath = FolderPath.default('/').describe('folder path, absolute');
+const type = z.enum(['shared', 'personal']).default('shared');
+
+export const ListSecretsQuery = named({
+  environment,
+  secretPath: orAbsent(FolderPath).transform((path) => path ?? '/'),
+  recursive: QueryBoolean,
+  viewSecretValue: z
+    .enum(['true', 'false', ''])
+    .optional()
+    .transform((word) => word !== 'false'),
+});
+export type ListSecretsQuery = z.infer<typeof ListSecretsQuery>;
+
+export const GetSecretQuery = named({
+  environment,
+  secretPath: orAbsent(FolderPath).transform((path) => path ?? '/'),
+  version: orAbsent(z.coerce.number().int().min(1).max(2_147_483_647)),
+  viewSecretValue: z
+    .enum(['true', 'false', ''])
+    .optional()
+    .transform((word) => word !== 'false'),
+  type: z
+    .enum(['shared', 'personal', ''])
+    .optional()
+    .transform((word) => (word === 'personal' ? 'personal' : 'shared')),
+});
+
+export const SecretNameParams = z.object({ secretName: SecretKey });
+
+const writable = {
+  secretComment: FreeText(10_000),
+  skipMultilineEncoding: z.boolean().nullish(),
+};
+
+export const CreateSecretBody = named({
+  environment,
+  secretPath,
+  secretValue: SecretValue,
+  secretComment: writable.secretComment.default(''),
+  skipMultilineEncoding: writable.skipMultilineEncoding,
+  type,
+});
+
+export const UpdateSecretBody = named({
+  environment,
+  secretPath,
+  secretValue: SecretValue.optional(),
+  newSecretName: orAbsent(SecretKey),
+  secretComment: writable.secretComment.optional(),
+  skipMultilineEncoding: writable.skipMultilineEncoding,
+  type,
+});
+
+export const DeleteSecretBody = named({ environment, secretPath, type });
+
+const noDuplicates = (items: readonly { readonly secretKey: string }[]) =>
+  new Set(items.map(({ secretKey }) => secretKey)).size === items.length;
+const batchOf = <Item extends z.ZodType<{ secretKey: string }>>(item: Item) =>
+  z.array(item).min(1).max(1000).refine(noDuplicates, 'a key is named twice');
+
+export const CreateSecretsBody = named({
+  environment,
+  secretPath,
+  secrets: batchOf(
+    z.object({
+      secretKey: SecretKey,
+      secretValue: SecretValue,
+      secretComment: writable.secretComment.default(''),
+      skipMultilineEncoding: writable.skipMultilineEncoding,
+    }),
+  ),
+});
+
+export const UpdateSecretsBody = named({
+  environment,
+  secretPath,
+  mode: z.enum(['failOnNotFound', 'upsert', 'ignore']).default('failOnNotFound'),
+  secrets: batchOf(
+    z.object({
+      secretKey: SecretKey,
+      secretValue: SecretValue.optional(),
+      newSecretName: orAbsent(SecretKey),
+      secretComment: writable.secretComment.optional(),
+      skipMultilineEncoding: writable.skipMultilineEncoding,
+    }),
+  ),
+});
+
+export const DeleteSecretsBody = named({
+  environment,
+  secretPath,
+  secrets: batchOf(z.object({ secretKey: SecretKey, type })),
+});
+
+export const Secret = z.object({
+  id: Uuid,
+  _id: Uuid,
+  workspace: Uuid.describe('project id'),
+  environment: z.string(),
+  secretPath: z.string(),
+  version: z.number().int(),
+  type: z.literal('shared'),
+  secretKey: z.string(),
+  secretValue: z.string(),
+  secretValueHidden: z.boolean(),
+  secretComment: z.string(),
+  skipMultilineEncoding: z.boolean(),
+  secretReminderNote: z.string().nullable(),
+  secretReminderRepeatDays: z.number().int().nullable(),
+  secretMetadata: z.array(z.object({ key: z.string(), value: z.string() })),
+  tags: z.array(z.object({ id: z.string(), slug: z.string(), name: z.string(), color: z.string().nullable() })),
+  isRotatedSecret: z.boolean(),
+  rotationId: z.string().nullable(),
+  createdAt: Timestamp,
+  updatedAt: Timestamp,
+});
+export type Secret = z.infer<typeof Secret>;
+
+export const SecretsAnswer = z.object({ secrets: z.array(Secret), imports: z.array(z.unknown()) });
+export const SecretAnswer = z.object({ secret: Secret });
+export const WrittenSecretsAnswer = z.object({ secrets: z.array(Secret) });

@@ -1,0 +1,271 @@
+import type { Action, ProjectSubject } from '../../contracts/index.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { AuditRecord, Origin } from '../audit/store.ts';
+import { Batch } from '../database/batch.ts';
+import type { Database, Db } from '../database/database.ts';
+import { badRequest, forbidden, notFound, tokenRefused, unavailable } from '../refusal.ts';
+import { type Rights, rightsOf } from './permissions.ts';
+import { type Ask, admit, type Held, judge, lockProject, takeUse, type Verdict } from './store.ts';
+
+/** Who calls, as far as the token's signature tells. Everything else is asked of the database, at each request. */
+export interface Caller {
+  readonly tokenId: string;
+  /** Names the caller's answers in memory, nothing more. */
+  readonly actorId: string;
+  /** The token has only so many uses, so each one is counted before anything else. */
+  readonly usesLimited: boolean;
+  readonly origin: Origin;
+}
+
+/** The caller, known to the database. */
+export interface Actor {
+  readonly id: string;
+  readonly kind: 'user' | 'identity';
+  readonly name: string;
+  readonly instanceAdmin: boolean;
+}
+
+export interface OrganizationAccess {
+  readonly caller: Caller;
+  readonly actor: Actor;
+  readonly organization: { readonly id: string; readonly role: string };
+}
+
+export interface ProjectAccess extends OrganizationAccess {
+  readonly project: { readonly id: string; readonly slug: string; readonly changeId: string };
+  /** The grants as the database wrote them; what is cached for one text holds for everyone with the same. */
+  readonly grants: string;
+  readonly rights: Rights;
+}
+
+/** How a request names its project: by id, or by a slug within the caller's organizations. */
+export interface ProjectReference {
+  readonly id?: string | undefined;
+  readonly slug?: string | undefined;
+  readonly organizationId?: string | undefined;
+}
+
+/** A right that a request needs. */
+export interface Need {
+  readonly action: Action;
+  readonly subject: ProjectSubject;
+  readonly environment?: string;
+}
+
+/**
+ * Decides who may do what. Requests that wait at the same moment are judged by one statement (store.ts), which also
+ * writes the audit of those whose answer this process holds; nothing is decided from anything but the database's
+ * present rows.
+ */
+export class Access {
+  readonly #db: Database;
+  readonly #path: Database;
+  readonly #audit: Audit;
+  readonly #gate: Batch<Ask, Verdict>;
+
+  /** @param path the pool that verdicts are asked over, apart from `db`, whose transactions wait for them */
+  constructor(db: Database, path: Database, audit: Audit) {
+    this.#db = db;
+    this.#path = path;
+    this.#audit = audit;
+    this.#gate = new Batch<Ask, Verdict>(
+      { size: 200, lanes: 2, waiting: 20_000, overflow: () => unavailable('too many requests are waiting') },
+      (asks) => admit(path, asks),
+    );
+  }
+
+  /** Asks for a caller and, with `held`, whether the answer in memory may be served. Refuses dead tokens. */
+  async verdict(caller: Caller, about: Partial<Ask> = {}): Promise<Verdict & { readonly actor: Actor }> {
+    if (caller.usesLimited && !(await takeUse(this.#path, caller.tokenId))) {
+      throw tokenRefused('this access token has been used as often as it may; log in again');
+    }
+    const verdict = await this.#gate.add({ ...caller.origin, tokenId: caller.tokenId, ...about });
+    return this.#live(caller, verdict);
+  }
+
+  /** The caller, whatever it may do. */
+  async actor(caller: Caller): Promise<Actor> {
+    return (await this.verdict(caller)).actor;
+  }
+
+  /** The caller within an organization. One that the caller is no member of does not exist for it: 404. */
+  async organization(caller: Caller, organizationId: string): Promise<OrganizationAccess> {
+    const verdict = await this.verdict(caller, { organizationId });
+    if (verdict.organizationRole === null) {
+      await this.#refused(caller, verdict, 'organization', { asked: organizationId });
+      throw notFound(`organization ${organizationId} not found`);
+    }
+    return { caller, actor: verdict.actor, organization: { id: organizationId, role: verdict.organizationRole } };
+  }
+
+  /** As `organization`, for its admins alone. */
+  async organizationAdmin(caller: Caller, organizationId: string, what: string): Promise<OrganizationAccess> {
+    const access = await this.organization(caller, organizationId);
+    if (access.organization.role !== 'admin') await this.deny(access, what, 'admin of the organization');
+    return access;
+  }
+
+  /** The caller within a project, with every right that `needs` names. */
+  async project(caller: Caller, reference: ProjectReference, ...needs: Need[]): Promise<ProjectAccess> {
+    const access = await this.#found(caller, reference, await this.verdict(caller, named(reference)));
+    for (const need of needs) await this.need(access, need);
+    return access;
+  }
+
+  /** Turns a verdict about a project into access to it, or the 404 that a project of strangers gets. */
+  async #found(
+    caller: Caller,
+    reference: ProjectReference,
+    verdict: Verdict & { readonly actor: Actor },
+  ): Promise<ProjectAccess> {
+    const asked = reference.id ?? reference.slug ?? '';
+    if (verdict.matches > 1) {
+      throw badRequest(`project "${asked}" exists in ${verdict.matches} of your organizations; name it by its id`);
+    }
+    if (verdict.projectId === null) {
+      await this.#refused(caller, verdict, 'project', { asked });
+      throw notFound(`project "${asked}" not found`);
+    }
+    return {
+      caller,
+      actor: verdict.actor,
+      organization: { id: verdict.organizationId!, role: verdict.organizationRole! },
+      project: { id: verdict.projectId, slug: verdict.projectSlug!, changeId: verdict.changeId! },
+      grants: verdict.grants,
+      rights: rightsOf(verdict.grants),
+    };
+  }
+
+  /** As `project`, together with the question whether the held answer may be served (then its audit is written). */
+  async projectWithHeld(
+    caller: Caller,
+    reference: ProjectReference,
+    held: Held | undefined,
+  ): Promise<ProjectAccess & { readonly served: boolean }> {
+    const verdict = await this.verdict(caller, { ...named(reference), held });
+    return { ...(await this.#found(caller, reference, verdict)), served: verdict.served };
+  }
+
+  /** Refuses, with an audit record, what the rights do not cover. */
+  async need(access: ProjectAccess, need: Need): Promise<void> {
+    if (access.rights.may(need.action, need.subject, need.environment)) return;
+    const where = need.environment === undefined ? '' : ` in environment "${need.environment}"`;
+    await this.#audit.write(refusal(access, need));
+    throw forbidden(
+      `${access.actor.name} may not ${need.action} ${need.subject}${where} of project "${access.project.slug}"; ` +
+        `its roles there are: ${access.grants || 'none'}`,
+      { action: need.action, subject: need.subject, environment: need.environment },
+    );
+  }
+
+  /** Refuses something of an organization. */
+  async deny(access: OrganizationAccess, what: string, needed: string): Promise<never> {
+    await this.#audit.write({
+      action: 'update',
+      event: what,
+      outcome: 'refused',
+      actor: access.actor,
+      organizationId: access.organization.id,
+      origin: access.caller.origin,
+    });
+    throw forbidden(`${access.actor.name} may not ${what}: that takes the role ${needed}`);
+  }
+
+  /**
+   * Runs a change of a project: under the project's lock, and after asking again, in the same transaction, whether the
+   * caller may still do it. A revocation that came in between wins.
+   */
+  async change<Result>(
+    access: ProjectAccess,
+    needs: readonly Need[],
+    work: (tx: Db, audit: (records: readonly ProjectRecord[]) => Promise<void>) => Promise<Result>,
+  ): Promise<Result> {
+    const { caller, project } = access;
+    return this.#db.transaction(async (tx) => {
+      await lockProject(tx, project.id);
+      const verdict = await judge(tx, { ...caller.origin, tokenId: caller.tokenId, projectId: project.id });
+      const again = await this.#found(caller, { id: project.id }, await this.#live(caller, verdict));
+      for (const need of needs) await this.need(again, need);
+      return work(tx, (records) =>
+        this.#audit.writeWithin(
+          tx,
+          records.map((record) => ({ ...inProject(again), outcome: 'allowed' as const, ...record })),
+        ),
+      );
+    });
+  }
+
+  /** Stores the record of an allowed read that was not served from memory. */
+  async recordRead(access: ProjectAccess, record: ProjectRecord): Promise<void> {
+    await this.#audit.write({ ...inProject(access), outcome: 'allowed', ...record });
+  }
+
+  async #live(caller: Caller, verdict: Verdict): Promise<Verdict & { readonly actor: Actor }> {
+    if (!verdict.tokenKnown || verdict.actorId === null) {
+      this.#audit.refusedStranger('token-unknown');
+      throw tokenRefused('this access token is no longer valid; log in again');
+    }
+    const actor: Actor = {
+      id: verdict.actorId,
+      kind: verdict.actorKind!,
+      name: verdict.actorName!,
+      instanceAdmin: verdict.instanceAdmin,
+    };
+    const dead = verdict.revoked ? 'revoked' : verdict.expired ? 'expired' : verdict.ipTrusted ? undefined : 'ip';
+    if (dead === undefined) return { ...verdict, actor };
+    await this.#refused(caller, { ...verdict, actor }, `token-${dead}`, {});
+    throw tokenRefused(
+      {
+        revoked: 'this access token has been revoked; log in again',
+        expired: 'this access token has expired; log in again',
+        ip: `this access token may not be used from ${caller.origin.ip}`,
+      }[dead],
+    );
+  }
+
+  async #refused(
+    caller: Caller,
+    verdict: Verdict & { readonly actor: Actor },
+    event: string,
+    metadata: Record<string, unknown>,
+  ): Promise<void> {
+    await this.#audit.write({
+      action: 'read',
+      event,
+      outcome: 'refused',
+      actor: verdict.actor,
+      organizationId: verdict.organizationId,
+      metadata,
+      origin: caller.origin,
+    });
+  }
+}
+
+/** An audit record of a project, without what its access already says. */
+export type ProjectRecord = Pick<AuditRecord, 'action' | 'event'> &
+  Partial<Pick<AuditRecord, 'environment' | 'secretPath' | 'secretKey' | 'metadata'>>;
+
+function inProject(access: ProjectAccess) {
+  return {
+    actor: access.actor,
+    organizationId: access.organization.id,
+    project: access.project,
+    origin: access.caller.origin,
+  };
+}
+
+const asHipAction = { read: 'read', create: 'create', edit: 'update', delete: 'delete' } as const;
+
+function refusal(access: ProjectAccess, need: Need): AuditRecord {
+  return {
+    ...inProject(access),
+    action: asHipAction[need.action],
+    event: `${need.action}-${need.subject}`,
+    outcome: 'refused',
+    environment: need.environment ?? null,
+  };
+}
+
+function named(reference: ProjectReference): Partial<Ask> {
+  return { projectId: reference.id, projectSlug: reference.id === undefined ? reference.slug : undefined };
+}

@@ -1,0 +1,59 @@
+import { type Action, type Permission, type ProjectSubject, projectRoles } from '../../contracts/index.ts';
+
+/** What a caller holds in a project, read from the grants of a verdict. */
+export interface Rights {
+  may(action: Action, subject: ProjectSubject, environment?: string): boolean;
+}
+
+interface Grant {
+  readonly permissions: readonly Permission[];
+  /** The environments that the membership is limited to; none means no limit. */
+  readonly environments: ReadonlySet<string> | undefined;
+}
+
+const parsed = new Map<string, Rights>();
+const PARSED_AT_MOST = 10_000;
+
+/** Reads `viewer@prod,ci@*`. The same few texts come again and again, so what they mean is kept. */
+export function rightsOf(grants: string): Rights {
+  const known = parsed.get(grants);
+  if (known) return known;
+  if (parsed.size >= PARSED_AT_MOST) parsed.clear();
+  const rights = new Grants(grants === '' ? [] : grants.split(',').map(parseGrant));
+  parsed.set(grants, rights);
+  return rights;
+}
+
+function parseGrant(text: string): Grant {
+  const [role, environments] = text.split('@') as [string, string];
+  // A role that this version does not know gives nothing: deny by default, also while versions run side by side.
+  const permissions = Object.hasOwn(projectRoles, role) ? projectRoles[role as keyof typeof projectRoles] : [];
+  return { permissions, environments: environments === '*' ? undefined : new Set(environments.split('+')) };
+}
+
+class Grants implements Rights {
+  readonly #grants: readonly Grant[];
+
+  constructor(grants: readonly Grant[]) {
+    this.#grants = grants;
+  }
+
+  may(action: Action, subject: ProjectSubject, environment?: string): boolean {
+    return this.#grants.some((grant) => allows(grant, action, subject, environment));
+  }
+}
+
+function allows(grant: Grant, action: Action, subject: ProjectSubject, environment: string | undefined): boolean {
+  const { permissions, environments } = grant;
+  if (environment !== undefined && environments !== undefined && !environments.has(environment)) return false;
+  // A membership that reaches only some environments cannot run the project: it may look, and change nothing of the whole.
+  if (environment === undefined && environments !== undefined && action !== 'read') return false;
+  return permissions.some(
+    (permission) =>
+      permission.subject === subject &&
+      permission.actions.includes(action) &&
+      (environment === undefined ||
+        permission.environments === undefined ||
+        permission.environments.includes(environment)),
+  );
+}

@@ -1,0 +1,189 @@
+import type { Db, Statement } from '../database/database.ts';
+
+/** What one request wants to know about its caller, and the answer that this process holds for it, if any. */
+export interface Ask {
+  readonly tokenId: string;
+  readonly ip: string;
+  readonly userAgent: string | null;
+  readonly requestId: string;
+  /** At most one of the three names what the request is about. */
+  readonly organizationId?: string | undefined;
+  readonly projectId?: string | undefined;
+  readonly projectSlug?: string | undefined;
+  readonly held?: Held | undefined;
+}
+
+/** An answer in memory: it is served, and its audit record written, exactly when all of this is still so. */
+export interface Held {
+  readonly changeId: string;
+  readonly grants: string;
+  readonly manifestId: string | null;
+  readonly event: string;
+  readonly environment: string;
+  readonly path: string;
+  readonly key: string | null;
+}
+
+/** What the database says of a caller at one moment. */
+export interface Verdict {
+  readonly tokenKnown: boolean;
+  readonly revoked: boolean;
+  readonly expired: boolean;
+  readonly ipTrusted: boolean;
+  readonly actorId: string | null;
+  readonly actorKind: 'user' | 'identity' | null;
+  readonly actorName: string | null;
+  readonly instanceAdmin: boolean;
+  readonly organizationId: string | null;
+  readonly organizationRole: string | null;
+  readonly projectId: string | null;
+  readonly projectSlug: string | null;
+  readonly changeId: string | null;
+  /** How many projects carry the asked slug in the caller's organizations. */
+  readonly matches: number;
+  /** Roles in the project with their environments, in one text: compared as it is, parsed by permissions.ts. */
+  readonly grants: string;
+  /** Whether the held answer is current and its audit record is written. */
+  readonly served: boolean;
+}
+
+/**
+ * The question of every request, for many at once. Tokens are judged by the database's clock and its present rows: what
+ * was revoked a moment ago is out now. `$1` numbers the requests; all arrays have the same length.
+ */
+export const JUDGED = `
+  asked as (
+    select *
+      from unnest($1::int[], $2::uuid[], $3::inet[], $4::text[], $5::text[], $6::uuid[], $7::uuid[], $8::text[])
+        as a (n, token_id, ip, user_agent, request_id, organization_id, project_id, project_slug)
+  ),
+  judged as (
+    select a.n, a.ip, a.user_agent, a.request_id,
+           t.id is not null as "tokenKnown",
+           t.revoked_at is not null or cs.revoked_at is not null as "revoked",
+           coalesce(t.expires_at <= now(), false) as "expired",
+           coalesce(a.ip <<= any (ua.access_token_trusted_ips), true) as "ipTrusted",
+           x.id as "actorId", x.kind as "actorKind", coalesce(x.instance_admin, false) as "instanceAdmin",
+           coalesce(i.name, u.email) as "actorName",
+           coalesce(p.organization_id, o.organization_id) as "organizationId",
+           coalesce(p.role, o.role) as "organizationRole",
+           p.id as "projectId", p.slug as "projectSlug", p.change_id as "changeId", coalesce(p.matches, 0)::int as "matches",
+           concat_ws(',', case when p.role = 'admin' then 'admin@*' end, g.grants) as "grants"
+      from asked a
+      left join access_tokens t on t.id = a.token_id
+      left join client_secrets cs on cs.id = t.client_secret_id
+      left join universal_auths ua on ua.id = cs.universal_auth_id
+      left join actors x on x.id = t.actor_id
+      left join identities i on i.id = x.id
+      left join users u on u.id = x.id
+      left join organization_memberships o on o.actor_id = x.id and o.organization_id = a.organization_id
+      left join lateral (
+        select found.*, count(*) over () as matches
+          from (
+            select p.id, p.slug, p.change_id, p.organization_id, m.role
+              from organization_memberships m
+              join projects p on p.organization_id = m.organization_id and p.slug = a.project_slug
+             where m.actor_id = x.id and a.project_id is null
+            union all
+            select p.id, p.slug, p.change_id, p.organization_id, m.role
+              from projects p
+              join organization_memberships m on m.organization_id = p.organization_id and m.actor_id = x.id
+             where p.id = a.project_id
+          ) found
+         limit 1
+      ) p on true
+      left join lateral (
+        select string_agg(r.role || '@' || coalesce(array_to_string(r.environments, '+'), '*'), ',' order by r.role, r.environments) as grants
+          from project_memberships m
+          join project_membership_roles r on r.membership_id = m.id
+         where m.project_id = p.id and m.actor_id = x.id and (r.expires_at is null or now() between r.starts_at and r.expires_at)
+      ) g on true
+  )`;
+
+/** The columns of a verdict that a statement over JUDGED gives back. */
+export const VERDICT = `
+  j.n, j."tokenKnown", j."revoked", j."expired", j."ipTrusted", j."actorId", j."actorKind", j."actorName", j."instanceAdmin",
+  j."organizationId", j."organizationRole", j."projectId", j."projectSlug", j."changeId", j."matches", j."grants"`;
+
+const LIVE = `"tokenKnown" and not "revoked" and not "expired" and "ipTrusted"`;
+
+const ADMIT: Statement = {
+  name: 'access.admit',
+  text: `
+    with ${JUDGED},
+    decided as (
+      select j.*, h.*, ${LIVE} and h.change_id is not null and j."changeId" = h.change_id and j."grants" = h.held_grants as served
+        from judged j
+        join unnest($1::int[], $9::uuid[], $10::text[], $11::uuid[], $12::text[], $13::text[], $14::text[], $15::text[])
+          as h (asked_n, change_id, held_grants, manifest_id, event, environment, path, key) on h.asked_n = j.n
+    ),
+    audited as (
+      insert into audit_log (action, event, outcome, actor_kind, actor_id, actor_name, organization_id, project_id, project_slug,
+                             environment, secret_path, secret_key, manifest_id, ip, user_agent, request_id)
+      select 'read', event, 'allowed', "actorKind", "actorId", "actorName", "organizationId", "projectId", "projectSlug",
+             environment, path, key, manifest_id, ip, user_agent, request_id
+        from decided where served
+    )
+    select ${VERDICT}, served from decided j order by j.n`,
+};
+
+/** The first eight parameters of every statement over JUDGED. */
+export function judgedValues(asks: readonly Ask[]): unknown[] {
+  return [
+    asks.map((_, n) => n),
+    asks.map((a) => a.tokenId),
+    asks.map((a) => a.ip),
+    asks.map((a) => a.userAgent),
+    asks.map((a) => a.requestId),
+    asks.map((a) => a.organizationId ?? null),
+    asks.map((a) => a.projectId ?? null),
+    asks.map((a) => a.projectSlug ?? null),
+  ];
+}
+
+/** Judges every asking request and writes the audit of those that are served from memory, in one statement. */
+export async function admit(db: Db, asks: readonly Ask[]): Promise<Verdict[]> {
+  return db.query<Verdict>(ADMIT, [
+    ...judgedValues(asks),
+    asks.map((a) => a.held?.changeId ?? null),
+    asks.map((a) => a.held?.grants ?? null),
+    asks.map((a) => a.held?.manifestId ?? null),
+    asks.map((a) => a.held?.event ?? null),
+    asks.map((a) => a.held?.environment ?? null),
+    asks.map((a) => a.held?.path ?? null),
+    asks.map((a) => a.held?.key ?? null),
+  ]);
+}
+
+const JUDGE: Statement = {
+  name: 'access.judge',
+  text: `with ${JUDGED} select ${VERDICT}, false as served from judged j`,
+};
+
+/** Judges one request within a transaction: the same question again, in the snapshot that its change is made in. */
+export async function judge(tx: Db, ask: Ask): Promise<Verdict> {
+  const [verdict] = await tx.query<Verdict>(JUDGE, judgedValues([ask]));
+  return verdict!;
+}
+
+const LOCK_PROJECT: Statement = {
+  name: 'access.lock-project',
+  text: 'select id from projects where id = $1 for no key update',
+};
+
+/** Takes the project's row: writers of one project come one after another, so that a change id belongs to one change. */
+export async function lockProject(tx: Db, projectId: string): Promise<void> {
+  await tx.query(LOCK_PROJECT, [projectId]);
+}
+
+const COUNT_USE: Statement = {
+  name: 'access.count-use',
+  text: `update access_tokens set num_uses = num_uses + 1
+          where id = $1 and (num_uses_limit = 0 or num_uses < num_uses_limit) returning id`,
+};
+
+/** Takes one use of a token that has only so many. False when none is left. */
+export async function takeUse(db: Db, tokenId: string): Promise<boolean> {
+  const rows = await db.query(COUNT_USE, [tokenId]);
+  return rows.length === 1;
+}

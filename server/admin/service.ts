@@ -1,0 +1,233 @@
+import { hash } from '@node-rs/argon2';
+import type { AccessToken, BootstrapBody } from '../../contracts/index.ts';
+import { AttachUniversalAuthBody } from '../../contracts/index.ts';
+import {
+  type AuthSecret,
+  checkProof,
+  clientSecretMac,
+  clientSecretPrefix,
+  isClientSecretShape,
+  type ProvenRequest,
+  sameMac,
+} from '../../keys/index.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { Origin } from '../audit/store.ts';
+import type { Database, Db } from '../database/database.ts';
+import { insertIdentity } from '../identities/store.ts';
+import type { Keyring } from '../keyring/keyring.ts';
+import { insertMembership } from '../organizations/members-store.ts';
+import { takenAs } from '../organizations/service.ts';
+import { findOrganization, insertOrganization, type OrganizationRow } from '../organizations/store.ts';
+import { conflict, forbidden, invalid, notFound } from '../refusal.ts';
+import { slugFor } from '../slugs.ts';
+import type { Tokens } from '../tokens/service.ts';
+import { insertToken } from '../tokens/store.ts';
+import { toWrite } from '../universal-auth/service.ts';
+import { findUniversalAuth, insertClientSecret, insertUniversalAuth } from '../universal-auth/store.ts';
+import {
+  clientSecretMacs,
+  findUser,
+  findUserByEmail,
+  insertAdmin,
+  lockInstance,
+  markBootstrapped,
+  readInstance,
+  takeProof,
+  type UserRow,
+} from './store.ts';
+
+/** The first credential opens the instance for its set-up, and then ends by itself. */
+const FIRST_CREDENTIAL_TTL_SECONDS = 3600;
+const SESSION_TTL_SECONDS = 7200;
+const PROOF_MAX_AGE_SECONDS = 300;
+const FIRST_IDENTITY = 'Instance Admin Identity';
+
+export interface Bootstrapped {
+  readonly user: UserRow;
+  readonly organization: OrganizationRow;
+  readonly identity: { readonly id: string; readonly name: string; readonly clientId: string };
+  /** Only for a caller that brought no credential of its own. */
+  readonly token?: string;
+}
+
+/** The first run of an instance, and the way back in for those who hold kms-secrets. */
+export class Admin {
+  readonly #db: Database;
+  readonly #audit: Audit;
+  readonly #keyring: Keyring;
+  readonly #tokens: Tokens;
+  readonly #authSecret: AuthSecret;
+  readonly #allowUnproven: boolean;
+
+  constructor(options: {
+    db: Database;
+    audit: Audit;
+    keyring: Keyring;
+    tokens: Tokens;
+    authSecret: AuthSecret;
+    allowUnproven: boolean;
+  }) {
+    this.#db = options.db;
+    this.#audit = options.audit;
+    this.#keyring = options.keyring;
+    this.#tokens = options.tokens;
+    this.#authSecret = options.authSecret;
+    this.#allowUnproven = options.allowUnproven;
+  }
+
+  /** Whether the first run is done. */
+  async config(): Promise<{ instanceId: string; initialized: boolean }> {
+    const { id, bootstrapped } = await readInstance(this.#db);
+    return { instanceId: id, initialized: bootstrapped };
+  }
+
+  /**
+   * Makes the first organization, its admin, and a machine identity that can set up the rest. A caller that made its
+   * credential itself and stored it can repeat the call after any crash: the same credential gets the same ids, another
+   * one a 409. A fresh instance is taken over by nobody, since the call proves that it knows kms-secrets.
+   */
+  async bootstrap(
+    given: BootstrapBody,
+    proof: string | undefined,
+    request: ProvenRequest,
+    origin: Origin,
+  ): Promise<Bootstrapped> {
+    await this.#prove(proof, request, { optional: this.#allowUnproven });
+    const { credential, password } = given;
+    if (credential !== undefined && !isClientSecretShape(credential)) {
+      throw invalid(['credential'], 'a credential is a client secret: "st." and 43 base64url characters');
+    }
+    if (credential === undefined && password === undefined)
+      throw invalid(['password'], 'give a password, or a credential of your own');
+    const passwordHash = password === undefined ? null : await hash(password);
+    const slug = given.organizationSlug ?? slugFor(given.organization);
+    return takenAs(`organization "${slug}" or the account ${given.email} exists already`, () =>
+      this.#db.transaction(async (tx) => {
+        const instance = await lockInstance(tx);
+        if (instance.bootstrapped) return this.#again(tx, instance, credential);
+        const organization = await insertOrganization(tx, slug, given.organization);
+        const userId = await insertAdmin(tx, given.email, passwordHash);
+        const organizationId = organization.id;
+        await insertMembership(tx, { organizationId, actorId: userId, role: 'admin', status: 'accepted' });
+        const identityId = await insertIdentity(tx, {
+          organizationId,
+          name: FIRST_IDENTITY,
+          role: 'admin',
+          instanceAdmin: true,
+        });
+        const { id: universalAuthId, clientId } = await insertUniversalAuth(
+          tx,
+          identityId,
+          toWrite(AttachUniversalAuthBody.parse({})),
+        );
+        if (credential !== undefined) await this.#keepCredential(tx, universalAuthId, credential);
+        await markBootstrapped(tx, organizationId, userId, identityId);
+        await this.#audit.writeWithin(tx, [
+          {
+            action: 'create',
+            event: 'bootstrap-instance',
+            outcome: 'allowed',
+            actor: { kind: 'user', id: userId, name: given.email },
+            organizationId,
+            metadata: { identityId, organization: slug, proven: proof !== undefined },
+            origin,
+          },
+        ]);
+        const token =
+          credential === undefined
+            ? this.#tokens.answer(await insertToken(tx, identityId, SESSION_TTL_SECONDS)).accessToken
+            : undefined;
+        const user = (await findUser(tx, userId))!;
+        return {
+          user,
+          organization,
+          identity: { id: identityId, name: FIRST_IDENTITY, clientId },
+          ...(token ? { token } : {}),
+        };
+      }),
+    );
+  }
+
+  /**
+   * Opens a session for a named instance admin, for somebody who proves kms-secrets. Whoever has those can sign any
+   * token and open any value anyway; this way it is short, under a person's name, and in the audit.
+   */
+  async recoverySession(
+    email: string,
+    proof: string | undefined,
+    request: ProvenRequest,
+    origin: Origin,
+  ): Promise<AccessToken> {
+    await this.#prove(proof, request, { optional: false });
+    const user = await findUserByEmail(this.#db, email);
+    if (!user?.instanceAdmin) throw notFound(`${email} is no admin of this instance`);
+    return this.#db.transaction(async (tx) => {
+      const token = await insertToken(tx, user.id, SESSION_TTL_SECONDS);
+      await this.#audit.writeWithin(tx, [
+        {
+          action: 'login',
+          event: 'recovery-session',
+          outcome: 'allowed',
+          actor: { kind: 'user', id: user.id, name: user.email },
+          metadata: { accessTokenId: token.id },
+          origin,
+        },
+      ]);
+      return this.#tokens.answer(token);
+    });
+  }
+
+  async #keepCredential(tx: Db, universalAuthId: string, credential: string): Promise<void> {
+    await insertClientSecret(tx, universalAuthId, {
+      mac: clientSecretMac(this.#keyring.clientSecretMacKey, credential),
+      prefix: clientSecretPrefix(credential),
+      description: 'first credential of the instance',
+      ttl: FIRST_CREDENTIAL_TTL_SECONDS,
+      numUsesLimit: 0,
+    });
+  }
+
+  async #again(
+    tx: Db,
+    instance: { organizationId: string | null; userId: string | null; identityId: string | null },
+    credential: string | undefined,
+  ): Promise<Bootstrapped> {
+    const { identityId, userId, organizationId } = instance;
+    const macs = identityId === null ? [] : await clientSecretMacs(tx, identityId);
+    const mac = credential === undefined ? undefined : clientSecretMac(this.#keyring.clientSecretMacKey, credential);
+    const same = mac !== undefined && macs.some((known) => sameMac(known, mac));
+    const user = userId === null ? undefined : await findUser(tx, userId);
+    const organization = organizationId === null ? undefined : await findOrganization(tx, organizationId);
+    const login = identityId === null ? undefined : await findUniversalAuth(tx, identityId);
+    if (!same || !user || !organization || !login) {
+      throw conflict('this instance has been set up already; log in, or open a recovery session with kms-secrets');
+    }
+    return { user, organization, identity: { id: login.identityId, name: FIRST_IDENTITY, clientId: login.clientId } };
+  }
+
+  async #prove(proof: string | undefined, request: ProvenRequest, { optional }: { optional: boolean }): Promise<void> {
+    if (proof === undefined) {
+      if (optional) return;
+      this.#audit.refusedStranger('proof-missing');
+      throw forbidden(
+        'this call must prove that it knows kms-secrets; use kms-bootstrap, which sends the header x-kms-proof',
+      );
+    }
+    const result = checkProof(this.#authSecret, proof, request, {
+      now: new Date(),
+      maxAgeSeconds: PROOF_MAX_AGE_SECONDS,
+    });
+    if (!result.ok) {
+      this.#audit.refusedStranger(`proof-${result.reason}`);
+      const hint =
+        result.reason === 'old' || result.reason === 'future'
+          ? 'it was made more than 5 minutes away from the clock of this server; set the clocks'
+          : 'it was made with another AUTH_SECRET, or for another request';
+      throw forbidden(`the proof of kms-secrets does not hold: ${hint}`);
+    }
+    if (!(await takeProof(this.#db, result.nonce))) {
+      this.#audit.refusedStranger('proof-replayed');
+      throw forbidden('this proof of kms-secrets was used before; make a new one for each call');
+    }
+  }
+}

@@ -1,0 +1,182 @@
+import { randomBytes } from 'node:crypto';
+import helmet from '@fastify/helmet';
+import Fastify, { type FastifyInstance, LogController } from 'fastify';
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import { type AuthSecret, MemorySeal, type RootKey, signingKeys } from '../keys/index.ts';
+import { Access } from './access/access.ts';
+import { adminRoutes } from './admin/routes.ts';
+import { Admin } from './admin/service.ts';
+import { Audit } from './audit/audit.ts';
+import { auditRoutes } from './audit/routes.ts';
+import { AuditQueries } from './audit/service.ts';
+import { Database } from './database/database.ts';
+import { environmentsRoutes } from './environments/routes.ts';
+import { Environments } from './environments/service.ts';
+import { foldersRoutes } from './folders/routes.ts';
+import { Folders } from './folders/service.ts';
+import { authenticate } from './http/authentication.ts';
+import { documentApi } from './http/documents.ts';
+import { answerError } from './http/errors.ts';
+import { parseBodies } from './http/parsing.ts';
+import { IdentityMemberships } from './identities/memberships.ts';
+import { identitiesRoutes } from './identities/routes.ts';
+import { Identities } from './identities/service.ts';
+import { openKeyring } from './keyring/keyring.ts';
+import { organizationsRoutes } from './organizations/routes.ts';
+import { Organizations } from './organizations/service.ts';
+import { projectsRoutes } from './projects/routes.ts';
+import { Projects } from './projects/service.ts';
+import { notFound } from './refusal.ts';
+import { Answers } from './secrets/answers.ts';
+import { Reads } from './secrets/reads.ts';
+import { secretsRoutes } from './secrets/routes.ts';
+import { Writes } from './secrets/writes.ts';
+import { statusRoutes } from './status/routes.ts';
+import { Tokens } from './tokens/service.ts';
+import { universalAuthRoutes } from './universal-auth/routes.ts';
+import { UniversalAuth } from './universal-auth/service.ts';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Makes this replica not ready, while it still answers: load balancers look elsewhere before it closes. */
+    drain(): void;
+  }
+}
+
+export interface AppOptions {
+  /** Connection string of a migrated database. */
+  readonly databaseUri: string;
+  readonly rootKey: RootKey;
+  readonly authSecret: AuthSecret;
+  /** @default false */
+  readonly redisConfigured?: boolean;
+  /** Accept the first-admin call without a proof of kms-secrets. @default false */
+  readonly allowUnprovenBootstrap?: boolean;
+  /** @default 'silent' */
+  readonly logLevel?: string;
+  readonly version?: string;
+  /** Runs between the check and the fill of a read; tests pause here. */
+  readonly beforeFill?: () => Promise<void>;
+}
+
+const BODY_LIMIT_BYTES = 1024 * 1024;
+/** A client that takes longer to send its request is cut off, so that slow ones cannot hold all connections. */
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/**
+ * Wires the server: every part is made here, and handed to its routes as a plugin option. The app is ready to `inject`
+ * or to `listen`; closing it lets requests in flight finish, writes out what the audit holds, and ends the connections.
+ *
+ * @throws WrongRootKey when the database was made with another root key
+ */
+export async function createApp(options: AppOptions): Promise<FastifyInstance> {
+  // Two pools: what holds a transaction may wait for the audit or for a verdict, which must then not wait for a connection.
+  const db = new Database({ uri: options.databaseUri, connections: 10 });
+  const path = new Database({ uri: options.databaseUri, connections: 5, applicationName: 'kms-server path' });
+  try {
+    return await wire(options, db, path);
+  } catch (error) {
+    await Promise.all([db.close(), path.close()]);
+    throw error;
+  }
+}
+
+async function wire(options: AppOptions, db: Database, path: Database): Promise<FastifyInstance> {
+  const keyring = await openKeyring(db, options.rootKey);
+  const keys = signingKeys(options.authSecret);
+  const audit = new Audit(path);
+  await audit.start();
+  const access = new Access(db, path, audit);
+  const tokens = new Tokens({ db, audit, keys });
+  tokens.start();
+  const organizations = new Organizations({ db, access, audit });
+  const projects = new Projects({ db, access, audit, keyring });
+  const environments = new Environments({ db, access });
+  const folders = new Folders({ db, access });
+  const identities = new Identities({ db, access, audit });
+  const memberships = new IdentityMemberships({ db, access, identities });
+  const universalAuth = new UniversalAuth({ db, audit, identities, keyring, tokens });
+  const queries = new AuditQueries({ db, access, audit });
+  const reads = new Reads({
+    db: path,
+    access,
+    keyring,
+    answers: new Answers(),
+    seal: new MemorySeal(),
+    beforeFill: options.beforeFill,
+  });
+  const writes = new Writes({ access, keyring, reads });
+  const { authSecret, allowUnprovenBootstrap: allowUnproven = false } = options;
+  const admin = new Admin({ db, audit, keyring, tokens, authSecret, allowUnproven });
+
+  const app = newServer(options.logLevel ?? 'silent');
+  let stopping = false;
+  const drain = () => {
+    stopping = true;
+  };
+  app.decorate('drain', drain);
+  app.addHook('preClose', async () => drain());
+  app.addHook('onClose', async () => {
+    tokens.stop();
+    await audit.stop().catch(() => undefined);
+    await Promise.all([db.close(), path.close()]);
+  });
+  parseBodies(app);
+  authenticate(app, keys, audit);
+  await app.register(helmet, { contentSecurityPolicy: false });
+  await documentApi(app, options.version ?? '0.0.0');
+  await app.register(statusRoutes, {
+    db: path,
+    version: options.version ?? '0.0.0',
+    redisConfigured: options.redisConfigured ?? false,
+    stopping: () => stopping,
+  });
+  await app.register(adminRoutes, { admin });
+  await app.register(universalAuthRoutes, { universalAuth, tokens });
+  await app.register(organizationsRoutes, { organizations });
+  await app.register(projectsRoutes, { projects });
+  await app.register(environmentsRoutes, { environments });
+  await app.register(foldersRoutes, { folders });
+  await app.register(identitiesRoutes, { identities, memberships });
+  await app.register(secretsRoutes, { reads, writes });
+  await app.register(auditRoutes, { queries });
+  return app;
+}
+
+function newServer(logLevel: string): FastifyInstance {
+  const app = Fastify({
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    genReqId: () => `req-${randomBytes(9).toString('base64url')}`,
+    return503OnClosing: true,
+    forceCloseConnections: 'idle',
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 1024 },
+    // A line names the method, the path and the status. The query is left out: a mistaken client may put a value there.
+    logController: new LogController({ disableRequestLogging: true }),
+    logger:
+      logLevel === 'silent'
+        ? false
+        : {
+            level: logLevel,
+            serializers: { req: ({ method, url }) => ({ method, path: url.split('?')[0] }) },
+            redact: ['req.headers', 'headers', '*.authorization'],
+          },
+  });
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.setErrorHandler(answerError);
+  app.setNotFoundHandler((request, reply) =>
+    answerError(notFound(`Route ${request.method}:${request.url.split('?')[0]} not found`), request, reply),
+  );
+  app.addHook('onResponse', async (request, reply) => {
+    const { method, url } = request;
+    const line = {
+      method,
+      path: url.split('?')[0],
+      status: reply.statusCode,
+      ms: Math.round(reply.elapsedTime * 10) / 10,
+    };
+    request.log.info(line, 'request');
+  });
+  return app;
+}

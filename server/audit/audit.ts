@@ -1,0 +1,75 @@
+import { Batch } from '../database/batch.ts';
+import type { Database, Db } from '../database/database.ts';
+import { unavailable } from '../refusal.ts';
+import { type AuditRecord, countAnonymous, ensurePartitions, insertRecords } from './store.ts';
+
+const FLUSH_COUNTERS_MS = 5_000;
+const PARTITIONS_AHEAD_MONTHS = 2;
+const A_DAY_MS = 86_400_000;
+
+/**
+ * The writing side of the audit. No audit, no answer: whoever calls `write` awaits it before the response leaves, and a
+ * record that cannot be stored fails the request with 503. Records that wait at the same moment share one commit.
+ */
+export class Audit {
+  readonly #db: Database;
+  readonly #batch: Batch<AuditRecord, undefined>;
+  readonly #anonymous = new Map<string, number>();
+  readonly #timers: NodeJS.Timeout[] = [];
+
+  constructor(db: Database) {
+    this.#db = db;
+    this.#batch = new Batch<AuditRecord, undefined>(
+      { size: 500, lanes: 1, waiting: 10_000, overflow: () => unavailable('the audit cannot keep up') },
+      async (records) => {
+        await insertRecords(db, records);
+        return records.map(() => undefined);
+      },
+    );
+  }
+
+  /** Makes partitions ahead and starts the counters' clock. */
+  async start(): Promise<void> {
+    await ensurePartitions(this.#db, PARTITIONS_AHEAD_MONTHS);
+    const every = (ms: number, work: () => Promise<void>) =>
+      this.#timers.push(setInterval(() => void work().catch(() => undefined), ms).unref());
+    every(FLUSH_COUNTERS_MS, () => this.flush());
+    every(A_DAY_MS, () => ensurePartitions(this.#db, PARTITIONS_AHEAD_MONTHS));
+  }
+
+  /** Stores a record, durably, and then resolves. */
+  async write(record: AuditRecord): Promise<void> {
+    await this.#batch.add(record);
+  }
+
+  /** Stores records in the transaction of the change that they speak of: neither is ever there without the other. */
+  async writeWithin(tx: Db, records: readonly AuditRecord[]): Promise<void> {
+    await insertRecords(tx, records);
+  }
+
+  /**
+   * Counts the refusal of a caller whom nobody knows: a forged token, a wrong client id. A row each would let anybody on
+   * the network fill the disk. At most one minute's count per reason is lost when the process dies.
+   */
+  refusedStranger(reason: string): void {
+    this.#anonymous.set(reason, (this.#anonymous.get(reason) ?? 0) + 1);
+  }
+
+  /** Writes the counters out. */
+  async flush(): Promise<void> {
+    if (this.#anonymous.size === 0) return;
+    const counts = new Map(this.#anonymous);
+    this.#anonymous.clear();
+    try {
+      await countAnonymous(this.#db, counts);
+    } catch (error) {
+      for (const [reason, count] of counts) this.#anonymous.set(reason, (this.#anonymous.get(reason) ?? 0) + count);
+      throw error;
+    }
+  }
+
+  async stop(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    await this.flush();
+  }
+}

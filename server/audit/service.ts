@@ -1,0 +1,53 @@
+import type { AuditQuery } from '../../contracts/index.ts';
+import type { Access, Actor, Caller } from '../access/access.ts';
+import type { Database } from '../database/database.ts';
+import { organizationsOf } from '../organizations/store.ts';
+import { badRequest } from '../refusal.ts';
+import type { Audit } from './audit.ts';
+import { type AuditRow, queryRecords } from './query-store.ts';
+
+/** The reading side of the audit. Looking at it is itself recorded. */
+export class AuditQueries {
+  readonly #db: Database;
+  readonly #access: Access;
+  readonly #audit: Audit;
+
+  constructor(options: { db: Database; access: Access; audit: Audit }) {
+    this.#db = options.db;
+    this.#access = options.access;
+    this.#audit = options.audit;
+  }
+
+  /** Records of a project, for its admins, or of a whole organization, for that one's admins. */
+  async query(caller: Caller, query: AuditQuery): Promise<AuditRow[]> {
+    const { actor, organizationId } = await this.#scope(caller, query);
+    const { limit: _limit, offset: _offset, ...asked } = query;
+    await this.#audit.write({
+      action: 'read',
+      event: 'get-audit-logs',
+      outcome: 'allowed',
+      actor,
+      organizationId,
+      metadata: asked,
+      origin: caller.origin,
+    });
+    return queryRecords(this.#db, organizationId, query);
+  }
+
+  async #scope(caller: Caller, query: AuditQuery): Promise<{ actor: Actor; organizationId: string }> {
+    if (query.projectId !== undefined) {
+      const need = { action: 'read', subject: 'audit-logs' } as const;
+      const { actor, organization } = await this.#access.project(caller, { id: query.projectId }, need);
+      return { actor, organizationId: organization.id };
+    }
+    const organizationId = query.organizationId ?? (await this.#onlyOrganization(caller));
+    const { actor } = await this.#access.organizationAdmin(caller, organizationId, 'get-audit-logs');
+    return { actor, organizationId };
+  }
+
+  async #onlyOrganization(caller: Caller): Promise<string> {
+    const organizations = await organizationsOf(this.#db, (await this.#access.actor(caller)).id);
+    if (organizations.length === 1) return organizations[0]!.id;
+    throw badRequest('name a project (projectId) or an organization (organizationId)');
+  }
+}

@@ -1,0 +1,83 @@
+import type { Db, Statement } from '../database/database.ts';
+
+/** One record of the audit (HIP-27, "Audit Logging"): who, what, when, where, which action. Never a value. */
+export interface AuditRecord {
+  /** HIP-27's four, and `login`. */
+  readonly action: 'read' | 'create' | 'update' | 'delete' | 'login';
+  /** Infisical's name of the event, as `get-secrets`. */
+  readonly event: string;
+  readonly outcome: 'allowed' | 'refused';
+  readonly actor: { readonly kind: string; readonly id?: string | null; readonly name?: string | null };
+  readonly organizationId?: string | null;
+  readonly project?: { readonly id: string; readonly slug: string } | null;
+  readonly environment?: string | null;
+  readonly secretPath?: string | null;
+  /** The key's name, for records that are about one secret. */
+  readonly secretKey?: string | null;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+  readonly origin: Origin;
+}
+
+/** Where a request came from. */
+export interface Origin {
+  readonly ip: string;
+  readonly userAgent: string | null;
+  readonly requestId: string;
+}
+
+const INSERT: Statement = {
+  name: 'audit.insert',
+  text: `
+    insert into audit_log (action, event, outcome, actor_kind, actor_id, actor_name, organization_id, project_id, project_slug,
+                           environment, secret_path, secret_key, metadata, ip, user_agent, request_id)
+    select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::uuid[], $8::uuid[], $9::text[],
+                         $10::text[], $11::text[], $12::text[], $13::jsonb[], $14::inet[], $15::text[], $16::text[])`,
+};
+
+/** Writes records, all in one statement. */
+export async function insertRecords(db: Db, records: readonly AuditRecord[]): Promise<void> {
+  const column = <Value>(pick: (record: AuditRecord) => Value) => records.map(pick);
+  await db.query(INSERT, [
+    column((r) => r.action),
+    column((r) => r.event),
+    column((r) => r.outcome),
+    column((r) => r.actor.kind),
+    column((r) => r.actor.id ?? null),
+    column((r) => r.actor.name ?? null),
+    column((r) => r.organizationId ?? null),
+    column((r) => r.project?.id ?? null),
+    column((r) => r.project?.slug ?? null),
+    column((r) => r.environment ?? null),
+    column((r) => r.secretPath ?? null),
+    column((r) => r.secretKey ?? null),
+    column((r) => (r.metadata ? JSON.stringify(r.metadata) : null)),
+    column((r) => r.origin.ip),
+    column((r) => r.origin.userAgent),
+    column((r) => r.origin.requestId),
+  ]);
+}
+
+const COUNT_ANONYMOUS: Statement = {
+  name: 'audit.count-anonymous',
+  text: `
+    insert into anonymous_refusals (minute, reason, count)
+    select date_trunc('minute', now()), reason, count from unnest($1::text[], $2::bigint[]) as refused (reason, count)
+        on conflict (minute, reason) do update set count = anonymous_refusals.count + excluded.count`,
+};
+
+/** Adds to the counters of refused strangers. */
+export async function countAnonymous(db: Db, counts: ReadonlyMap<string, number>): Promise<void> {
+  await db.query(COUNT_ANONYMOUS, [[...counts.keys()], [...counts.values()]]);
+}
+
+const ENSURE_PARTITIONS: Statement = {
+  name: 'audit.ensure-partitions',
+  text: `
+    select ensure_audit_partition((date_trunc('month', now()) + make_interval(months => ahead))::date)
+      from generate_series(0, $1::int) as ahead`,
+};
+
+/** Makes the partitions of this month and the next ones, so that no record ever waits for one. */
+export async function ensurePartitions(db: Db, monthsAhead: number): Promise<void> {
+  await db.query(ENSURE_PARTITIONS, [monthsAhead]);
+}

@@ -1,0 +1,82 @@
+import { z } from 'zod';
+import { parseAuthSecret, parseRootKey } from '../keys/index.ts';
+
+/** Everything the server can be told, from its environment. Checked whole at start; a problem never shows the value. */
+
+const flag = z
+  .enum(['true', 'false', ''])
+  .optional()
+  .transform((word) => word === 'true');
+
+const url = (protocols: RegExp, example: string) =>
+  z
+    .string()
+    .trim()
+    .refine((text) => URL.canParse(text) && protocols.test(text), `must be a URL such as ${example}`);
+
+/** A key whose parser explains what is wrong without repeating the key. */
+const key = <Key>(parse: (text: string) => Key) =>
+  z.string({ error: 'is not set; `kms-bootstrap init` makes it' }).transform((text, context): Key => {
+    try {
+      return parse(text);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: (error as Error).message });
+      return z.NEVER;
+    }
+  });
+
+const Environment = z.object({
+  ROOT_ENCRYPTION_KEY: key(parseRootKey).describe(
+    '256 bits in hex or base64; wraps every project key (HIP-27, "Encryption")',
+  ),
+  AUTH_SECRET: key(parseAuthSecret).describe('signs access tokens and proofs of kms-secrets; at least 32 bytes'),
+  DB_CONNECTION_URI: url(/^postgres(ql)?:\/\//, 'postgresql://user:password@host:5432/kms')
+    .optional()
+    .describe('the database; unset: an embedded Postgres in KMS_DATA_DIR'),
+  REDIS_URL: url(/^rediss?:\/\//, 'redis://host:6379')
+    .optional()
+    .describe('counters shared by replicas; never a secret'),
+  PORT: z.coerce
+    .number({ error: 'must be a port number' })
+    .int()
+    .min(0)
+    .max(65_535)
+    .default(8080)
+    .describe('the port to listen on; 0 takes a free one'),
+  HOST: z.string().trim().min(1).default('127.0.0.1').describe('the address to listen on'),
+  KMS_DATA_DIR: z.string().min(1).default('.kms').describe('folder of the embedded Postgres'),
+  SITE_URL: url(/^https?:\/\//, 'https://kms.hanzo.ai')
+    .optional()
+    .describe('where people reach this server'),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+    .default('info')
+    .describe('how much is logged, as JSON lines on standard output'),
+  KMS_DRAIN_SECONDS: z.coerce
+    .number({ error: 'must be a number of seconds' })
+    .min(0)
+    .max(300)
+    .default(0)
+    .describe('how long to go on serving, as not ready, after the signal to stop'),
+  KMS_ALLOW_UNPROVEN_BOOTSTRAP: flag.describe(
+    'accept the first-admin call without a proof of kms-secrets; for trials only',
+  ),
+});
+
+export type Config = z.infer<typeof Environment>;
+
+/** The configuration is wrong; the message lists every problem, a line each. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/** Reads the configuration. An empty variable counts as unset, as `envFrom` with an empty key means. */
+export function readConfig(environment: NodeJS.ProcessEnv): Config {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const result = Environment.safeParse(given);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map(
+    ({ path, message }) => `${path.join('.')} ${message.replace(`${String(path[0])} `, '')}`,
+  );
+  throw new ConfigError(problems.join('\n'));
+}

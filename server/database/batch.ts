@@ -1,0 +1,79 @@
+import { isOutage } from './sqlstate.ts';
+
+interface Waiting<Item, Result> {
+  readonly item: Item;
+  readonly resolve: (result: Result) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export interface BatchOptions {
+  /** Items in one group at most. */
+  readonly size: number;
+  /** Groups under way at once. While all are, new items wait, and so the next group grows by itself. */
+  readonly lanes: number;
+  /** Items waiting at most; one more is turned down by `overflow`. */
+  readonly waiting: number;
+  readonly overflow: () => Error;
+}
+
+/**
+ * Gathers items that wait at the same moment and answers them together: ten requests cost one round trip and one flush
+ * of the disk. When a group fails for a reason that lies in one of its items, it is split and run again, so that only
+ * the culprit fails; an outage fails them all at once.
+ */
+export class Batch<Item, Result> {
+  readonly #run: (items: readonly Item[]) => Promise<readonly Result[]>;
+  readonly #options: BatchOptions;
+  #queue: Waiting<Item, Result>[] = [];
+  #underWay = 0;
+  #scheduled = false;
+
+  /** @param run answers a whole group, in its order; it is all or nothing, since a failed group may be run again */
+  constructor(options: BatchOptions, run: (items: readonly Item[]) => Promise<readonly Result[]>) {
+    this.#options = options;
+    this.#run = run;
+  }
+
+  /** Adds an item and resolves to its own result. */
+  add(item: Item): Promise<Result> {
+    if (this.#queue.length >= this.#options.waiting) return Promise.reject(this.#options.overflow());
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ item, resolve, reject });
+      this.#schedule();
+    });
+  }
+
+  // One turn of the event loop later: requests that arrived in the same read of the sockets join the same group.
+  #schedule(): void {
+    if (this.#scheduled || this.#underWay >= this.#options.lanes) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      while (this.#queue.length > 0 && this.#underWay < this.#options.lanes) {
+        const group = this.#queue.splice(0, this.#options.size);
+        this.#underWay++;
+        void this.#answer(group).finally(() => {
+          this.#underWay--;
+          if (this.#queue.length > 0) this.#schedule();
+        });
+      }
+    });
+  }
+
+  async #answer(group: readonly Waiting<Item, Result>[]): Promise<void> {
+    try {
+      const results = await this.#run(group.map(({ item }) => item));
+      group.forEach(({ resolve }, n) => {
+        resolve(results[n]!);
+      });
+    } catch (error) {
+      if (group.length === 1 || isOutage(error)) {
+        for (const { reject } of group) reject(error);
+        return;
+      }
+      const half = group.length >> 1;
+      await this.#answer(group.slice(0, half));
+      await this.#answer(group.slice(half));
+    }
+  }
+}

@@ -1,0 +1,23 @@
+/** Database errors are told apart by SQLSTATE, never by their text (PostgreSQL, Appendix A). */
+export function sqlState(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
+}
+
+export const UNIQUE_VIOLATION = '23505';
+
+/** Two transactions met; running the same one again is right. */
+export function isTransient(error: unknown): boolean {
+  const state = sqlState(error);
+  return state === '40001' || state === '40P01';
+}
+
+/**
+ * Whether the database itself is out of reach or unable: no connection, shutting down, out of disk, memory or time. A
+ * fault of the moment and not of the request, so it must neither be blamed on a caller nor searched for in a group.
+ */
+export function isOutage(error: unknown): boolean {
+  const state = sqlState(error);
+  if (state === undefined) return true;
+  return /^(08|53|57|58|XX)/.test(state) || state === '25006' || state === '55P03';
+}

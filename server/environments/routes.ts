@@ -1,0 +1,91 @@
+import type { FastifyInstance } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import {
+  ChangedEnvironmentAnswer,
+  CreateEnvironmentBody,
+  EnvironmentAnswer,
+  EnvironmentParams,
+  ProjectIdParams,
+  UpdateEnvironmentBody,
+} from '../../contracts/index.ts';
+import type { Environments } from './service.ts';
+import type { EnvironmentRow } from './store.ts';
+
+/** Environments, at today's address and at the older one. */
+export async function environmentsRoutes(
+  scope: FastifyInstance,
+  { environments }: { environments: Environments },
+): Promise<void> {
+  const app = scope.withTypeProvider<ZodTypeProvider>();
+  const tags = ['environments'];
+
+  for (const base of ['/api/v1/projects/:projectId/environments', '/api/v1/workspace/:projectId/environments']) {
+    const changed = { tags, response: { 200: ChangedEnvironmentAnswer } };
+    app.post(
+      base,
+      {
+        schema: { ...changed, summary: 'Create an environment', params: ProjectIdParams, body: CreateEnvironmentBody },
+      },
+      async ({ caller, params, body }) =>
+        answer('Successfully created new environment', await environments.create(caller, params.projectId, body)),
+    );
+    app.get(
+      `${base}/:environmentId`,
+      {
+        schema: {
+          tags,
+          summary: 'Read an environment',
+          params: EnvironmentParams,
+          response: { 200: EnvironmentAnswer },
+        },
+      },
+      async ({ caller, params }) => ({
+        environment: show(await environments.get(caller, params.projectId, params.environmentId)),
+      }),
+    );
+    app.patch(
+      `${base}/:environmentId`,
+      {
+        schema: {
+          ...changed,
+          summary: 'Change an environment',
+          params: EnvironmentParams,
+          body: UpdateEnvironmentBody,
+        },
+      },
+      async ({ caller, params, body }) =>
+        answer(
+          'Successfully updated environment',
+          await environments.update(caller, params.projectId, params.environmentId, body),
+        ),
+    );
+    app.delete(
+      `${base}/:environmentId`,
+      { schema: { ...changed, summary: 'Delete an environment', params: EnvironmentParams } },
+      async ({ caller, params }) =>
+        answer(
+          'Successfully deleted environment',
+          await environments.remove(caller, params.projectId, params.environmentId),
+        ),
+    );
+  }
+}
+
+const answer = (message: string, row: EnvironmentRow) => ({
+  message,
+  workspace: row.projectId,
+  environment: show(row),
+});
+
+function show(row: EnvironmentRow) {
+  const { id, name, slug, position, projectId, createdAt, updatedAt } = row;
+  return {
+    id,
+    name,
+    slug,
+    position,
+    projectId,
+    createdAt: createdAt.toISOString(),
+    updatedAt: updatedAt.toISOString(),
+  };
+}

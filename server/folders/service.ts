@@ -1,0 +1,158 @@
+import type { Access, Caller, Need, ProjectAccess, ProjectRecord } from '../access/access.ts';
+import type { Database, Db } from '../database/database.ts';
+import { takenAs } from '../organizations/service.ts';
+import { badRequest, notFound } from '../refusal.ts';
+import { environmentSlugs } from '../secrets/store.ts';
+import {
+  deleteFolder,
+  type FolderRow,
+  findFolder,
+  findFolderAt,
+  insertFolder,
+  listFolders,
+  listFoldersBelow,
+  renameFolder,
+} from './store.ts';
+
+/** Where folders are looked for: a path in an environment of a project. */
+export interface FolderAddress {
+  readonly projectId: string;
+  readonly environment: string;
+  readonly path: string;
+}
+
+const isUuid = (text: string) => /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i.test(text);
+const MAX_DEPTH = 32;
+
+/** Folders group the secrets of an environment (HIP-27, "Folders"). Their rights go with the secrets in them. */
+export class Folders {
+  readonly #db: Database;
+  readonly #access: Access;
+
+  constructor(options: { db: Database; access: Access }) {
+    this.#db = options.db;
+    this.#access = options.access;
+  }
+
+  /** Makes a folder, with the missing ones above it. One that is there already is answered as it is, as Infisical does. */
+  async create(caller: Caller, at: FolderAddress, name: string): Promise<FolderRow> {
+    const depth = at.path === '/' ? 1 : at.path.split('/').length;
+    if (depth > MAX_DEPTH) throw badRequest(`a path has at most ${MAX_DEPTH} levels`);
+    return this.#change(caller, at, 'create', async (tx, allowed) => {
+      let folder = await this.#root(tx, allowed, at.environment);
+      const made: string[] = [];
+      for (const segment of [...at.path.split('/').filter((part) => part !== ''), name]) {
+        const path = folder.path === '/' ? `/${segment}` : `${folder.path}/${segment}`;
+        const there = await findFolderAt(tx, at.projectId, at.environment, path);
+        if (!there) made.push(path);
+        folder = there ?? (await insertFolder(tx, folder, segment));
+      }
+      return { folder, records: made.map((path) => record('create', at.environment, path)) };
+    });
+  }
+
+  async list(caller: Caller, at: FolderAddress, recursive: boolean): Promise<FolderRow[]> {
+    const allowed = await this.#access.project(caller, { id: at.projectId }, need('read', at.environment));
+    const folder = await this.#at(this.#db, allowed, at);
+    return recursive ? listFoldersBelow(this.#db, folder.environmentId, folder.path) : listFolders(this.#db, folder.id);
+  }
+
+  async get(caller: Caller, id: string): Promise<FolderRow> {
+    const folder = await findFolder(this.#db, id);
+    // Somebody else's folder is not told apart from none: the project is asked for first, and is a 404 to strangers.
+    if (!folder) {
+      await this.#access.actor(caller);
+      throw notFound(`folder ${id} not found`);
+    }
+    try {
+      await this.#access.project(caller, { id: folder.projectId }, need('read', folder.environment));
+    } catch (error) {
+      if ((error as { kind?: string }).kind === 'notFound') throw notFound(`folder ${id} not found`);
+      throw error;
+    }
+    return folder;
+  }
+
+  async rename(caller: Caller, at: FolderAddress, id: string, name: string): Promise<FolderRow> {
+    return takenAs(`folder "${name}" exists already beside it`, () =>
+      this.#change(caller, at, 'edit', async (tx, allowed) => {
+        const folder = await this.#child(tx, allowed, at, id);
+        await renameFolder(tx, folder, name);
+        const renamed = (await findFolder(tx, folder.id))!;
+        return {
+          folder: renamed,
+          records: [{ ...record('update', at.environment, renamed.path), metadata: { before: folder.path } }],
+        };
+      }),
+    );
+  }
+
+  /** Deletes a folder with all that is in it. */
+  async remove(caller: Caller, at: FolderAddress, idOrName: string): Promise<FolderRow> {
+    return this.#change(caller, at, 'delete', async (tx, allowed) => {
+      const folder = await this.#child(tx, allowed, at, idOrName);
+      await deleteFolder(tx, folder.id);
+      return { folder, records: [record('delete', at.environment, folder.path)] };
+    });
+  }
+
+  async #change(
+    caller: Caller,
+    at: FolderAddress,
+    action: Need['action'],
+    work: (tx: Db, allowed: ProjectAccess) => Promise<{ folder: FolderRow; records: ProjectRecord[] }>,
+  ): Promise<FolderRow> {
+    const needs = [need(action, at.environment)];
+    const allowed = await this.#access.project(caller, { id: at.projectId }, ...needs);
+    return this.#access.change(allowed, needs, async (tx, audit) => {
+      const { folder, records } = await work(tx, allowed);
+      if (records.length > 0) await audit(records);
+      return folder;
+    });
+  }
+
+  async #root(db: Db, allowed: ProjectAccess, environment: string): Promise<FolderRow> {
+    return this.#at(db, allowed, { projectId: allowed.project.id, environment, path: '/' });
+  }
+
+  async #at(db: Db, allowed: ProjectAccess, { projectId, environment, path }: FolderAddress): Promise<FolderRow> {
+    const folder = await findFolderAt(db, projectId, environment, path);
+    if (folder) return folder;
+    const { slug } = allowed.project;
+    const known = await environmentSlugs(db, projectId);
+    if (known.includes(environment))
+      throw notFound(`folder "${path}" not found in environment "${environment}" of project "${slug}"`);
+    throw notFound(`environment "${environment}" not found in project "${slug}": it has ${known.join(', ')}`);
+  }
+
+  /** A folder named by id anywhere in the environment, or by name in the path. The root is nobody's child. */
+  async #child(db: Db, allowed: ProjectAccess, at: FolderAddress, idOrName: string): Promise<FolderRow> {
+    const parent = await this.#at(db, allowed, at);
+    const folder = isUuid(idOrName)
+      ? await findFolder(db, idOrName)
+      : await findFolderAt(
+          db,
+          at.projectId,
+          at.environment,
+          parent.path === '/' ? `/${idOrName}` : `${parent.path}/${idOrName}`,
+        );
+    if (
+      !folder ||
+      folder.projectId !== at.projectId ||
+      folder.environment !== at.environment ||
+      folder.parentId === null
+    ) {
+      throw notFound(`folder "${idOrName}" not found in "${at.path}" of environment "${at.environment}"`);
+    }
+    return folder;
+  }
+}
+
+const need = (action: Need['action'], environment: string): Need => ({ action, subject: 'secrets', environment });
+
+const record = (action: 'create' | 'update' | 'delete', environment: string, secretPath: string): ProjectRecord => ({
+  action,
+  event: `${action}-folder`,
+  environment,
+  secretPath,
+});

@@ -1,0 +1,103 @@
+import type { Db, Statement } from '../database/database.ts';
+
+export interface FolderRow {
+  readonly id: string;
+  readonly projectId: string;
+  readonly environmentId: string;
+  readonly environment: string;
+  readonly parentId: string | null;
+  readonly name: string;
+  readonly path: string;
+  readonly version: number;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+const COLUMNS = `
+  f.id, f.project_id as "projectId", f.environment_id as "environmentId", e.slug as environment, f.parent_id as "parentId",
+  f.name, f.path, f.version, f.created_at as "createdAt", f.updated_at as "updatedAt"`;
+
+const FIND_BY_ID: Statement = {
+  name: 'folders.find-by-id',
+  text: `select ${COLUMNS} from folders f join environments e on e.id = f.environment_id where f.id = $1`,
+};
+
+export async function findFolder(db: Db, id: string): Promise<FolderRow | undefined> {
+  return (await db.query<FolderRow>(FIND_BY_ID, [id]))[0];
+}
+
+const FIND_BY_PATH: Statement = {
+  name: 'folders.find-by-path',
+  text: `
+    select ${COLUMNS} from folders f join environments e on e.id = f.environment_id
+     where e.project_id = $1 and e.slug = $2 and f.path = $3`,
+};
+
+export async function findFolderAt(
+  db: Db,
+  projectId: string,
+  environment: string,
+  path: string,
+): Promise<FolderRow | undefined> {
+  return (await db.query<FolderRow>(FIND_BY_PATH, [projectId, environment, path]))[0];
+}
+
+const LIST: Statement = {
+  name: 'folders.list',
+  text: `
+    select ${COLUMNS} from folders f join environments e on e.id = f.environment_id
+     where f.parent_id = $1 order by f.name`,
+};
+
+/** The folders directly in a folder. */
+export async function listFolders(db: Db, parentId: string): Promise<FolderRow[]> {
+  return db.query<FolderRow>(LIST, [parentId]);
+}
+
+const LIST_BELOW: Statement = {
+  name: 'folders.list-below',
+  text: `
+    select ${COLUMNS} from folders f join environments e on e.id = f.environment_id
+     where f.environment_id = $1 and starts_with(f.path, rtrim($2, '/') || '/') and f.path <> $2 order by f.path`,
+};
+
+/** Every folder below a path, at any depth. */
+export async function listFoldersBelow(db: Db, environmentId: string, path: string): Promise<FolderRow[]> {
+  return db.query<FolderRow>(LIST_BELOW, [environmentId, path]);
+}
+
+const INSERT: Statement = {
+  name: 'folders.insert',
+  text: `
+    insert into folders (project_id, environment_id, parent_id, name, path) values ($1, $2, $3, $4, $5) returning id`,
+};
+
+export async function insertFolder(db: Db, parent: FolderRow, name: string): Promise<FolderRow> {
+  const path = parent.path === '/' ? `/${name}` : `${parent.path}/${name}`;
+  const [row] = await db.query<{ id: string }>(INSERT, [parent.projectId, parent.environmentId, parent.id, name, path]);
+  return (await findFolder(db, row!.id))!;
+}
+
+const RENAME: Statement = {
+  name: 'folders.rename',
+  text: `
+    update folders
+       set path = $3::text || substr(path, length($2) + 1),
+           name = case when id = $4 then $5 else name end,
+           version = case when id = $4 then version + 1 else version end,
+           updated_at = case when id = $4 then now() else updated_at end
+     where environment_id = $1 and (path = $2 or starts_with(path, $2 || '/'))`,
+};
+
+/** Renames a folder, and moves the paths of all below it along. */
+export async function renameFolder(db: Db, folder: FolderRow, name: string): Promise<void> {
+  const path = `${folder.path.slice(0, folder.path.lastIndexOf('/'))}/${name}`;
+  await db.query(RENAME, [folder.environmentId, folder.path, path, folder.id, name]);
+}
+
+const DELETE: Statement = { name: 'folders.delete', text: 'delete from folders where id = $1' };
+
+/** Deletes a folder with everything in it. */
+export async function deleteFolder(db: Db, id: string): Promise<void> {
+  await db.query(DELETE, [id]);
+}

@@ -1,0 +1,64 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { type SigningKeys, TokenInvalid, verifyAccessToken } from '../../keys/index.ts';
+import type { Caller } from '../access/access.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { Origin } from '../audit/store.ts';
+import { Refusal, tokenRefused, unauthorized } from '../refusal.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The route answers strangers. Every other route wants a token; a test lists the public ones. */
+    public?: boolean;
+  }
+  interface FastifyRequest {
+    /** Who calls; set on every route that is not public. */
+    caller: Caller;
+  }
+}
+
+/** Where a request came from. IPv4 over an IPv6 socket is IPv4, so that an address list needs one form. */
+export function originOf(request: FastifyRequest): Origin {
+  const userAgent = request.headers['user-agent'];
+  return {
+    ip: request.ip.replace(/^::ffff:(?=\d+\.)/, ''),
+    userAgent: userAgent === undefined ? null : printable(userAgent).slice(0, 256),
+    requestId: request.id,
+  };
+}
+
+// Headers arrive as Latin-1; what the audit stores of them must be text that every reader can show.
+const printable = (text: string) => text.replace(/[^\x20-\x7e]/g, '?');
+
+/**
+ * Checks the token's signature before anything else is done for a request: a forged one dies here, without a statement.
+ * What the token is good for, the database decides later (access/).
+ */
+export function authenticate(app: FastifyInstance, keys: SigningKeys, audit: Audit): void {
+  app.decorateRequest('caller', null as unknown as Caller);
+  app.addHook('onRequest', async (request) => {
+    if (request.routeOptions.config.public || request.is404) return;
+    const claims = readToken(request, keys, audit);
+    request.caller = {
+      tokenId: claims.identityAccessTokenId,
+      actorId: (claims.identityId ?? claims.userId)!,
+      usesLimited: claims.usesLimited === true,
+      origin: originOf(request),
+    };
+  });
+}
+
+function readToken(request: FastifyRequest, keys: SigningKeys, audit: Audit) {
+  const header = request.headers.authorization;
+  if (header === undefined) {
+    audit.refusedStranger('token-missing');
+    throw unauthorized('this route needs a token: send the header "Authorization: Bearer <access token>"');
+  }
+  const token = /^Bearer +(\S+)$/i.exec(header)?.[1];
+  try {
+    if (token !== undefined) return verifyAccessToken(keys, token);
+  } catch (error) {
+    if (!(error instanceof TokenInvalid) && !(error instanceof Refusal)) throw error;
+  }
+  audit.refusedStranger('token-forged');
+  throw tokenRefused('this access token is not one of this server; log in again');
+}

@@ -1,0 +1,132 @@
+import type { OrganizationRole } from '../../contracts/index.ts';
+import type { Access, Caller, OrganizationAccess } from '../access/access.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { Database } from '../database/database.ts';
+import { notFound, Refusal } from '../refusal.ts';
+import {
+  deleteIdentity,
+  findIdentity,
+  type IdentityRow,
+  insertIdentity,
+  listIdentities,
+  renameIdentity,
+  setIdentityRole,
+} from './store.ts';
+
+/** Machine identities (HIP-27, "Machine Identity Lifecycle"). The organization's admins manage them. */
+export class Identities {
+  readonly #db: Database;
+  readonly #access: Access;
+  readonly #audit: Audit;
+
+  constructor(options: { db: Database; access: Access; audit: Audit }) {
+    this.#db = options.db;
+    this.#access = options.access;
+    this.#audit = options.audit;
+  }
+
+  async create(
+    caller: Caller,
+    given: { name: string; organizationId: string; role: OrganizationRole },
+  ): Promise<IdentityRow> {
+    const { organizationId, name, role } = given;
+    const { actor } = await this.#access.organizationAdmin(caller, organizationId, 'create-identity');
+    return this.#db.transaction(async (tx) => {
+      const id = await insertIdentity(tx, { organizationId, name, role, instanceAdmin: false });
+      await this.#audit.writeWithin(tx, [
+        {
+          action: 'create',
+          event: 'create-identity',
+          outcome: 'allowed',
+          actor,
+          organizationId,
+          metadata: { identityId: id, name, role },
+          origin: caller.origin,
+        },
+      ]);
+      return (await findIdentity(tx, id))!;
+    });
+  }
+
+  async list(caller: Caller, organizationId: string, page: { offset: number; limit: number }) {
+    const access = await this.#access.organization(caller, organizationId);
+    if (access.organization.role === 'no-access')
+      await this.#access.deny(access, 'list-identities', 'member of the organization');
+    return listIdentities(this.#db, organizationId, page.offset, page.limit);
+  }
+
+  async get(caller: Caller, id: string): Promise<IdentityRow> {
+    return (await this.managed(caller, id, 'get-identity', { orItself: true })).identity;
+  }
+
+  async update(
+    caller: Caller,
+    id: string,
+    change: { name?: string | undefined; role?: OrganizationRole | undefined },
+  ): Promise<IdentityRow> {
+    const { identity, actor } = await this.managed(caller, id, 'update-identity');
+    return this.#db.transaction(async (tx) => {
+      if (change.name !== undefined) await renameIdentity(tx, id, change.name);
+      if (change.role !== undefined) await setIdentityRole(tx, id, change.role);
+      await this.#audit.writeWithin(tx, [
+        {
+          action: 'update',
+          event: 'update-identity',
+          outcome: 'allowed',
+          actor,
+          organizationId: identity.organizationId,
+          metadata: { identityId: id, ...change },
+          origin: caller.origin,
+        },
+      ]);
+      return (await findIdentity(tx, id))!;
+    });
+  }
+
+  /** Deletes an identity. Its tokens are refused from the next request on. */
+  async remove(caller: Caller, id: string): Promise<IdentityRow> {
+    const { identity, actor } = await this.managed(caller, id, 'delete-identity');
+    await this.#db.transaction(async (tx) => {
+      await this.#audit.writeWithin(tx, [
+        {
+          action: 'delete',
+          event: 'delete-identity',
+          outcome: 'allowed',
+          actor,
+          organizationId: identity.organizationId,
+          metadata: { identityId: id, name: identity.name },
+          origin: caller.origin,
+        },
+      ]);
+      await deleteIdentity(tx, id);
+    });
+    return identity;
+  }
+
+  /**
+   * An identity that the caller manages, as an admin of its organization; with `orItself`, or is. To everyone outside of
+   * the organization it does not exist.
+   */
+  async managed(
+    caller: Caller,
+    id: string,
+    what: string,
+    { orItself = false } = {},
+  ): Promise<OrganizationAccess & { readonly identity: IdentityRow }> {
+    const identity = await findIdentity(this.#db, id);
+    if (!identity) {
+      await this.#access.actor(caller);
+      throw notFound(`identity ${id} not found`);
+    }
+    try {
+      const access = await this.#access.organization(caller, identity.organizationId);
+      const itself = orItself && access.actor.id === id;
+      if (access.organization.role !== 'admin' && !itself)
+        await this.#access.deny(access, what, 'admin of the organization');
+      return { ...access, identity };
+    } catch (error) {
+      if (error instanceof Refusal && error.kind === 'notFound') throw notFound(`identity ${id} not found`);
+      throw error;
+    }
+  }
+}

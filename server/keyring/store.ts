@@ -1,0 +1,63 @@
+import type { Db, Statement } from '../database/database.ts';
+
+const LOCK_INSTANCE: Statement = {
+  name: 'keyring.lock-instance',
+  text: 'select id, root_fingerprint as "rootFingerprint", root_check as "rootCheck" from instance for update',
+};
+
+interface InstanceRow {
+  readonly id: string;
+  readonly rootFingerprint: string | null;
+  readonly rootCheck: Buffer | null;
+}
+
+/** The instance's row, locked: two servers that start at once make one set of keys. */
+export async function lockInstance(db: Db): Promise<InstanceRow> {
+  const [row] = await db.query<InstanceRow>(LOCK_INSTANCE, []);
+  return row!;
+}
+
+const SET_ROOT: Statement = {
+  name: 'keyring.set-root',
+  text: 'update instance set root_fingerprint = $1, root_check = $2',
+};
+
+/** Notes which root key this database is made with: a fingerprint for people, and a check value for the machine. */
+export async function setRoot(db: Db, fingerprint: string, check: Buffer): Promise<void> {
+  await db.query(SET_ROOT, [fingerprint, check]);
+}
+
+const READ_KEYS: Statement = { name: 'keyring.read-keys', text: 'select purpose, version, wrapped from instance_keys' };
+
+export async function readInstanceKeys(db: Db): Promise<{ purpose: string; version: number; wrapped: Buffer }[]> {
+  return db.query(READ_KEYS, []);
+}
+
+const INSERT_KEY: Statement = {
+  name: 'keyring.insert-key',
+  text: 'insert into instance_keys (purpose, version, wrapped) values ($1, $2, $3)',
+};
+
+export async function insertInstanceKey(db: Db, purpose: string, version: number, wrapped: Buffer): Promise<void> {
+  await db.query(INSERT_KEY, [purpose, version, wrapped]);
+}
+
+const INSERT_PROJECT_KEY: Statement = {
+  name: 'keyring.insert-project-key',
+  text: 'insert into project_keys (project_id, version, wrapped) values ($1, $2, $3)',
+};
+
+export async function insertProjectKey(db: Db, projectId: string, version: number, wrapped: Buffer): Promise<void> {
+  await db.query(INSERT_PROJECT_KEY, [projectId, version, wrapped]);
+}
+
+const SYNCHRONOUS_COMMIT: Statement = {
+  name: 'keyring.synchronous-commit',
+  text: "select current_setting('synchronous_commit') as value",
+};
+
+/** How durable a commit of this database is. */
+export async function synchronousCommit(db: Db): Promise<string> {
+  const [row] = await db.query<{ value: string }>(SYNCHRONOUS_COMMIT, []);
+  return row!.value;
+}

@@ -1,0 +1,77 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { ConfigError, readConfig } from './config.ts';
+import { migrate, SchemaMismatch } from './database/migrate.ts';
+import { isOutage, sqlState } from './database/sqlstate.ts';
+import { WrongRootKey } from './keyring/keyring.ts';
+import { serve } from './serve.ts';
+
+/** `kms-server`: serves, and does what needs the database itself. */
+
+const { version } = JSON.parse(readFileSync(packageFile(), 'utf8')) as { version: string };
+
+const program = new Command('kms-server')
+  .description('The Hanzo KMS server. It is configured by its environment; see docs/configuration.md.')
+  .version(version)
+  .showHelpAfterError()
+  .addHelpText(
+    'after',
+    `
+Examples:
+  kms-server                      serve on HOST:PORT, on an embedded Postgres unless DB_CONNECTION_URI is set
+  kms-server migrate              bring the database of DB_CONNECTION_URI to this version's schema, and exit`,
+  );
+
+program
+  .command('serve', { isDefault: true })
+  .description('serve the API (the default)')
+  .action(() => run(() => serve(readConfig(process.env), version)));
+
+program
+  .command('migrate')
+  .description('migrate the database, and exit')
+  .action(() =>
+    run(async () => {
+      const { DB_CONNECTION_URI: uri } = readConfig(process.env);
+      if (uri === undefined)
+        throw new ConfigError('DB_CONNECTION_URI is not set; an embedded database is migrated by each start');
+      const { applied } = await migrate(uri);
+      process.stdout.write(applied.length === 0 ? 'nothing to migrate\n' : `migrated: ${applied.join(', ')}\n`);
+    }),
+  );
+
+await program.parseAsync();
+
+/** Runs a command; what goes wrong is said in a line, and the exit code tells. */
+async function run(command: () => Promise<void>): Promise<void> {
+  try {
+    await command();
+  } catch (error) {
+    for (const line of explain(error).split('\n')) process.stderr.write(`kms-server: error: ${line}\n`);
+    process.exitCode = 1;
+  }
+}
+
+function explain(error: unknown): string {
+  const { name, message, code } = error as Error & { code?: string };
+  if (error instanceof ConfigError || error instanceof WrongRootKey || error instanceof SchemaMismatch) return message;
+  if (name === 'DataFolderInUse') return message;
+  if (code === 'EADDRINUSE')
+    return `port ${process.env.PORT ?? 8080} is taken by another program; set PORT to a free one`;
+  if (code === 'EACCES')
+    return `this user may not listen on port ${process.env.PORT ?? 8080}; set PORT to one above 1023`;
+  if (sqlState(error)?.startsWith('28'))
+    return `the database refuses the user or password of DB_CONNECTION_URI (${code})`;
+  if (sqlState(error) === '3D000') return 'the database that DB_CONNECTION_URI names does not exist; create it first';
+  if (sqlState(error) === undefined && code !== undefined && isOutage(error)) {
+    return `the database cannot be reached (${code}); check DB_CONNECTION_URI`;
+  }
+  return message;
+}
+
+/** Our package.json: beside the sources, or two levels above what was compiled. */
+function packageFile(): URL {
+  const compiled = import.meta.url.endsWith('.js');
+  return new URL(compiled ? '../../../package.json' : '../package.json', import.meta.url);
+}

@@ -1,0 +1,116 @@
+import type { Db, Statement } from '../database/database.ts';
+
+export interface MemberRow {
+  readonly id: string;
+  readonly organizationId: string;
+  readonly userId: string;
+  readonly role: 'admin' | 'member' | 'no-access';
+  readonly status: 'invited' | 'accepted';
+  readonly email: string;
+  readonly firstName: string;
+  readonly lastName: string;
+}
+
+const COLUMNS = `
+  m.id, m.organization_id as "organizationId", u.id as "userId", m.role, m.status, u.email,
+  u.first_name as "firstName", u.last_name as "lastName"`;
+
+const LIST: Statement = {
+  name: 'members.list',
+  text: `
+    select ${COLUMNS} from organization_memberships m join users u on u.id = m.actor_id
+     where m.organization_id = $1 order by u.email`,
+};
+
+/** The people of an organization. */
+export async function listMembers(db: Db, organizationId: string): Promise<MemberRow[]> {
+  return db.query<MemberRow>(LIST, [organizationId]);
+}
+
+const FIND: Statement = {
+  name: 'members.find',
+  text: `
+    select ${COLUMNS} from organization_memberships m join users u on u.id = m.actor_id
+     where m.organization_id = $1 and m.id = $2`,
+};
+
+export async function findMember(db: Db, organizationId: string, membershipId: string): Promise<MemberRow | undefined> {
+  return (await db.query<MemberRow>(FIND, [organizationId, membershipId]))[0];
+}
+
+const FIND_USER: Statement = { name: 'members.find-user', text: 'select id from users where email = $1' };
+const INSERT_ACTOR: Statement = {
+  name: 'members.insert-actor',
+  text: "insert into actors (kind) values ('user') returning id",
+};
+const INSERT_USER: Statement = { name: 'members.insert-user', text: 'insert into users (id, email) values ($1, $2)' };
+
+/** The account of an e-mail address, made if there is none: it has no password, so nobody can log in with it yet. */
+export async function ensureUser(tx: Db, email: string): Promise<string> {
+  const [known] = await tx.query<{ id: string }>(FIND_USER, [email]);
+  if (known) return known.id;
+  const [actor] = await tx.query<{ id: string }>(INSERT_ACTOR, []);
+  await tx.query(INSERT_USER, [actor!.id, email]);
+  return actor!.id;
+}
+
+const INSERT: Statement = {
+  name: 'members.insert',
+  text: `insert into organization_memberships (organization_id, actor_id, role, status) values ($1, $2, $3, $4) returning id`,
+};
+
+/** Makes an actor, a person or a machine, a member. */
+export async function insertMembership(
+  db: Db,
+  membership: {
+    readonly organizationId: string;
+    readonly actorId: string;
+    readonly role: string;
+    readonly status: 'invited' | 'accepted';
+  },
+): Promise<string> {
+  const { organizationId, actorId, role, status } = membership;
+  const [row] = await db.query<{ id: string }>(INSERT, [organizationId, actorId, role, status]);
+  return row!.id;
+}
+
+const UPDATE_ROLE: Statement = {
+  name: 'members.update-role',
+  text: 'update organization_memberships set role = $3, updated_at = now() where organization_id = $1 and id = $2',
+};
+
+export async function updateMemberRole(
+  db: Db,
+  organizationId: string,
+  membershipId: string,
+  role: string,
+): Promise<void> {
+  await db.query(UPDATE_ROLE, [organizationId, membershipId, role]);
+}
+
+// A person who leaves an organization leaves its projects with it.
+const LEAVE_PROJECTS: Statement = {
+  name: 'members.leave-projects',
+  text: `
+    delete from project_memberships pm using projects p
+     where p.id = pm.project_id and p.organization_id = $1 and pm.actor_id = $2`,
+};
+const DELETE: Statement = {
+  name: 'members.delete',
+  text: 'delete from organization_memberships where organization_id = $1 and actor_id = $2',
+};
+
+export async function deleteMembership(tx: Db, organizationId: string, actorId: string): Promise<void> {
+  await tx.query(LEAVE_PROJECTS, [organizationId, actorId]);
+  await tx.query(DELETE, [organizationId, actorId]);
+}
+
+const LOCK_ADMINS: Statement = {
+  name: 'members.lock-admins',
+  text: "select actor_id as id from organization_memberships where organization_id = $1 and role = 'admin' for update",
+};
+
+/** The admins of an organization, locked: the last one cannot be taken away by two at once. */
+export async function lockAdmins(tx: Db, organizationId: string): Promise<string[]> {
+  return (await tx.query<{ id: string }>(LOCK_ADMINS, [organizationId])).map(({ id }) => id);
+}

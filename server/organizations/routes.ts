@@ -1,0 +1,133 @@
+import type { FastifyInstance } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import {
+  AddMemberBody,
+  CreateOrganizationBody,
+  MembershipAnswer,
+  MembershipParams,
+  OrganizationAnswer,
+  OrganizationParams,
+  OrganizationsAnswer,
+  OrganizationUsersAnswer,
+  UpdateMemberBody,
+  UpdateOrganizationBody,
+} from '../../contracts/index.ts';
+import type { MemberRow } from './members-store.ts';
+import type { Organizations } from './service.ts';
+import type { OrganizationRow } from './store.ts';
+
+/** Organizations and the people in them. */
+export async function organizationsRoutes(
+  scope: FastifyInstance,
+  { organizations }: { organizations: Organizations },
+): Promise<void> {
+  const app = scope.withTypeProvider<ZodTypeProvider>();
+  const tags = ['organizations'];
+  const one = { tags, params: OrganizationParams, response: { 200: OrganizationAnswer } };
+
+  app.get(
+    '/api/v1/organization',
+    { schema: { tags, summary: "List the caller's organizations", response: { 200: OrganizationsAnswer } } },
+    async ({ caller }) => ({ organizations: (await organizations.list(caller)).map(showOrganization) }),
+  );
+  app.post(
+    '/api/v2/organizations',
+    {
+      schema: {
+        tags,
+        summary: 'Create an organization',
+        body: CreateOrganizationBody,
+        response: { 200: OrganizationAnswer },
+      },
+    },
+    async ({ caller, body }) => ({ organization: showOrganization(await organizations.create(caller, body)) }),
+  );
+  app.get(
+    '/api/v1/organization/:organizationId',
+    { schema: { ...one, summary: 'Read an organization' } },
+    async ({ caller, params }) => ({
+      organization: showOrganization(await organizations.get(caller, params.organizationId)),
+    }),
+  );
+  app.patch(
+    '/api/v1/organization/:organizationId',
+    { schema: { ...one, summary: 'Rename an organization', body: UpdateOrganizationBody } },
+    async ({ caller, params, body }) => ({
+      organization: showOrganization(await organizations.update(caller, params.organizationId, body)),
+    }),
+  );
+  app.delete(
+    '/api/v2/organizations/:organizationId',
+    { schema: { ...one, summary: 'Delete an organization that has no project' } },
+    async ({ caller, params }) => ({
+      organization: showOrganization(await organizations.remove(caller, params.organizationId)),
+    }),
+  );
+
+  const members = '/api/v2/organizations/:organizationId/memberships';
+  app.get(
+    members,
+    {
+      schema: {
+        tags,
+        summary: 'List the people',
+        params: OrganizationParams,
+        response: { 200: OrganizationUsersAnswer },
+      },
+    },
+    async ({ caller, params }) => ({
+      users: (await organizations.members(caller, params.organizationId)).map(showMember),
+    }),
+  );
+  app.post(
+    members,
+    {
+      schema: {
+        tags,
+        summary: 'Add a person by e-mail address',
+        params: OrganizationParams,
+        body: AddMemberBody,
+        response: { 200: MembershipAnswer },
+      },
+    },
+    async ({ caller, params, body }) => ({
+      membership: showMember(await organizations.addMember(caller, params.organizationId, body)),
+    }),
+  );
+
+  const member = { tags, params: MembershipParams, response: { 200: MembershipAnswer } };
+  app.get(
+    `${members}/:membershipId`,
+    { schema: { ...member, summary: 'Read a membership' } },
+    async ({ caller, params }) => ({
+      membership: showMember(await organizations.member(caller, params.organizationId, params.membershipId)),
+    }),
+  );
+  app.patch(
+    `${members}/:membershipId`,
+    { schema: { ...member, summary: "Change a person's role", body: UpdateMemberBody } },
+    async ({ caller, params, body }) => ({
+      membership: showMember(
+        await organizations.updateMember(caller, params.organizationId, params.membershipId, body.role),
+      ),
+    }),
+  );
+  app.delete(
+    `${members}/:membershipId`,
+    { schema: { ...member, summary: 'Remove a person' } },
+    async ({ caller, params }) => ({
+      membership: showMember(await organizations.removeMember(caller, params.organizationId, params.membershipId)),
+    }),
+  );
+}
+
+export function showOrganization(row: OrganizationRow) {
+  const { id, name, slug, createdAt, updatedAt } = row;
+  return { id, name, slug, createdAt: createdAt.toISOString(), updatedAt: updatedAt.toISOString() };
+}
+
+function showMember(row: MemberRow) {
+  const { id, organizationId: orgId, userId, role, status, email, firstName, lastName } = row;
+  const user = { id: userId, username: email, email, firstName, lastName };
+  return { id, orgId, userId, role, status, inviteEmail: email, isActive: true, user };
+}

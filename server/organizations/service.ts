@@ -1,0 +1,218 @@
+import type { OrganizationRole } from '../../contracts/index.ts';
+import type { Access, Actor, Caller, OrganizationAccess } from '../access/access.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { Database, Db } from '../database/database.ts';
+import { sqlState, UNIQUE_VIOLATION } from '../database/sqlstate.ts';
+import { badRequest, conflict, forbidden, notFound } from '../refusal.ts';
+import { slugFor } from '../slugs.ts';
+import {
+  deleteMembership,
+  ensureUser,
+  findMember,
+  insertMembership,
+  listMembers,
+  lockAdmins,
+  type MemberRow,
+  updateMemberRole,
+} from './members-store.ts';
+import {
+  countProjects,
+  deleteOrganization,
+  findOrganization,
+  insertOrganization,
+  type OrganizationRow,
+  organizationsOf,
+  updateOrganization,
+} from './store.ts';
+
+/** Organizations and their people. Admins run an organization; instance admins alone make new ones. */
+export class Organizations {
+  readonly #db: Database;
+  readonly #access: Access;
+  readonly #audit: Audit;
+
+  constructor(options: { db: Database; access: Access; audit: Audit }) {
+    this.#db = options.db;
+    this.#access = options.access;
+    this.#audit = options.audit;
+  }
+
+  async list(caller: Caller): Promise<OrganizationRow[]> {
+    return organizationsOf(this.#db, (await this.#access.actor(caller)).id);
+  }
+
+  async get(caller: Caller, id: string): Promise<OrganizationRow> {
+    await this.#access.organization(caller, id);
+    return (await findOrganization(this.#db, id))!;
+  }
+
+  /** Makes an organization; its maker becomes its admin. */
+  async create(caller: Caller, given: { name: string; slug?: string | undefined }): Promise<OrganizationRow> {
+    const actor = await this.#access.actor(caller);
+    if (!actor.instanceAdmin) {
+      await this.#record(caller, actor, null, 'create-organization', 'create', {}, 'refused');
+      throw forbidden(`${actor.name} may not create organizations: that takes an instance admin`);
+    }
+    const slug = given.slug ?? slugFor(given.name);
+    return takenAs(`organization "${slug}" exists already`, () =>
+      this.#db.transaction(async (tx) => {
+        const organization = await insertOrganization(tx, slug, given.name);
+        await insertMembership(tx, {
+          organizationId: organization.id,
+          actorId: actor.id,
+          role: 'admin',
+          status: 'accepted',
+        });
+        await this.#recordWithin(tx, caller, actor, organization.id, 'create-organization', 'create', { slug });
+        return organization;
+      }),
+    );
+  }
+
+  async update(
+    caller: Caller,
+    id: string,
+    change: { name?: string | undefined; slug?: string | undefined },
+  ): Promise<OrganizationRow> {
+    const { actor } = await this.#access.organizationAdmin(caller, id, 'update-organization');
+    return takenAs(`organization "${change.slug}" exists already`, () =>
+      this.#db.transaction(async (tx) => {
+        const organization = await updateOrganization(tx, id, change);
+        if (!organization) throw notFound(`organization ${id} not found`);
+        await this.#recordWithin(tx, caller, actor, id, 'update-organization', 'update', { ...change });
+        return organization;
+      }),
+    );
+  }
+
+  /** Deletes an organization that has no project left: its secrets are never taken along by accident. */
+  async remove(caller: Caller, id: string): Promise<OrganizationRow> {
+    const { actor } = await this.#access.organizationAdmin(caller, id, 'delete-organization');
+    return this.#db.transaction(async (tx) => {
+      const organization = await findOrganization(tx, id);
+      if (!organization) throw notFound(`organization ${id} not found`);
+      const projects = await countProjects(tx, id);
+      if (projects > 0)
+        throw badRequest(`organization "${organization.slug}" still has ${projects} projects; delete them first`);
+      await deleteOrganization(tx, id);
+      await this.#recordWithin(tx, caller, actor, id, 'delete-organization', 'delete', { slug: organization.slug });
+      return organization;
+    });
+  }
+
+  async members(caller: Caller, id: string): Promise<MemberRow[]> {
+    await this.#insider(caller, id, 'list-members');
+    return listMembers(this.#db, id);
+  }
+
+  async member(caller: Caller, id: string, membershipId: string): Promise<MemberRow> {
+    await this.#insider(caller, id, 'get-member');
+    return this.#member(this.#db, id, membershipId);
+  }
+
+  /** Adds a person by e-mail address. Somebody without an account gets one that nobody can log in with yet. */
+  async addMember(caller: Caller, id: string, given: { email: string; role: OrganizationRole }): Promise<MemberRow> {
+    const { actor } = await this.#access.organizationAdmin(caller, id, 'add-member');
+    return takenAs(`${given.email} is a member already`, () =>
+      this.#db.transaction(async (tx) => {
+        const actorId = await ensureUser(tx, given.email);
+        const membershipId = await insertMembership(tx, {
+          organizationId: id,
+          actorId,
+          role: given.role,
+          status: 'accepted',
+        });
+        await this.#recordWithin(tx, caller, actor, id, 'add-organization-member', 'create', given);
+        return this.#member(tx, id, membershipId);
+      }),
+    );
+  }
+
+  async updateMember(caller: Caller, id: string, membershipId: string, role: OrganizationRole): Promise<MemberRow> {
+    const { actor } = await this.#access.organizationAdmin(caller, id, 'update-member');
+    return this.#db.transaction(async (tx) => {
+      const member = await this.#member(tx, id, membershipId);
+      if (role !== 'admin') await keepOneAdmin(tx, id, member.userId);
+      await updateMemberRole(tx, id, membershipId, role);
+      await this.#recordWithin(tx, caller, actor, id, 'update-organization-member', 'update', {
+        email: member.email,
+        role,
+      });
+      return { ...member, role };
+    });
+  }
+
+  async removeMember(caller: Caller, id: string, membershipId: string): Promise<MemberRow> {
+    const { actor } = await this.#access.organizationAdmin(caller, id, 'remove-member');
+    return this.#db.transaction(async (tx) => {
+      const member = await this.#member(tx, id, membershipId);
+      await keepOneAdmin(tx, id, member.userId);
+      await deleteMembership(tx, id, member.userId);
+      await this.#recordWithin(tx, caller, actor, id, 'remove-organization-member', 'delete', { email: member.email });
+      return member;
+    });
+  }
+
+  async #insider(caller: Caller, id: string, what: string): Promise<OrganizationAccess> {
+    const access = await this.#access.organization(caller, id);
+    if (access.organization.role === 'no-access') await this.#access.deny(access, what, 'member of the organization');
+    return access;
+  }
+
+  async #member(db: Db, id: string, membershipId: string): Promise<MemberRow> {
+    const member = await findMember(db, id, membershipId);
+    if (!member) throw notFound(`membership ${membershipId} not found`);
+    return member;
+  }
+
+  #recordWithin(
+    tx: Db,
+    caller: Caller,
+    actor: Actor,
+    organizationId: string,
+    event: string,
+    action: 'create' | 'update' | 'delete',
+    metadata: Record<string, unknown>,
+  ): Promise<void> {
+    const record = {
+      action,
+      event,
+      outcome: 'allowed',
+      actor,
+      organizationId,
+      metadata,
+      origin: caller.origin,
+    } as const;
+    return this.#audit.writeWithin(tx, [record]);
+  }
+
+  #record(
+    caller: Caller,
+    actor: Actor,
+    organizationId: string | null,
+    event: string,
+    action: 'create',
+    metadata: Record<string, unknown>,
+    outcome: 'refused',
+  ): Promise<void> {
+    return this.#audit.write({ action, event, outcome, actor, organizationId, metadata, origin: caller.origin });
+  }
+}
+
+/** An organization without an admin could be run by nobody. */
+async function keepOneAdmin(tx: Db, organizationId: string, leaving: string): Promise<void> {
+  const admins = await lockAdmins(tx, organizationId);
+  if (admins.length === 1 && admins[0] === leaving) {
+    throw badRequest('this is the last admin of the organization; make somebody else admin first');
+  }
+}
+
+/** Runs a write, and says `message` (409) when something of that name is there already. */
+export async function takenAs<Result>(message: string, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (sqlState(error) === UNIQUE_VIOLATION) throw conflict(message);
+    throw error;
+  }
+}

@@ -1,0 +1,72 @@
+import type { Db, Statement } from '../database/database.ts';
+
+export interface OrganizationRow {
+  readonly id: string;
+  readonly slug: string;
+  readonly name: string;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+const COLUMNS = 'o.id, o.slug, o.name, o.created_at as "createdAt", o.updated_at as "updatedAt"';
+
+const INSERT: Statement = {
+  name: 'organizations.insert',
+  text: `insert into organizations as o (slug, name) values ($1, $2) returning ${COLUMNS}`,
+};
+
+export async function insertOrganization(db: Db, slug: string, name: string): Promise<OrganizationRow> {
+  const [row] = await db.query<OrganizationRow>(INSERT, [slug, name]);
+  return row!;
+}
+
+const FIND: Statement = { name: 'organizations.find', text: `select ${COLUMNS} from organizations o where id = $1` };
+
+export async function findOrganization(db: Db, id: string): Promise<OrganizationRow | undefined> {
+  return (await db.query<OrganizationRow>(FIND, [id]))[0];
+}
+
+const LIST: Statement = {
+  name: 'organizations.list-of-actor',
+  text: `
+    select ${COLUMNS}
+      from organization_memberships m join organizations o on o.id = m.organization_id
+     where m.actor_id = $1
+     order by o.slug`,
+};
+
+/** The organizations that an actor belongs to. */
+export async function organizationsOf(db: Db, actorId: string): Promise<OrganizationRow[]> {
+  return db.query<OrganizationRow>(LIST, [actorId]);
+}
+
+const UPDATE: Statement = {
+  name: 'organizations.update',
+  text: `
+    update organizations o set slug = coalesce($2, slug), name = coalesce($3, name), updated_at = now()
+     where id = $1 returning ${COLUMNS}`,
+};
+
+export async function updateOrganization(
+  db: Db,
+  id: string,
+  change: { readonly slug?: string | undefined; readonly name?: string | undefined },
+): Promise<OrganizationRow | undefined> {
+  return (await db.query<OrganizationRow>(UPDATE, [id, change.slug ?? null, change.name ?? null]))[0];
+}
+
+const DELETE: Statement = { name: 'organizations.delete', text: 'delete from organizations where id = $1' };
+
+export async function deleteOrganization(db: Db, id: string): Promise<void> {
+  await db.query(DELETE, [id]);
+}
+
+const COUNT_PROJECTS: Statement = {
+  name: 'organizations.count-projects',
+  text: 'select count(*)::int as count from projects where organization_id = $1',
+};
+
+export async function countProjects(db: Db, id: string): Promise<number> {
+  const [row] = await db.query<{ count: number }>(COUNT_PROJECTS, [id]);
+  return row!.count;
+}

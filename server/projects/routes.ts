@@ -1,0 +1,166 @@
+import type { FastifyInstance } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import {
+  CreateProjectBody,
+  ListProjectsQuery,
+  OrganizationParams,
+  type Project,
+  ProjectAnswer,
+  ProjectIdParams,
+  Project as ProjectSchema,
+  ProjectSlugParams,
+  ProjectSlugQuery,
+  ProjectsAnswer,
+  UpdateProjectBody,
+  WorkspaceAnswer,
+  WorkspacesAnswer,
+} from '../../contracts/index.ts';
+import type { Projects } from './service.ts';
+import type { ProjectRow } from './store.ts';
+
+/** Projects at today's address, and at the older ones where Infisical called them workspaces. */
+export async function projectsRoutes(scope: FastifyInstance, { projects }: { projects: Projects }): Promise<void> {
+  const app = scope.withTypeProvider<ZodTypeProvider>();
+  const tags = ['projects'];
+
+  app.post(
+    '/api/v1/projects',
+    { schema: { tags, summary: 'Create a project', body: CreateProjectBody, response: { 200: ProjectAnswer } } },
+    async ({ caller, body }) => ({ project: show(await projects.create(caller, body)) }),
+  );
+  app.get(
+    '/api/v1/projects',
+    { schema: { tags, summary: 'List projects', querystring: ListProjectsQuery, response: { 200: ProjectsAnswer } } },
+    async ({ caller, query }) => ({
+      projects: (await projects.list(caller, query.organizationId ?? query.orgId)).map(show),
+    }),
+  );
+  app.get(
+    '/api/v1/projects/slug/:slug',
+    {
+      schema: {
+        tags,
+        summary: 'Read a project by its slug',
+        params: ProjectSlugParams,
+        querystring: ProjectSlugQuery,
+        response: { 200: ProjectSchema },
+      },
+    },
+    async ({ caller, params, query }) =>
+      show(await projects.get(caller, { slug: params.slug, organizationId: query.organizationId })),
+  );
+
+  const byId = { tags, params: ProjectIdParams, response: { 200: ProjectAnswer } };
+  app.get(
+    '/api/v1/projects/:projectId',
+    { schema: { ...byId, summary: 'Read a project' } },
+    async ({ caller, params }) => ({
+      project: show(await projects.get(caller, { id: params.projectId })),
+    }),
+  );
+  app.patch(
+    '/api/v1/projects/:projectId',
+    { schema: { ...byId, summary: 'Change a project', body: UpdateProjectBody } },
+    async ({ caller, params, body }) => ({
+      project: show(await projects.update(caller, { id: params.projectId }, body)),
+    }),
+  );
+  app.delete(
+    '/api/v1/projects/:projectId',
+    { schema: { ...byId, summary: 'Delete a project' } },
+    async ({ caller, params }) => ({
+      project: show(await projects.remove(caller, { id: params.projectId })),
+    }),
+  );
+
+  app.post(
+    '/api/v2/workspace',
+    {
+      schema: {
+        tags,
+        summary: 'Create a project (older address)',
+        body: CreateProjectBody,
+        response: { 200: ProjectAnswer },
+      },
+    },
+    async ({ caller, body }) => ({ project: show(await projects.create(caller, body)) }),
+  );
+  app.get(
+    '/api/v1/workspace',
+    { schema: { tags, summary: 'List projects (older address)', response: { 200: WorkspacesAnswer } } },
+    async ({ caller }) => ({ workspaces: (await projects.list(caller, undefined)).map(show) }),
+  );
+
+  const older = { tags, params: ProjectIdParams, response: { 200: WorkspaceAnswer } };
+  app.get(
+    '/api/v1/workspace/:projectId',
+    { schema: { ...older, summary: 'Read a project (older address)' } },
+    async ({ caller, params }) => ({
+      workspace: show(await projects.get(caller, { id: params.projectId })),
+    }),
+  );
+  app.patch(
+    '/api/v1/workspace/:projectId',
+    { schema: { ...older, summary: 'Change a project (older address)', body: UpdateProjectBody } },
+    async ({ caller, params, body }) => ({
+      workspace: show(await projects.update(caller, { id: params.projectId }, body)),
+    }),
+  );
+  app.delete(
+    '/api/v1/workspace/:projectId',
+    { schema: { ...older, summary: 'Delete a project (older address)' } },
+    async ({ caller, params }) => ({
+      workspace: show(await projects.remove(caller, { id: params.projectId })),
+    }),
+  );
+
+  // By slug, the original answers without a wrapping key.
+  const bySlug = { tags, params: ProjectSlugParams, response: { 200: ProjectSchema } };
+  app.get(
+    '/api/v2/workspace/:slug',
+    { schema: { ...bySlug, summary: 'Read a project by its slug (older address)' } },
+    async ({ caller, params }) => show(await projects.get(caller, { slug: params.slug })),
+  );
+  app.patch(
+    '/api/v2/workspace/:slug',
+    { schema: { ...bySlug, summary: 'Change a project by its slug (older address)', body: UpdateProjectBody } },
+    async ({ caller, params, body }) => show(await projects.update(caller, { slug: params.slug }, body)),
+  );
+  app.delete(
+    '/api/v2/workspace/:slug',
+    { schema: { ...bySlug, summary: 'Delete a project by its slug (older address)' } },
+    async ({ caller, params }) => show(await projects.remove(caller, { slug: params.slug })),
+  );
+
+  app.get(
+    '/api/v2/organizations/:organizationId/workspaces',
+    {
+      schema: {
+        tags,
+        summary: 'List the projects of an organization',
+        params: OrganizationParams,
+        response: { 200: WorkspacesAnswer },
+      },
+    },
+    async ({ caller, params }) => ({ workspaces: (await projects.list(caller, params.organizationId)).map(show) }),
+  );
+}
+
+function show(row: ProjectRow): Project {
+  const { id, name, slug, description, organizationId: orgId, deleteProtection: hasDeleteProtection } = row;
+  return {
+    id,
+    _id: id,
+    name,
+    slug,
+    description,
+    type: 'secret-manager',
+    orgId,
+    autoCapitalization: false,
+    version: 3,
+    hasDeleteProtection,
+    createdAt: row.createdAt.toISOString(),
+    updatedAt: row.updatedAt.toISOString(),
+    environments: [...row.environments],
+  };
+}

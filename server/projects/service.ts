@@ -1,0 +1,124 @@
+import type { CreateProjectBody, UpdateProjectBody } from '../../contracts/index.ts';
+import { defaultEnvironments } from '../../contracts/index.ts';
+import type { Access, Caller, ProjectReference } from '../access/access.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { Database } from '../database/database.ts';
+import { insertEnvironment } from '../environments/store.ts';
+import type { Keyring } from '../keyring/keyring.ts';
+import { takenAs } from '../organizations/service.ts';
+import { organizationsOf } from '../organizations/store.ts';
+import { badRequest } from '../refusal.ts';
+import { randomSuffix, slugFor } from '../slugs.ts';
+import {
+  deleteProject,
+  findProject,
+  insertProject,
+  insertProjectMember,
+  type ProjectRow,
+  projectsOf,
+  updateProject,
+} from './store.ts';
+
+/** Projects: one per deployable service (HIP-27, "Projects"). */
+export class Projects {
+  readonly #db: Database;
+  readonly #access: Access;
+  readonly #audit: Audit;
+  readonly #keyring: Keyring;
+
+  constructor(options: { db: Database; access: Access; audit: Audit; keyring: Keyring }) {
+    this.#db = options.db;
+    this.#access = options.access;
+    this.#audit = options.audit;
+    this.#keyring = options.keyring;
+  }
+
+  /** Makes a project with its key and its environments; its maker is its admin, person or machine. */
+  async create(caller: Caller, given: CreateProjectBody): Promise<ProjectRow> {
+    const organizationId = given.organizationId ?? (await this.#onlyOrganization(caller));
+    const access = await this.#access.organization(caller, organizationId);
+    const { actor, organization } = access;
+    if (organization.role === 'no-access')
+      await this.#access.deny(access, 'create-project', 'member of the organization');
+    const slug = given.slug ?? `${slugFor(given.projectName).slice(0, 59).replace(/-+$/, '')}-${randomSuffix()}`;
+    return takenAs(`project "${slug}" exists already in this organization`, () =>
+      this.#db.transaction(async (tx) => {
+        const id = await insertProject(tx, {
+          organizationId,
+          slug,
+          name: given.projectName,
+          description: given.projectDescription ?? '',
+          deleteProtection: given.hasDeleteProtection,
+        });
+        await this.#keyring.addProjectKey(tx, id);
+        // Admins of the organization hold every right already; a membership of theirs would only be left behind.
+        if (organization.role !== 'admin') await insertProjectMember(tx, id, actor.id, 'admin');
+        for (const environment of given.shouldCreateDefaultEnvs ? defaultEnvironments : []) {
+          await insertEnvironment(tx, { projectId: id, ...environment });
+        }
+        await this.#audit.writeWithin(tx, [
+          {
+            action: 'create',
+            event: 'create-project',
+            outcome: 'allowed',
+            actor,
+            organizationId,
+            project: { id, slug },
+            origin: caller.origin,
+          },
+        ]);
+        return (await findProject(tx, id))!;
+      }),
+    );
+  }
+
+  async list(caller: Caller, organizationId: string | undefined): Promise<ProjectRow[]> {
+    const actor =
+      organizationId === undefined
+        ? await this.#access.actor(caller)
+        : (await this.#access.organization(caller, organizationId)).actor;
+    return projectsOf(this.#db, actor.id, organizationId);
+  }
+
+  async get(caller: Caller, reference: ProjectReference): Promise<ProjectRow> {
+    const { project } = await this.#access.project(caller, reference, { action: 'read', subject: 'workspace' });
+    return (await findProject(this.#db, project.id))!;
+  }
+
+  async update(caller: Caller, reference: ProjectReference, change: UpdateProjectBody): Promise<ProjectRow> {
+    const need = { action: 'edit', subject: 'workspace' } as const;
+    const allowed = await this.#access.project(caller, reference, need);
+    return takenAs(`project "${change.slug}" exists already in this organization`, () =>
+      this.#access.change(allowed, [need], async (tx, audit) => {
+        await updateProject(tx, allowed.project.id, change);
+        await audit([{ action: 'update', event: 'update-project', metadata: { ...change } }]);
+        return (await findProject(tx, allowed.project.id))!;
+      }),
+    );
+  }
+
+  /** Deletes a project with all of its secrets. One under delete protection stays. */
+  async remove(caller: Caller, reference: ProjectReference): Promise<ProjectRow> {
+    const need = { action: 'delete', subject: 'workspace' } as const;
+    const allowed = await this.#access.project(caller, reference, need);
+    return this.#access.change(allowed, [need], async (tx, audit) => {
+      const project = (await findProject(tx, allowed.project.id))!;
+      if (project.deleteProtection) {
+        throw badRequest(
+          `project "${project.slug}" is protected from deletion; set hasDeleteProtection to false first`,
+        );
+      }
+      await audit([{ action: 'delete', event: 'delete-project' }]);
+      await deleteProject(tx, project.id);
+      return project;
+    });
+  }
+
+  /** The organization that is meant when none is named: the only one there is for the caller. */
+  async #onlyOrganization(caller: Caller): Promise<string> {
+    const organizations = await organizationsOf(this.#db, (await this.#access.actor(caller)).id);
+    if (organizations.length === 1) return organizations[0]!.id;
+    const slugs = organizations.map(({ slug }) => slug).join(', ');
+    throw badRequest(`name the organization by organizationId: you belong to ${slugs || 'none'}`);
+  }
+}

@@ -1,0 +1,36 @@
+import type { ErrorKind, ValidationIssue } from '../contracts/index.ts';
+
+/** A request that is turned down. Rules throw it; the one error handler (http/errors.ts) makes the body. */
+export class Refusal extends Error {
+  readonly kind: ErrorKind;
+  /** What a program may need of the message, so that nobody has to parse it. */
+  readonly details: Readonly<Record<string, unknown>> | undefined;
+  /** The failed checks, when the kind is `validation`. */
+  readonly issues: readonly ValidationIssue[] | undefined;
+
+  constructor(
+    kind: ErrorKind,
+    message: string,
+    more: { details?: Record<string, unknown>; issues?: readonly ValidationIssue[]; cause?: unknown } = {},
+  ) {
+    super(message, { cause: more.cause });
+    this.name = 'Refusal';
+    this.kind = kind;
+    this.details = more.details;
+    this.issues = more.issues;
+  }
+}
+
+type Details = Record<string, unknown>;
+
+export const badRequest = (message: string, details?: Details) => new Refusal('badRequest', message, { details });
+export const unauthorized = (message: string) => new Refusal('unauthorized', message);
+export const tokenRefused = (message: string) => new Refusal('tokenRefused', message);
+export const forbidden = (message: string, details?: Details) => new Refusal('forbidden', message, { details });
+export const notFound = (message: string, details?: Details) => new Refusal('notFound', message, { details });
+export const conflict = (message: string, details?: Details) => new Refusal('conflict', message, { details });
+export const unavailable = (message: string, cause?: unknown) => new Refusal('unavailable', message, { cause });
+
+/** A 422 whose one issue points at a field. */
+export const invalid = (path: (string | number)[], message: string) =>
+  new Refusal('validation', message, { issues: [{ code: 'custom', path, message }] });

@@ -1,0 +1,213 @@
+import { HIDDEN_VALUE, type Secret } from '../../contracts/index.ts';
+import { contentTag, type MemorySeal } from '../../keys/index.ts';
+import type { Access, Caller, ProjectAccess, ProjectReference } from '../access/access.ts';
+import type { Held } from '../access/store.ts';
+import type { Db } from '../database/database.ts';
+import type { Keyring } from '../keyring/keyring.ts';
+import { notFound, tokenRefused, unavailable } from '../refusal.ts';
+import type { Answers } from './answers.ts';
+import { openSecret } from './seal.ts';
+import { environmentSlugs, type Filled, fill, findPlace, findSecrets, findVersion, type SecretRow } from './store.ts';
+
+/** What a read asks for, checked and complete. */
+export interface Question {
+  readonly project: ProjectReference;
+  readonly environment: string;
+  readonly path: string;
+  readonly recursive: boolean;
+  readonly key?: string | undefined;
+  /** False: names, versions and comments only. */
+  readonly withValues: boolean;
+}
+
+/** A complete body, as it goes over the wire. */
+export interface Body {
+  readonly json: Buffer;
+  readonly etag: string;
+}
+
+export interface ReadsOptions {
+  readonly db: Db;
+  readonly access: Access;
+  readonly keyring: Keyring;
+  readonly answers: Answers;
+  readonly seal: MemorySeal;
+  /** Runs between the check and the fill; tests pause here. */
+  readonly beforeFill?: (() => Promise<void>) | undefined;
+}
+
+/** How often a read starts over when rights or content change under it, before it answers 503. */
+const ATTEMPTS = 5;
+
+/**
+ * The product's hot path: a list of a service's secrets. What is in memory is served after one grouped statement that
+ * checks the caller, compares the project's change id and writes the audit; a miss is one statement more.
+ */
+export class Reads {
+  readonly #on: ReadsOptions;
+  /** Fills under way, by question: others with the same question wait for the first instead of reading too. */
+  readonly #underWay = new Map<string, Promise<unknown>>();
+
+  constructor(options: ReadsOptions) {
+    this.#on = options;
+  }
+
+  async read(caller: Caller, question: Question): Promise<Body> {
+    const { access, answers, seal } = this.#on;
+    const name = nameOf(caller, question);
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const answer = answers.get(name);
+      const allowed = await access.projectWithHeld(caller, question.project, answer?.held);
+      if (allowed.served && answer) return { json: seal.open(answer.sealed, name), etag: answer.etag };
+      await access.need(allowed, { action: 'read', subject: 'secrets', environment: question.environment });
+      const other = this.#underWay.get(name);
+      if (other) {
+        await other.catch(() => undefined);
+        continue;
+      }
+      const filling = this.#fill(allowed, question, name);
+      this.#underWay.set(name, filling);
+      try {
+        const body = await filling;
+        if (body) return body;
+      } finally {
+        this.#underWay.delete(name);
+      }
+    }
+    throw unavailable('this project is changing too fast to be read; try again');
+  }
+
+  /** Reads, opens and keeps an answer. Nothing when the caller's rights changed since they were checked. */
+  async #fill(allowed: ProjectAccess, question: Question, name: string): Promise<Body | undefined> {
+    const { db, keyring, answers, seal } = this.#on;
+    await this.#on.beforeFill?.();
+    const { caller } = allowed;
+    const event = question.key === undefined ? 'get-secrets' : 'get-secret';
+    const { environment, path, recursive, key } = question;
+    const filled = await fill(
+      db,
+      { ...caller.origin, tokenId: caller.tokenId, projectId: allowed.project.id },
+      { event, environment, path, recursive, key, grants: allowed.grants },
+    );
+    if (!filled.stillAllowed) return stale(filled);
+    await this.#refuseMissing(allowed, question, filled);
+    const secrets = filled.rows.map((row) =>
+      toSecret(keyring, allowed.project.id, environment, row, question.withValues),
+    );
+    const json = Buffer.from(JSON.stringify(key === undefined ? { secrets, imports: [] } : { secret: secrets[0] }));
+    const etag = contentTag(keyring.etagKey, json);
+    const held: Held = {
+      changeId: filled.verdict.changeId!,
+      grants: allowed.grants,
+      manifestId: filled.manifestId,
+      event,
+      environment,
+      path,
+      key: key ?? null,
+    };
+    answers.put(caller.actorId, name, { sealed: seal.seal(json, name), etag, held });
+    return { json, etag };
+  }
+
+  async #refuseMissing(allowed: ProjectAccess, question: Question, filled: Filled): Promise<void> {
+    const { slug } = allowed.project;
+    if (!filled.environmentFound) throw await this.noEnvironment(allowed, question.environment);
+    if (!filled.folderFound) throw noFolder(slug, question.environment, question.path);
+    if (question.key !== undefined && filled.rows.length === 0) throw noSecret(slug, question, question.key);
+  }
+
+  /** A mistyped environment is an error that names it, never an empty list; only readers of the project get here. */
+  async noEnvironment(allowed: ProjectAccess, environment: string) {
+    const known = await environmentSlugs(this.#on.db, allowed.project.id);
+    return notFound(
+      `environment "${environment}" not found in project "${allowed.project.slug}": it has ${known.join(', ')}`,
+    );
+  }
+
+  /** One version of one secret. Not kept in memory: history is read rarely. */
+  async readVersion(caller: Caller, question: Question & { readonly key: string }, version: number): Promise<Body> {
+    const { db, access, keyring } = this.#on;
+    const { environment, path, key } = question;
+    const allowed = await access.project(caller, question.project, { action: 'read', subject: 'secrets', environment });
+    const place = await findPlace(db, allowed.project.id, environment, path);
+    if (place.environmentId === null) throw await this.noEnvironment(allowed, environment);
+    if (place.folderId === null) throw noFolder(allowed.project.slug, environment, path);
+    const [current] = await findSecrets(db, place.folderId, [key]);
+    const row = current?.version === version ? current : await findVersion(db, place.folderId, key, version);
+    if (row === undefined)
+      throw notFound(`secret "${key}" has no version ${version} in ${where(allowed.project.slug, question)}`);
+    await access.recordRead(allowed, {
+      action: 'read',
+      event: 'get-secret',
+      environment,
+      secretPath: path,
+      secretKey: key,
+      metadata: { version },
+    });
+    const secret = toSecret(keyring, allowed.project.id, environment, row, question.withValues);
+    const json = Buffer.from(JSON.stringify({ secret }));
+    return { json, etag: contentTag(keyring.etagKey, json) };
+  }
+}
+
+function stale(filled: Filled): undefined {
+  const { tokenKnown, revoked, expired, ipTrusted } = filled.verdict;
+  if (!tokenKnown || revoked || expired || !ipTrusted)
+    throw tokenRefused('this access token is no longer valid; log in again');
+  return undefined;
+}
+
+/** The question's name in memory. It holds the caller, so that no one is ever given what another may see. */
+function nameOf(caller: Caller, { project, environment, path, recursive, key, withValues }: Question): string {
+  const about = [project.id ?? '', project.slug ?? '', project.organizationId ?? '', environment, path, key ?? ''];
+  return [
+    caller.actorId,
+    ...about,
+    key === undefined ? 'list' : 'get',
+    recursive ? 'r' : '',
+    withValues ? 'v' : '',
+  ].join('\n');
+}
+
+type At = { readonly environment: string; readonly path: string };
+const where = (project: string, { environment, path }: At) =>
+  `project "${project}", environment "${environment}", path "${path}"`;
+
+export const noFolder = (project: string, environment: string, path: string) =>
+  notFound(`folder "${path}" not found in environment "${environment}" of project "${project}"`);
+
+export const noSecret = (project: string, at: At, key: string) =>
+  notFound(`secret "${key}" not found in ${where(project, at)}`);
+
+/** A row as the API shows it (Infisical's secret object of today). */
+export function toSecret(
+  keyring: Keyring,
+  projectId: string,
+  environment: string,
+  row: SecretRow,
+  withValue: boolean,
+): Secret {
+  const { value, comment } = openSecret(keyring, projectId, row, withValue);
+  return {
+    id: row.id,
+    _id: row.id,
+    workspace: projectId,
+    environment,
+    secretPath: row.path,
+    version: row.version,
+    type: 'shared',
+    secretKey: row.key,
+    secretValue: withValue ? value : HIDDEN_VALUE,
+    secretValueHidden: !withValue,
+    secretComment: comment,
+    skipMultilineEncoding: row.skipMultilineEncoding,
+    secretReminderNote: null,
+    secretReminderRepeatDays: null,
+    secretMetadata: [],
+    tags: [],
+    isRotatedSecret: false,
+    rotationId: null,
+    createdAt: row.createdAt.toISOString(),
+    updatedAt: row.updatedAt.toISOString(),
+  };
+}

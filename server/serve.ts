@@ -1,0 +1,103 @@
+import { writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FastifyInstance } from 'fastify';
+import { createApp } from './app.ts';
+import { type Config, ConfigError } from './config.ts';
+import { Database } from './database/database.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from './database/embedded/index.ts';
+import { migrate } from './database/migrate.ts';
+import { synchronousCommit } from './keyring/store.ts';
+
+/** How long a stop may take before the process ends anyway. Kubernetes gives 30 seconds by default. */
+const STOP_WITHIN_MS = 25_000;
+
+/** Starts the server, and stops it on SIGTERM, on SIGINT, or when the process that spawned it is gone. */
+export async function serve(config: Config, version: string): Promise<void> {
+  keepMemoryOutOfCoreDumps();
+  let embedded: EmbeddedPostgres | undefined;
+  if (config.DB_CONNECTION_URI === undefined) {
+    embedded = await startEmbeddedPostgres({ dataDir: config.KMS_DATA_DIR, port: config.PORT, log: say });
+  }
+  const databaseUri = config.DB_CONNECTION_URI ?? embedded!.uri;
+  try {
+    await requireDurableCommits(databaseUri);
+    await migrate(databaseUri);
+    const app = await createApp({
+      databaseUri,
+      rootKey: config.ROOT_ENCRYPTION_KEY,
+      authSecret: config.AUTH_SECRET,
+      redisConfigured: config.REDIS_URL !== undefined,
+      allowUnprovenBootstrap: config.KMS_ALLOW_UNPROVEN_BOOTSTRAP,
+      logLevel: config.LOG_LEVEL,
+      version,
+    });
+    stopWhenTold(app, embedded, config.KMS_DRAIN_SECONDS);
+    await listen(app, config);
+  } catch (error) {
+    await embedded?.stop();
+    throw error;
+  }
+}
+
+async function listen(app: FastifyInstance, config: Config): Promise<void> {
+  try {
+    const address = await app.listen({ host: config.HOST, port: config.PORT });
+    say(`ready on ${address}`);
+    process.send?.({ ready: address });
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+}
+
+/** An audit record that a crash can take back is none: the server does not run on a database that loses commits. */
+async function requireDurableCommits(uri: string): Promise<void> {
+  const db = new Database({ uri, connections: 1 });
+  try {
+    const found = await synchronousCommit(db);
+    if (found === 'off')
+      throw new ConfigError('the database runs with synchronous_commit off, and would lose audit records; set it on');
+  } finally {
+    await db.close();
+  }
+}
+
+function stopWhenTold(app: FastifyInstance, embedded: EmbeddedPostgres | undefined, drainSeconds: number): void {
+  let stopping = false;
+  const stop = async (why: string) => {
+    if (stopping) return;
+    stopping = true;
+    say(`stopping: ${why}`);
+    setTimeout(() => process.exit(1), STOP_WITHIN_MS + drainSeconds * 1000).unref();
+    app.drain();
+    await sleep(drainSeconds * 1000);
+    await app.close();
+    await embedded?.stop();
+    if (process.connected) process.disconnect();
+    say('stopped');
+  };
+  const onSignal = (signal: string) => stop(signal).catch(() => process.exit(1));
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  process.on(
+    'disconnect',
+    () => void stop('the program that started this server is gone').catch(() => process.exit(1)),
+  );
+}
+
+/**
+ * A core dump would carry keys and values to the disk. Nothing of this process's memory goes into one (core(5)); what
+ * the inspector could show is closed by the flag --disable-sigusr1 that the launcher passes.
+ */
+function keepMemoryOutOfCoreDumps(): void {
+  if (process.platform !== 'linux') return;
+  try {
+    writeFileSync('/proc/self/coredump_filter', '0');
+  } catch {
+    // A read-only /proc: the container's own limit holds then.
+  }
+}
+
+function say(message: string): void {
+  process.stderr.write(`kms-server: ${message}\n`);
+}

@@ -1,0 +1,87 @@
+import type { Db, Statement } from '../database/database.ts';
+
+/** A token as it was just issued or renewed. Times are the database's, in Unix seconds. */
+export interface IssuedRow {
+  readonly id: string;
+  readonly actorId: string;
+  readonly actorKind: 'user' | 'identity';
+  readonly clientSecretId: string | null;
+  readonly maxTtl: number;
+  readonly usesLimited: boolean;
+  readonly issuedAt: number;
+  readonly expiresAt: number;
+}
+
+const ISSUED = `
+  t.id, t.actor_id as "actorId", a.kind as "actorKind", t.client_secret_id as "clientSecretId", t.max_ttl as "maxTtl",
+  t.num_uses_limit > 0 as "usesLimited", floor(extract(epoch from now()))::int as "issuedAt",
+  ceil(extract(epoch from t.expires_at))::int as "expiresAt"`;
+
+const INSERT: Statement = {
+  name: 'tokens.insert',
+  text: `
+    with t as (
+      insert into access_tokens (actor_id, ttl, max_ttl, expires_at)
+      values ($1, $2::int, $2::int, now() + $2::int * interval '1 second') returning *
+    )
+    select ${ISSUED} from t join actors a on a.id = t.actor_id`,
+};
+
+/** Issues a token that stems from no login: a recovery session, the first admin of a caller without a credential. */
+export async function insertToken(db: Db, actorId: string, ttlSeconds: number): Promise<IssuedRow> {
+  const [row] = await db.query<IssuedRow>(INSERT, [actorId, ttlSeconds]);
+  return row!;
+}
+
+// To the end of its max TTL and no further; a token that may not be used any more is not renewed either.
+const RENEW: Statement = {
+  name: 'tokens.renew',
+  text: `
+    with t as (
+      update access_tokens t
+         set expires_at = least(now() + ttl * interval '1 second', created_at + max_ttl * interval '1 second')
+       where id = $1 and revoked_at is null and expires_at > now()
+         and created_at + max_ttl * interval '1 second' > now()
+         and not exists (select from client_secrets cs where cs.id = t.client_secret_id and cs.revoked_at is not null)
+         and not exists (select from client_secrets cs join universal_auths ua on ua.id = cs.universal_auth_id
+                          where cs.id = t.client_secret_id and not $2::inet <<= any (ua.access_token_trusted_ips))
+      returning *
+    )
+    select ${ISSUED} from t join actors a on a.id = t.actor_id`,
+};
+
+export async function renewToken(db: Db, id: string, ip: string): Promise<IssuedRow | undefined> {
+  return (await db.query<IssuedRow>(RENEW, [id, ip]))[0];
+}
+
+export interface TokenOwner {
+  readonly actorId: string;
+  readonly actorKind: string;
+  readonly actorName: string;
+  readonly organizationId: string | null;
+}
+
+const REVOKE: Statement = {
+  name: 'tokens.revoke',
+  text: `
+    with t as (update access_tokens set revoked_at = now() where id = $1 and revoked_at is null returning actor_id)
+    select a.id as "actorId", a.kind as "actorKind", coalesce(i.name, u.email) as "actorName", i.organization_id as "organizationId"
+      from t join actors a on a.id = t.actor_id left join identities i on i.id = a.id left join users u on u.id = a.id`,
+};
+
+/** Ends a token; whose it was, or nothing when it had ended already. */
+export async function revokeToken(db: Db, id: string): Promise<TokenOwner | undefined> {
+  return (await db.query<TokenOwner>(REVOKE, [id]))[0];
+}
+
+const SWEEP: Statement = {
+  name: 'tokens.sweep',
+  text: `
+    delete from access_tokens
+     where id in (select id from access_tokens where expires_at < now() - interval '1 day' limit 10000)`,
+};
+
+/** Deletes tokens that ended long ago. */
+export async function sweepTokens(db: Db): Promise<void> {
+  await db.query(SWEEP, []);
+}
