@@ -39,6 +39,12 @@ export async function takeOver(
   who: Omit<FirstCall, 'url' | 'credential'>,
 ): Promise<FirstRun> {
   let call = await readFirstCall(options.state);
+  if (call && call.url !== options.connection.url) {
+    throw new UserError(
+      `an unfinished first run in ${options.state} is for ${call.url}, not for ${options.connection.url}`,
+      'finish that one, or use another folder with --state',
+    );
+  }
   if (!call) {
     call = { url: options.connection.url, ...who, credential: newClientSecret() };
     await storeFirstCall(options.state, call);
@@ -49,12 +55,6 @@ export async function takeOver(
 /** Goes on with a first run that is stored. */
 export async function resume(options: FirstRunOptions, call: FirstCall): Promise<FirstRun> {
   const { connection, state } = options;
-  if (call.url !== connection.url) {
-    throw new UserError(
-      `an unfinished first run in ${state} is for ${call.url}, not for ${connection.url}`,
-      'finish that one, or use another folder with --state',
-    );
-  }
   const prove = proverOf(options.authSecret);
   const { url: _, ...body } = call;
   const answer = await new Kms(connection).admin.bootstrap(body, prove).catch((error) => {

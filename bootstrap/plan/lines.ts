@@ -30,14 +30,9 @@ export function lineOf(step: Step): Line {
       return { sign, noun: 'folder', name, detail: step.environments.join(', ') };
     }
     case 'secrets': {
-      const name = `${step.organization}/${step.project}`;
       const folder = step.path === '/' ? '' : step.path;
-      return {
-        sign,
-        noun: 'secrets',
-        name,
-        detail: `${step.environment}${folder}: ${step.secrets.map(({ key }) => key).join(', ')}`,
-      };
+      const name = `${step.organization}/${step.project} ${step.environment}${folder}`;
+      return { sign, noun: 'secrets', name, detail: `generated: ${step.secrets.map(({ key }) => key).join(', ')}` };
     }
     case 'identity': {
       const parts = [
@@ -56,14 +51,9 @@ export function lineOf(step: Step): Line {
       };
     }
     case 'access': {
-      const name = `${step.organization}/${step.identity}`;
+      const name = `${step.organization}/${step.identity} ${step.project}`;
       const before = step.from && (step.from.length === 0 ? 'nothing' : step.from.map(grantText).join(' and '));
-      return {
-        sign,
-        noun: 'access',
-        name,
-        detail: `${before ? `${before} -> ` : ''}${grantText(step.grant)} of ${step.project}`,
-      };
+      return { sign, noun: 'access', name, detail: `${before ? `${before} -> ` : ''}${grantText(step.grant)}` };
     }
   }
 }
@@ -101,14 +91,22 @@ export function planSummary(plan: Plan): string {
   return `${created} to create, ${changed} to change, 0 to delete, ${plan.unchanged} unchanged.`;
 }
 
-/** The secrets that people have to set, a line for each folder. Empty when there is none. */
+/** The secrets that people have to set, a line for each folder; environments that lack the same ones share it. */
 export function missingLines(missing: readonly MissingValue[]): string[] {
   if (missing.length === 0) return [];
-  const places = Map.groupBy(missing, ({ organization, project, environment, path }) => {
-    return `${organization}/${project}  ${environment}${path === '/' ? '' : path}`;
+  const folders = Map.groupBy(missing, ({ organization, project, environment, path }) =>
+    [`${organization}/${project}${path === '/' ? '' : path}`, environment].join(' '),
+  );
+  const places = [...folders].map(([place, secrets]) => {
+    const [folder = '', environment = ''] = place.split(' ');
+    return { folder, environment, keys: secrets.map(({ key }) => key).join(', ') };
   });
-  const count = `${missing.length} ${missing.length === 1 ? 'secret needs a value' : 'secrets need a value'}:`;
-  return [count, ...[...places].map(([place, secrets]) => `  ! ${place}: ${secrets.map(({ key }) => key).join(', ')}`)];
+  const alike = Map.groupBy(places, ({ folder, keys }) => `${folder} ${keys}`);
+  const lines = [...alike.values()].map((same) => {
+    const environments = same.map(({ environment }) => environment).join(', ');
+    return `  ! ${same[0]?.folder}  ${environments}: ${same[0]?.keys}`;
+  });
+  return [`${missing.length} ${missing.length === 1 ? 'secret needs a value' : 'secrets need a value'}:`, ...lines];
 }
 
 /** How many things an inventory declares: what a plan's steps, missing values and unchanged things add up to. */

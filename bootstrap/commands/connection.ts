@@ -1,0 +1,95 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { type AuthSecret, KeyFormatError, parseAuthSecret } from '../../keys/index.ts';
+import { type Credentials, Kms, type KmsOptions } from '../../sdk/index.ts';
+import { readIfThere } from '../durable-file.ts';
+import { parseEnvFile } from '../init/env-file.ts';
+import { UserError } from '../problem.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What the local trial leaves for the command lines (mode 0600). */
+export const AdminFile = z.object({ url: z.string(), email: z.string(), token: z.string() });
+export type AdminFile = z.infer<typeof AdminFile>;
+export const adminFile = (folder: string) => join(folder, 'admin.json');
+
+/** Where KMS is and who calls, as the environment or the local trial says. */
+export interface Reach {
+  readonly connection: Omit<KmsOptions, 'credentials'>;
+  readonly credentials: Credentials | undefined;
+}
+
+const USER_AGENT = 'kms-cli';
+
+/**
+ * KMS_URL with KMS_TOKEN, or with KMS_CLIENT_ID and KMS_CLIENT_SECRET. Without KMS_URL: the local trial's admin.json.
+ * Credentials of the trial are never sent to an address that somebody else named.
+ */
+export async function findReach(environment: Environment, folder: string): Promise<Reach> {
+  const given = (name: string) => environment[name]?.trim() || undefined;
+  const url = given('KMS_URL');
+  if (url !== undefined) return { connection: { url, userAgent: USER_AGENT }, credentials: credentialsOf(given) };
+  const local = await readAdminFile(folder);
+  if (!local)
+    throw new UserError('KMS_URL is not set, and no local trial has run here', 'set KMS_URL, or run npm start first');
+  const credentials = credentialsOf(given) ?? { token: local.token };
+  return { connection: { url: local.url, userAgent: USER_AGENT }, credentials };
+}
+
+function credentialsOf(given: (name: string) => string | undefined): Credentials | undefined {
+  const token = given('KMS_TOKEN');
+  if (token) return { token };
+  const clientId = given('KMS_CLIENT_ID');
+  const clientSecret = given('KMS_CLIENT_SECRET');
+  if (clientId && clientSecret) return { clientId, clientSecret };
+  if (!clientId && !clientSecret) return undefined;
+  throw new UserError(`${clientId ? 'KMS_CLIENT_SECRET' : 'KMS_CLIENT_ID'} is not set, and the other one is`);
+}
+
+export async function readAdminFile(folder: string): Promise<AdminFile | undefined> {
+  const text = await readIfThere(adminFile(folder));
+  if (text === undefined) return undefined;
+  try {
+    return AdminFile.parse(JSON.parse(text));
+  } catch {
+    throw new UserError(`${adminFile(folder)} is not what the local trial wrote`, 'remove it and run npm start again');
+  }
+}
+
+/** A client for commands that need somebody's credentials. */
+export function clientOf({ connection, credentials }: Reach): Kms {
+  if (!credentials) {
+    throw new UserError(
+      `no credentials for ${connection.url}`,
+      'set KMS_TOKEN, or KMS_CLIENT_ID and KMS_CLIENT_SECRET',
+    );
+  }
+  return new Kms({ ...connection, credentials });
+}
+
+/** AUTH_SECRET, which proves that the caller installed the instance: from an env file, or from the environment. */
+export async function findAuthSecret(
+  environment: Environment,
+  file: string | undefined,
+): Promise<AuthSecret | undefined> {
+  const text = file === undefined ? environment.AUTH_SECRET : (await readEnvFile(file)).AUTH_SECRET;
+  if (file !== undefined && !text) throw new UserError(`${file} holds no AUTH_SECRET`);
+  if (!text) return undefined;
+  try {
+    return parseAuthSecret(text);
+  } catch (error) {
+    if (error instanceof KeyFormatError) throw new UserError(error.message);
+    throw error;
+  }
+}
+
+export async function readEnvFile(file: string): Promise<Record<string, string>> {
+  try {
+    return parseEnvFile(await readFile(file, 'utf8'), file);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    throw new UserError(`${file} cannot be read: ${code === 'ENOENT' ? 'there is no such file' : code}`);
+  }
+}

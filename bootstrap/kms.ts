@@ -1,0 +1,50 @@
+import type { Command } from 'commander';
+import { type FolderOptions, getSecret, listSecrets, setSecret } from './commands/secrets.ts';
+import { programOf } from './terminal/program.ts';
+
+/** `kms`: secrets at the command line. */
+
+const { terminal, program, run } = programOf('kms', 'Read and set secrets.');
+const environment = process.env;
+const secrets = program.command('secrets').description('the secrets of a folder');
+
+inFolder(secrets.command('list').description('names and versions; values only with --reveal'))
+  .option('--recursive', 'with the folders below')
+  .option('--reveal', 'show the values')
+  .action((options: FolderOptions) => run(() => listSecrets(terminal, environment, options), options.json));
+
+inFolder(secrets.command('get <name>').description('print one value, byte for byte'))
+  .option('--version <number>', 'an earlier version')
+  .action((name: string, options: FolderOptions) =>
+    run(() => getSecret(terminal, environment, name, options), options.json),
+  );
+
+inFolder(secrets.command('set <name>').description('set a value from standard input or a prompt'))
+  .option('--keep-newline', 'keep a line end at the end of standard input')
+  .option('--allow-empty', 'accept an empty value')
+  .action((name: string, options: FolderOptions) =>
+    run(() => setSecret(terminal, environment, name, options), options.json),
+  );
+
+program.addHelpText(
+  'after',
+  `
+Where KMS is:  KMS_URL, with KMS_TOKEN, or with KMS_CLIENT_ID and KMS_CLIENT_SECRET.
+               Without KMS_URL: the local trial (npm start).
+
+Examples:
+  kms secrets list --project gateway --env prod
+  pass show openai | kms secrets set OPENAI_API_KEY --project gateway --env prod`,
+);
+
+function inFolder(command: Command): Command {
+  return command
+    .requiredOption('-p, --project <slug>', 'the project')
+    .requiredOption('-e, --env <slug>', 'the environment; production means prod')
+    .option('--path <folder>', 'the folder', '/')
+    .option('--org <slug>', 'the organization, where several have a project of this name')
+    .option('--state <folder>', 'folder of the local trial', '.kms')
+    .option('--json', 'answer in JSON');
+}
+
+await program.parseAsync().catch((error: unknown) => run(() => Promise.reject(error)));
