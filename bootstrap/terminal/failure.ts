@@ -34,7 +34,10 @@ export function failureOf(error: unknown): Failure {
     };
   }
   if (error instanceof Forbidden)
-    return { errors: [error.message], hint: 'this needs the credentials of an admin of the organization' };
+    return {
+      errors: [error.message],
+      hint: 'use credentials that may do this, or give these the right in the inventory',
+    };
   if (error instanceof KmsRefusal)
     return { errors: [`${error.message}${error.reqId ? ` (request ${error.reqId})` : ''}`] };
   return { errors: [error instanceof Error ? error.message : String(error)] };
