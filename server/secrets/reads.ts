@@ -55,13 +55,17 @@ export class Reads {
   async read(caller: Caller, question: Question): Promise<Body> {
     const { access, answers, seal } = this.#on;
     const name = nameOf(caller, question);
+    let waited = false;
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const answer = answers.get(name);
       const allowed = await access.projectWithHeld(caller, question.project, answer?.held);
       if (allowed.served && answer) return { json: seal.open(answer.sealed, name), etag: answer.etag };
       await access.need(allowed, { action: 'read', subject: 'secrets', environment: question.environment });
-      const other = this.#underWay.get(name);
+      // Waits for another's fill once. When that one failed, or was overtaken by a write, this read fills for itself: in a
+      // second queue, fifty requests for a missing folder would come to their turn one after another, or never.
+      const other = waited ? undefined : this.#underWay.get(name);
       if (other) {
+        waited = true;
         await other.catch(() => undefined);
         continue;
       }
@@ -71,7 +75,7 @@ export class Reads {
         const body = await filling;
         if (body) return body;
       } finally {
-        this.#underWay.delete(name);
+        if (this.#underWay.get(name) === filling) this.#underWay.delete(name);
       }
     }
     throw unavailable('this project is changing too fast to be read; try again');
