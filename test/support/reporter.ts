@@ -14,6 +14,8 @@ export default class PlainReporter implements Reporter {
   #passed = 0;
   #failed = 0;
   #skipped: string[] = [];
+  /** With `-t`, what was not asked for is no news. */
+  #filtered = false;
 
   constructor() {
     this.#watch(process.stdout);
@@ -21,6 +23,7 @@ export default class PlainReporter implements Reporter {
   }
 
   onInit(vitest: Vitest): void {
+    this.#filtered = vitest.config.testNamePattern !== undefined;
     vitest.provide('canary', this.#canary);
     process.once('exit', () => this.#conclude());
   }
@@ -56,7 +59,7 @@ export default class PlainReporter implements Reporter {
   /** Last of all, when every other reporter and the global teardown have spoken. */
   #conclude(): void {
     const lines: string[] = [];
-    for (const name of this.#skipped) lines.push(`skipped: ${name}`);
+    if (!this.#filtered) for (const name of this.#skipped) lines.push(`skipped: ${name}`);
     if (this.#leaks > 0) {
       this.#failed++;
       lines.push(`failed: the secret value planted in this run was printed ${this.#leaks} times, see above`);

@@ -1,0 +1,36 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { constants } from 'node:os';
+import { root } from './prepare.mjs';
+
+/** Signals this close together are one: at Ctrl-C the terminal sends one to the whole group and npm passes on its own. */
+const SAME_SIGNAL_MS = 1000;
+
+/**
+ * Runs a program of the product to its end and ends this process the same way. The program is in a group of its own and
+ * hears of signals from here alone, once each; when this process is killed, the program is told to stop.
+ *
+ * @param {string} node
+ * @param {string[]} args
+ * @returns {Promise<never>}
+ */
+export async function launch(node, args) {
+  const watch = new URL('./end-with-launcher.mjs', import.meta.url).href;
+  const child = spawn(node, ['--import', watch, ...args], {
+    cwd: root,
+    detached: true,
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    env: { ...process.env, HANZO_KMS_LAUNCHER: String(process.pid) },
+  });
+  let last = 0;
+  const pass = (/** @type {NodeJS.Signals} */ signal) => {
+    if (Date.now() - last < SAME_SIGNAL_MS) return;
+    last = Date.now();
+    child.kill(signal);
+  };
+  process.on('SIGINT', pass).on('SIGTERM', pass);
+  // The terminal is gone, which programs take as a reason to end at once: ask for an orderly stop instead.
+  process.on('SIGHUP', () => pass('SIGTERM'));
+  const [code, signal] = await once(child, 'exit');
+  process.exit(code ?? 128 + constants.signals[/** @type {NodeJS.Signals} */ (signal)]);
+}

@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+
+/**
+ * Runs `work` while no other process runs its own for the same folder. The lock lies outside of the folder: npm ci removes
+ * node_modules, and a lock elsewhere in the clone would show up in git. A killed holder's lock is taken.
+ *
+ * @param {string} folder
+ * @param {(message: string) => void} say
+ * @param {() => Promise<void>} work
+ */
+export async function withLock(folder, say, work) {
+  const id = createHash('sha256').update(folder).digest('hex').slice(0, 16);
+  const path = join(tmpdir(), `hanzo-kms-install-${process.getuid?.() ?? 0}-${id}.lock`);
+  let told = false;
+  while (!(await take(path))) {
+    if (!told) say(`waiting for another process that installs the dependencies (pid ${holderOf(path) ?? 'unknown'})`);
+    told = true;
+    await pause(250);
+  }
+  const release = () => rmSync(path, { force: true });
+  process.on('exit', release);
+  try {
+    await work();
+  } finally {
+    process.off('exit', release);
+    release();
+  }
+}
+
+/** @param {string} path */
+async function take(path) {
+  const holder = holderOf(path);
+  if (holder !== undefined && !isAlive(holder)) rmSync(path, { force: true });
+  try {
+    writeFileSync(path, String(process.pid), { flag: 'wx', mode: 0o600 });
+  } catch (error) {
+    if (/** @type {NodeJS.ErrnoException} */ (error).code === 'EEXIST') return false;
+    throw error;
+  }
+  // Two that found the same dead holder may each have removed the file, the second one ours.
+  await pause(100);
+  return holderOf(path) === process.pid;
+}
+
+/** @param {string} path */
+function holderOf(path) {
+  try {
+    return Number(readFileSync(path, 'utf8')) || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param {number} pid */
+function isAlive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return /** @type {NodeJS.ErrnoException} */ (error).code === 'EPERM';
+  }
+}
