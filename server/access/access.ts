@@ -62,6 +62,8 @@ export class Access {
   readonly #path: Database;
   readonly #audit: Audit;
   readonly #gate: Batch<Ask, Verdict>;
+  /** Callers, one object a request, that have taken their use. */
+  readonly #used = new WeakSet<Caller>();
 
   /** @param path the pool that verdicts are asked over, apart from `db`, whose transactions wait for them */
   constructor(db: Database, path: Database, audit: Audit) {
@@ -76,11 +78,23 @@ export class Access {
 
   /** Asks for a caller and, with `held`, whether the answer in memory may be served. Refuses dead tokens. */
   async verdict(caller: Caller, about: Partial<Ask> = {}): Promise<Verdict & { readonly actor: Actor }> {
-    if (caller.usesLimited && !(await takeUse(this.#path, caller.tokenId))) {
-      throw tokenRefused('this access token has been used as often as it may; log in again');
-    }
-    const verdict = await this.#gate.add({ ...caller.origin, tokenId: caller.tokenId, ...about });
-    return this.#live(caller, verdict);
+    const ask = { ...caller.origin, tokenId: caller.tokenId, ...about };
+    if (!(await this.#hasUse(caller))) await this.#exhausted(caller, { ...ask, held: undefined });
+    return this.#live(caller, await this.#gate.add(ask));
+  }
+
+  /** A request takes one use of a limited token, however often it asks: a read that starts over, or asks of two things. */
+  async #hasUse(caller: Caller): Promise<boolean> {
+    if (!caller.usesLimited || this.#used.has(caller)) return true;
+    this.#used.add(caller);
+    return takeUse(this.#path, caller.tokenId);
+  }
+
+  /** Refuses a token without uses, or for what ended it before. */
+  async #exhausted(caller: Caller, ask: Ask): Promise<never> {
+    const verdict = await this.#live(caller, await this.#gate.add(ask));
+    await this.#refused(caller, verdict, 'token-exhausted', {});
+    throw tokenRefused('this access token has been used as often as it may; log in again');
   }
 
   /** The caller, whatever it may do. */
@@ -266,6 +280,6 @@ function refusal(access: ProjectAccess, need: Need): AuditRecord {
   };
 }
 
-function named(reference: ProjectReference): Partial<Ask> {
-  return { projectId: reference.id, projectSlug: reference.id === undefined ? reference.slug : undefined };
+function named({ id, slug, organizationId }: ProjectReference): Partial<Ask> {
+  return id === undefined ? { projectSlug: slug, organizationId } : { projectId: id };
 }

@@ -6,7 +6,7 @@ export interface Ask {
   readonly ip: string;
   readonly userAgent: string | null;
   readonly requestId: string;
-  /** At most one of the three names what the request is about. */
+  /** One of the three names what the request is about; an organization beside a slug narrows where it is looked for. */
   readonly organizationId?: string | undefined;
   readonly projectId?: string | undefined;
   readonly projectSlug?: string | undefined;
@@ -65,7 +65,8 @@ export const JUDGED = `
            coalesce(a.ip <<= any (ua.access_token_trusted_ips), true) as "ipTrusted",
            x.id as "actorId", x.kind as "actorKind", coalesce(x.instance_admin, false) as "instanceAdmin",
            coalesce(i.name, u.email) as "actorName",
-           coalesce(p.organization_id, o.organization_id) as "organizationId",
+           -- A refusal about what is not the caller's belongs into the audit of the caller's own organization.
+           coalesce(p.organization_id, o.organization_id, i.organization_id) as "organizationId",
            coalesce(p.role, o.role) as "organizationRole",
            p.id as "projectId", p.slug as "projectSlug", p.change_id as "changeId", coalesce(p.matches, 0)::int as "matches",
            concat_ws(',', case when p.role = 'admin' then 'admin@*' end, g.grants) as "grants"
@@ -84,6 +85,7 @@ export const JUDGED = `
               from organization_memberships m
               join projects p on p.organization_id = m.organization_id and p.slug = a.project_slug
              where m.actor_id = x.id and a.project_id is null
+               and (a.organization_id is null or m.organization_id = a.organization_id)
             union all
             select p.id, p.slug, p.change_id, p.organization_id, m.role
               from projects p

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { Refusal, unavailable } from '../refusal.ts';
-import { isOutage, isTransient } from './sqlstate.ts';
+import { isOutage, isTransient, sqlState } from './sqlstate.ts';
 
 /** A statement that is prepared once a connection, and found by its name in the database's logs. */
 export interface Statement {
@@ -64,6 +64,11 @@ export class Database implements Db {
   async #once<Result>(work: (tx: Db) => Promise<Result>): Promise<Result> {
     const client = await this.#pool.connect();
     let broken: Error | undefined;
+    // While a connection is lent out nobody else listens: one that breaks would end the process.
+    const onError = (error: Error) => {
+      broken = error;
+    };
+    client.on('error', onError);
     try {
       await client.query('begin');
       const result = await work({
@@ -79,6 +84,7 @@ export class Database implements Db {
       });
       throw error;
     } finally {
+      client.off('error', onError);
       client.release(broken);
     }
   }
@@ -88,12 +94,27 @@ export class Database implements Db {
   }
 }
 
-/** An error of the database as the caller should see it: an outage is a 503, and everything else stays what it is. */
+/** What pg says of a broken connection; such errors carry no code. */
+const LOST_CONNECTION = /^(Connection terminated|timeout exceeded when|timeout expired|Client has)/;
+/** Of the system, such as ECONNREFUSED. A host with several addresses gives an AggregateError that has nothing but the code. */
+const SYSTEM_CODE = /^E[A-Z]{3,}/;
+/** A right or a table that is missing, a trigger that refuses: of no request's making, since values never become SQL. */
+const DATABASE_REFUSES = /^(42|P0)/;
+
+/**
+ * An error of the database as the caller should see it: when it is not there, or does not let this server work (its audit
+ * cannot be written, say), that is a 503; everything else stays what it is.
+ */
 export function asRefusal(error: unknown): unknown {
-  if (error instanceof Refusal) return error;
-  const fromDatabase = error instanceof pg.DatabaseError || (error as { syscall?: unknown })?.syscall !== undefined;
-  const lostConnection =
-    error instanceof Error && /^(Connection terminated|timeout exceeded when|Client has)/.test(error.message);
-  if (lostConnection || (fromDatabase && isOutage(error))) return unavailable('the database is not available', error);
+  if (error instanceof Refusal || !(error instanceof Error)) return error;
+  const state = sqlState(error);
+  if (state !== undefined && DATABASE_REFUSES.test(state)) {
+    return unavailable('the database does not let this server do its work; its log has this reqId', error);
+  }
+  const code = String((error as { code?: unknown }).code ?? '');
+  const fromDatabase = error instanceof pg.DatabaseError || SYSTEM_CODE.test(code);
+  if (LOST_CONNECTION.test(error.message) || (fromDatabase && isOutage(error))) {
+    return unavailable('the database is not available', error);
+  }
   return error;
 }

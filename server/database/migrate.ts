@@ -50,6 +50,8 @@ export async function migrate(uri: string): Promise<{ applied: string[] }> {
     application_name: 'kms-server migrate',
     options: '-c timezone=UTC',
   });
+  // What breaks the connection fails the statement under way; without a listener it would end the process besides.
+  client.on('error', () => undefined);
   await client.connect();
   try {
     await client.query('begin');

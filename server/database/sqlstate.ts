@@ -1,7 +1,10 @@
-/** Database errors are told apart by SQLSTATE, never by their text (PostgreSQL, Appendix A). */
+/**
+ * Database errors are told apart by SQLSTATE, never by their text (PostgreSQL, Appendix A). The system's EPIPE, of a
+ * connection that broke, has five letters as well; no class of SQLSTATE begins with an E.
+ */
 export function sqlState(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
+  return typeof code === 'string' && /^(?!E)[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
 
 export const UNIQUE_VIOLATION = '23505';
