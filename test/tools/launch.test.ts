@@ -65,6 +65,7 @@ async function serve(command = process.execPath, args = [join(clone, 'tools/star
 }
 
 const programPid = () => Number(notes()[0]!.slice(4));
+const launcherPid = () => Number(/^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${programPid()}/status`, 'utf8'))?.[1]);
 const isAlive = (pid: number) => {
   try {
     process.kill(pid, 0);
@@ -144,6 +145,15 @@ test('Ctrl-C at npm --prefix stops the program once', async () => {
 test('a killed launcher takes its program along', async () => {
   const launcher = await serve();
   launcher.kill('SIGKILL');
+  await expect.poll(() => isAlive(programPid()), RESULT).toBe(false);
+  expect(notes().slice(2)).toEqual(['SIGTERM']);
+});
+
+test.skipIf(!existsSync('/proc'))('a killed npm takes the program along (needs /proc)', async () => {
+  const npm = await serve('npm', ['--prefix', 'a clone', 'start', '--silent']);
+  const shell = Number(/^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${launcherPid()}/status`, 'utf8'))?.[1]);
+  npm.kill('SIGKILL');
+  if (shell !== npm.pid) process.kill(shell, 'SIGKILL');
   await expect.poll(() => isAlive(programPid()), RESULT).toBe(false);
   expect(notes().slice(2)).toEqual(['SIGTERM']);
 });

@@ -31,6 +31,21 @@ export async function launch(node, args) {
   process.on('SIGINT', pass).on('SIGTERM', pass);
   // The terminal is gone, which programs take as a reason to end at once: ask for an orderly stop instead.
   process.on('SIGHUP', () => pass('SIGTERM'));
+  if (process.env.npm_lifecycle_event) endWithNpm(() => pass('SIGTERM'));
   const [code, signal] = await once(child, 'exit');
   process.exit(code ?? 128 + constants.signals[/** @type {NodeJS.Signals} */ (signal)]);
+}
+
+/**
+ * npm runs us through a shell. Where that shell does not pass a signal on, or npm is killed, nobody would tell us.
+ *
+ * @param {() => void} stop
+ */
+function endWithNpm(stop) {
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    stop();
+  }, 500).unref();
 }
