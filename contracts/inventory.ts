@@ -144,12 +144,9 @@ const Project = z.strictObject({
     .min(1)
     .default([{ slug: 'dev' }, { slug: 'staging' }, { slug: 'prod' }])
     .meta({ description: 'Default: dev, staging, prod. `production` means `prod`.' }),
-  folders: z
-    .array(FolderPath)
-    .default([])
-    .meta({
-      description: 'Folders that exist in every environment, such as /database. Those of secrets need not be listed.',
-    }),
+  folders: z.array(FolderPath).default([]).meta({
+    description: 'Folders that exist in every environment, such as /database. Those of secrets need not be listed.',
+  }),
   secrets: z
     .record(SecretKey, DeclaredSecret)
     .default({})

@@ -1,0 +1,2 @@
+/** Hanzo's namespace (HIP-27). */
+export const DEFAULT_NAMESPACE = 'hanzo';

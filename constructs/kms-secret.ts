@@ -1,0 +1,149 @@
+import { ApiObject, type ApiObjectMetadata, type Duration } from 'cdk8s';
+import { Construct } from 'constructs';
+import {
+  DEFAULT_HOST_API,
+  DEFAULT_RESYNC_SECONDS,
+  KMS_SECRET_API_VERSION,
+  KMS_SECRET_KIND,
+  KmsSecret as KmsSecretSchema,
+  type KmsSecretSpec,
+} from '../contracts/index.ts';
+import { DEFAULT_NAMESPACE } from './defaults.ts';
+import { problemsOf } from './validation.ts';
+
+/** Where a Secret lies. */
+export interface SecretReference {
+  /** Name of the Secret. */
+  readonly name: string;
+  /** Namespace of the Secret. */
+  readonly namespace: string;
+}
+
+export interface KmsSecretProps {
+  /**
+   * Name of the service; the names of all else follow from it.
+   * @default - the construct's id
+   */
+  readonly service?: string;
+  /**
+   * Namespace of the KMSSecret and of the Secrets that it names.
+   * @default 'hanzo'
+   */
+  readonly namespace?: string;
+  /**
+   * Slug of the project in KMS.
+   * @default - the service's name
+   */
+  readonly projectSlug?: string;
+  /**
+   * Environment in KMS; `production` means `prod`.
+   * @default 'production'
+   */
+  readonly envSlug?: string;
+  /**
+   * Path within the environment, absolute.
+   * @default '/'
+   */
+  readonly secretsPath?: string;
+  /**
+   * Address of the KMS API.
+   * @default 'https://kms.hanzo.ai'
+   */
+  readonly hostApi?: string;
+  /**
+   * Longest time between two looks at KMS: whole seconds, 5 or more. HIP-27 recommends 60 for production, 30 for staging.
+   * @default Duration.seconds(60)
+   */
+  readonly resyncInterval?: Duration;
+  /**
+   * Name of the bootstrap Secret, with the keys `clientId` and `clientSecret`. It must exist: it is the one Secret that
+   * KMS does not make (HIP-27, "Bootstrap Secret").
+   * @default - `<service>-kms-auth`
+   */
+  readonly credentialsSecretName?: string;
+  /**
+   * Name of the Secret that is kept up to date.
+   * @default - `<service>-secrets`
+   */
+  readonly secretName?: string;
+  /**
+   * Type of that Secret.
+   * @default 'Opaque'
+   */
+  readonly secretType?: string;
+  /**
+   * More metadata; labels are added to HIP-27's, a name replaces `<service>-kms-sync`.
+   * @default - HIP-27's name and labels
+   */
+  readonly metadata?: ApiObjectMetadata;
+}
+
+/**
+ * A KMSSecret: tells the operator to keep a Kubernetes Secret equal to a folder of KMS (HIP-27, "KMSSecret Custom Resource
+ * Definition"). Renders one object. The CRD (`KmsCrd`), the operator and the bootstrap Secret must be in the cluster.
+ *
+ * @example
+ * new KmsSecret(chart, 'gateway'); // gateway-kms-auth -> project gateway, production -> Secret gateway-secrets
+ */
+export class KmsSecret extends Construct {
+  /** The bootstrap Secret that the operator logs in with. */
+  readonly credentials: SecretReference;
+  /** The Secret that workloads read. */
+  readonly secret: SecretReference;
+  /** The rendered object, for what the props do not cover. */
+  readonly apiObject: ApiObject;
+
+  constructor(scope: Construct, id: string, props: KmsSecretProps = {}) {
+    super(scope, id);
+    const service = props.service ?? id;
+    const namespace = props.namespace ?? DEFAULT_NAMESPACE;
+    this.credentials = { name: props.credentialsSecretName ?? `${service}-kms-auth`, namespace };
+    this.secret = { name: props.secretName ?? `${service}-secrets`, namespace };
+    const manifest = {
+      metadata: {
+        ...props.metadata,
+        name: props.metadata?.name ?? `${service}-kms-sync`,
+        namespace,
+        labels: {
+          'app.kubernetes.io/name': service,
+          'app.kubernetes.io/component': 'secrets',
+          'app.kubernetes.io/part-of': 'hanzo-universe',
+          ...props.metadata?.labels,
+        },
+      },
+      spec: this.#spec(service, props),
+    };
+    this.apiObject = new ApiObject(this, 'Resource', {
+      apiVersion: KMS_SECRET_API_VERSION,
+      kind: KMS_SECRET_KIND,
+      ...manifest,
+    });
+    this.node.addValidation({
+      validate: () =>
+        problemsOf(KmsSecretSchema, { apiVersion: KMS_SECRET_API_VERSION, kind: KMS_SECRET_KIND, ...manifest }),
+    });
+  }
+
+  #spec(service: string, props: KmsSecretProps): KmsSecretSpec {
+    return {
+      hostAPI: props.hostApi ?? DEFAULT_HOST_API,
+      // Milliseconds divide into whole seconds or are told as what they are; toSeconds would throw before the path is known.
+      resyncInterval: props.resyncInterval ? props.resyncInterval.toMilliseconds() / 1000 : DEFAULT_RESYNC_SECONDS,
+      authentication: {
+        universalAuth: {
+          credentialsRef: { secretName: this.credentials.name, secretNamespace: this.credentials.namespace },
+          secretsScope: {
+            projectSlug: props.projectSlug ?? service,
+            envSlug: props.envSlug ?? 'production',
+            secretsPath: props.secretsPath ?? '/',
+          },
+        },
+      },
+      managedSecretReference: {
+        secretName: this.secret.name,
+        secretNamespace: this.secret.namespace,
+        secretType: props.secretType ?? 'Opaque',
+      },
+    };
+  }
+}

@@ -1,0 +1,227 @@
+import { ApiObject } from 'cdk8s';
+import { k8s } from 'cdk8s-plus-28';
+import { Construct } from 'constructs';
+import { z } from 'zod';
+import { NamespaceName, ObjectName, VERSION } from '../contracts/index.ts';
+import { DEFAULT_NAMESPACE } from './defaults.ts';
+import { problemsOf } from './validation.ts';
+
+/** Compute resources, as Kubernetes writes them. */
+export interface KmsResources {
+  /** @default { memory: '512Mi', cpu: '250m' } */
+  readonly requests?: { readonly memory: string; readonly cpu: string };
+  /** @default { memory: '2Gi', cpu: '1000m' } */
+  readonly limits?: { readonly memory: string; readonly cpu: string };
+}
+
+export interface KmsProps {
+  /**
+   * Namespace of everything that this construct makes.
+   * @default 'hanzo'
+   */
+  readonly namespace?: string;
+  /**
+   * Version of the image `ghcr.io/hanzoai/kms`; never `latest`, which would be another program after a restart.
+   * @default - the version of this package
+   */
+  readonly version?: string;
+  /**
+   * Digest of the image, `sha256:…`: pins the very bytes.
+   * @default - the version alone
+   */
+  readonly digest?: string;
+  /**
+   * Number of replicas; HIP-27 wants two.
+   * @default 2
+   */
+  readonly replicas?: number;
+  /**
+   * Name of the Secret with ROOT_ENCRYPTION_KEY, AUTH_SECRET, DB_CONNECTION_URI and REDIS_URL. It must exist before the
+   * pods start; `kms-bootstrap init` makes it.
+   * @default 'kms-secrets'
+   */
+  readonly secretName?: string;
+  /**
+   * Requests and limits.
+   * @default - HIP-27's
+   */
+  readonly resources?: KmsResources;
+  /**
+   * More configuration of the server, by variable (docs/configuration.md). Never a secret: those are in `kms-secrets`.
+   * @default {}
+   */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+const IMAGE = 'ghcr.io/hanzoai/kms';
+const PORT = 8080;
+const HIP_RESOURCES = { requests: { memory: '512Mi', cpu: '250m' }, limits: { memory: '2Gi', cpu: '1000m' } };
+/** Long enough for every node to hear that the pod takes no more connections. */
+const PRE_STOP_SECONDS = 5;
+/** HIP-27 asks each 30 seconds; ten failures in a row are five minutes, which a database may be away without a restart. */
+const LIVENESS_FAILURES = 10;
+/** What only kms-secrets may hold. */
+const SECRET_VARIABLES = ['ROOT_ENCRYPTION_KEY', 'AUTH_SECRET', 'DB_CONNECTION_URI', 'REDIS_URL'];
+
+const Props = z.object({
+  namespace: NamespaceName,
+  version: z
+    .string()
+    .regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/, 'must be an image tag')
+    .refine((tag) => tag !== 'latest', '"latest" is not a version; name one'),
+  digest: z
+    .string()
+    .regex(/^sha256:[0-9a-f]{64}$/, 'must be sha256: and 64 hex digits')
+    .optional(),
+  replicas: z.int().min(1).max(100),
+  secretName: ObjectName,
+  environment: z.record(
+    z
+      .string()
+      .regex(/^[A-Z_][A-Z0-9_]*$/, 'must be the name of a variable')
+      .refine((name) => !SECRET_VARIABLES.includes(name), 'belongs into kms-secrets, not into a manifest'),
+    z.string(),
+  ),
+});
+
+/**
+ * KMS itself, as HIP-27 deploys it: a Deployment of two replicas that prefer different nodes and roll without a gap, its
+ * Service on port 8080, and a ServiceAccount without a token. `kms-secrets` must exist in the namespace.
+ *
+ * Rendered by the typed objects of the API and not by cdk8s-plus's Deployment, whose selectors and affinities carry
+ * generated labels: HIP-27's manifest, with `app: kms`, is to come out as it stands.
+ *
+ * @example
+ * new Kms(chart, 'kms', { version: '0.1.0' });
+ */
+export class Kms extends Construct {
+  /** The Deployment, for what the props do not cover. */
+  readonly deployment: ApiObject;
+  /** The Service, for what the props do not cover. */
+  readonly service: ApiObject;
+  /** The ServiceAccount, for what the props do not cover. */
+  readonly serviceAccount: ApiObject;
+  /** Where the cluster's own clients reach KMS. */
+  readonly url: string;
+
+  constructor(scope: Construct, id: string, props: KmsProps = {}) {
+    super(scope, id);
+    const settings = {
+      namespace: props.namespace ?? DEFAULT_NAMESPACE,
+      version: props.version ?? VERSION,
+      digest: props.digest,
+      replicas: props.replicas ?? 2,
+      secretName: props.secretName ?? 'kms-secrets',
+      environment: props.environment ?? {},
+    };
+    this.node.addValidation({ validate: () => problemsOf(Props, settings) });
+    const labels = {
+      app: 'kms',
+      'app.kubernetes.io/name': 'kms',
+      'app.kubernetes.io/component': 'server',
+      'app.kubernetes.io/part-of': 'hanzo-universe',
+    };
+    const metadata = { name: 'kms', namespace: settings.namespace, labels };
+    this.url = `http://kms.${settings.namespace}.svc:${PORT}`;
+    this.serviceAccount = new k8s.KubeServiceAccount(this, 'ServiceAccount', {
+      metadata,
+      automountServiceAccountToken: false,
+    });
+    this.service = new k8s.KubeService(this, 'Service', {
+      metadata,
+      spec: {
+        type: 'ClusterIP',
+        selector: { app: 'kms' },
+        ports: [{ name: 'http', port: PORT, targetPort: k8s.IntOrString.fromString('http'), protocol: 'TCP' }],
+      },
+    });
+    const manifest = k8s.KubeDeployment.manifest({
+      metadata,
+      spec: {
+        replicas: settings.replicas,
+        selector: { matchLabels: { app: 'kms' } },
+        strategy: {
+          type: 'RollingUpdate',
+          rollingUpdate: { maxSurge: k8s.IntOrString.fromNumber(1), maxUnavailable: k8s.IntOrString.fromNumber(0) },
+        },
+        template: {
+          metadata: { labels },
+          spec: {
+            serviceAccountName: 'kms',
+            automountServiceAccountToken: false,
+            enableServiceLinks: false,
+            securityContext: {
+              runAsNonRoot: true,
+              runAsUser: 65532,
+              runAsGroup: 65532,
+              fsGroup: 65532,
+              seccompProfile: { type: 'RuntimeDefault' },
+            },
+            affinity: onDifferentNodes(),
+            containers: [container(settings, props.resources)],
+            volumes: [{ name: 'tmp', emptyDir: {} }],
+          },
+        },
+      },
+    });
+    // Newer than the API that cdk8s-plus-28 types (Kubernetes 1.29), which would drop it: the kubelet sleeps by itself, so no
+    // shell is needed in the image.
+    manifest.spec.template.spec.containers[0].lifecycle = { preStop: { sleep: { seconds: PRE_STOP_SECONDS } } };
+    this.deployment = new ApiObject(this, 'Resource', manifest);
+  }
+}
+
+/** HIP-27, "Deployment Specification". */
+function onDifferentNodes(): k8s.Affinity {
+  return {
+    podAntiAffinity: {
+      preferredDuringSchedulingIgnoredDuringExecution: [
+        {
+          weight: 100,
+          podAffinityTerm: {
+            labelSelector: { matchExpressions: [{ key: 'app', operator: 'In', values: ['kms'] }] },
+            topologyKey: 'kubernetes.io/hostname',
+          },
+        },
+      ],
+    },
+  };
+}
+
+interface ContainerSettings {
+  readonly version: string;
+  readonly digest: string | undefined;
+  readonly secretName: string;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+function container(
+  { version, digest, secretName, environment }: ContainerSettings,
+  resources: KmsResources = {},
+): k8s.Container {
+  const { requests, limits } = { ...HIP_RESOURCES, ...resources };
+  const quantities = (of: { memory: string; cpu: string }) => ({
+    memory: k8s.Quantity.fromString(of.memory),
+    cpu: k8s.Quantity.fromString(of.cpu),
+  });
+  // HIP-27, "Health Checks".
+  const status = { httpGet: { path: '/api/status', port: k8s.IntOrString.fromNumber(PORT) } };
+  const variables = { HOST: '0.0.0.0', ...environment };
+  return {
+    name: 'kms',
+    image: `${IMAGE}:${version}${digest ? `@${digest}` : ''}`,
+    ports: [{ name: 'http', containerPort: PORT, protocol: 'TCP' }],
+    envFrom: [{ secretRef: { name: secretName } }],
+    env: Object.entries(variables).map(([name, value]) => ({ name, value })),
+    readinessProbe: { ...status, initialDelaySeconds: 60, periodSeconds: 10 },
+    livenessProbe: { ...status, initialDelaySeconds: 120, periodSeconds: 30, failureThreshold: LIVENESS_FAILURES },
+    resources: { requests: quantities(requests), limits: quantities(limits) },
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      runAsNonRoot: true,
+      capabilities: { drop: ['ALL'] },
+    },
+    volumeMounts: [{ name: 'tmp', mountPath: '/tmp' }],
+  };
+}

@@ -1,0 +1,23 @@
+import { App, Chart } from 'cdk8s';
+import { k8s } from 'cdk8s-plus-28';
+import { Kms, KmsCrd, KmsSecret } from '../../constructs/index.ts';
+import { servicesOf } from './services.ts';
+
+/** hanzo-k8s as HIP-27 has it: the CRD, KMS, and a KMSSecret for each service of the inventory. */
+const app = new App({ outdir: process.env.CDK8S_OUTDIR ?? 'dist' });
+
+const crd = new Chart(app, 'kms-crd');
+new KmsCrd(crd, 'crd');
+
+const kms = new Chart(app, 'kms');
+new k8s.KubeNamespace(kms, 'namespace', { metadata: { name: 'hanzo' } });
+new Kms(kms, 'kms');
+
+const services = new Chart(app, 'services');
+services.addDependency(crd);
+services.addDependency(kms);
+for (const { name, project } of servicesOf(new URL('kms.yaml', import.meta.url))) {
+  new KmsSecret(services, name, { projectSlug: project });
+}
+
+app.synth();

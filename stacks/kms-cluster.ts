@@ -1,0 +1,114 @@
+import * as kubernetes from '@pulumi/kubernetes';
+import * as pulumi from '@pulumi/pulumi';
+import { App, Chart } from 'cdk8s';
+import { k8s } from 'cdk8s-plus-28';
+import { Kms, KmsCrd, type KmsProps, KmsSecret } from '../constructs/index.ts';
+
+/** A service of the cluster. */
+export interface KmsClusterService {
+  /** Name of the service, such as `gateway`. */
+  readonly name: string;
+  /**
+   * Slug of its project in KMS.
+   * @default - the service's name
+   */
+  readonly project?: string;
+}
+
+export interface KmsClusterArgs {
+  /**
+   * Namespace of KMS and of the services.
+   * @default 'hanzo'
+   */
+  readonly namespace?: string;
+  /** The services that get a KMSSecret. */
+  readonly services: readonly KmsClusterService[];
+  /**
+   * Settings of KMS itself.
+   * @default - HIP-27's
+   */
+  readonly kms?: Omit<KmsProps, 'namespace'>;
+}
+
+/** A Kubernetes object, as the constructs render it: complete, but its kind is known only at run time. */
+interface Manifest {
+  // biome-ignore lint/suspicious/noExplicitAny: each Pulumi resource names these two by its own literal type
+  readonly apiVersion: any;
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  readonly kind: any;
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+}
+
+/**
+ * KMS on a cluster: the namespace, the CRD, the server and a KMSSecret for each service. It is built from the cdk8s
+ * constructs: each of their objects becomes a Pulumi resource under a name that follows from its kind, namespace and name,
+ * so that a renamed construct replaces nothing. No secret value passes through Pulumi: `kms-secrets` and the services'
+ * `<service>-kms-auth` are referred to by name, and must exist.
+ *
+ * @example
+ * new KmsCluster('kms', { services: [{ name: 'gateway' }] }, { providers: [provider] });
+ */
+export class KmsCluster extends pulumi.ComponentResource {
+  /** The namespace that everything is in. */
+  readonly namespace: pulumi.Output<string>;
+  /** Where the cluster's own clients reach KMS. */
+  readonly url: pulumi.Output<string>;
+  /** The Secrets that the operator keeps, by service. */
+  readonly secretNames: pulumi.Output<Record<string, string>>;
+
+  constructor(name: string, args: KmsClusterArgs, options?: pulumi.ComponentResourceOptions) {
+    super('hanzo:kms:KmsCluster', name, {}, options);
+    const { url, secretNames, layers } = render(args);
+    let before: pulumi.Resource[] = [];
+    for (const manifests of layers) {
+      before = manifests.map((manifest) => register(manifest, { parent: this, dependsOn: before }));
+    }
+    this.namespace = pulumi.output(args.namespace ?? 'hanzo');
+    this.url = pulumi.output(url);
+    this.secretNames = pulumi.output(secretNames);
+    this.registerOutputs({ namespace: this.namespace, url: this.url, secretNames: this.secretNames });
+  }
+}
+
+/** The objects in the order in which they need each other: namespace and CRD, the server, the KMSSecrets. */
+function render({ namespace = 'hanzo', services, kms: props }: KmsClusterArgs) {
+  const app = new App();
+  const ground = new Chart(app, 'ground');
+  new k8s.KubeNamespace(ground, 'namespace', { metadata: { name: namespace } });
+  new KmsCrd(ground, 'crd');
+  const server = new Chart(app, 'server');
+  const kms = new Kms(server, 'kms', { ...props, namespace });
+  const secrets = new Chart(app, 'secrets');
+  const secretNames: Record<string, string> = {};
+  for (const { name, project } of services) {
+    secretNames[name] = new KmsSecret(secrets, name, { namespace, projectSlug: project ?? name }).secret.name;
+  }
+  const problems = app.node
+    .findAll()
+    .flatMap((node) => node.node.validate().map((problem) => `[${node.node.path}] ${problem}`));
+  if (problems.length > 0) throw new pulumi.RunError(`KmsCluster:\n  ${problems.join('\n  ')}`);
+  return { url: kms.url, secretNames, layers: [ground, server, secrets].map((chart) => chart.toJson() as Manifest[]) };
+}
+
+function register(manifest: Manifest, options: pulumi.CustomResourceOptions): pulumi.Resource {
+  const { kind, metadata } = manifest;
+  const name = [kind.toLowerCase(), metadata.namespace, metadata.name].filter(Boolean).join('-');
+  switch (`${manifest.apiVersion} ${kind}`) {
+    case 'v1 Namespace':
+      return new kubernetes.core.v1.Namespace(name, manifest, options);
+    case 'v1 Service':
+      return new kubernetes.core.v1.Service(name, manifest, options);
+    case 'v1 ServiceAccount':
+      return new kubernetes.core.v1.ServiceAccount(name, manifest, options);
+    case 'apps/v1 Deployment':
+      return new kubernetes.apps.v1.Deployment(name, manifest as kubernetes.apps.v1.DeploymentArgs, options);
+    case 'apiextensions.k8s.io/v1 CustomResourceDefinition':
+      return new kubernetes.apiextensions.v1.CustomResourceDefinition(
+        name,
+        manifest as unknown as kubernetes.apiextensions.v1.CustomResourceDefinitionArgs,
+        options,
+      );
+    default:
+      return new kubernetes.apiextensions.CustomResource(name, manifest, options);
+  }
+}
