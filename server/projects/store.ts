@@ -85,9 +85,12 @@ export async function updateProject(
   await db.query(UPDATE, [id, slug ?? null, name ?? null, description ?? null, hasDeleteProtection ?? null]);
 }
 
+const EMPTY: Statement = { name: 'projects.empty', text: 'delete from environments where project_id = $1' };
 const DELETE: Statement = { name: 'projects.delete', text: 'delete from projects where id = $1' };
 
+/** The environments first, and with them the secrets: they hold on to the project's keys, which would otherwise go before them. */
 export async function deleteProject(db: Db, id: string): Promise<void> {
+  await db.query(EMPTY, [id]);
   await db.query(DELETE, [id]);
 }
 
