@@ -63,6 +63,11 @@ const LIVENESS_FAILURES = 10;
 /** What only kms-secrets may hold. */
 const SECRET_VARIABLES = ['ROOT_ENCRYPTION_KEY', 'AUTH_SECRET', 'DB_CONNECTION_URI', 'REDIS_URL'];
 
+function problemOfVariable(name: string): string | undefined {
+  if (SECRET_VARIABLES.includes(name)) return 'belongs into kms-secrets, not into a manifest';
+  return /^[A-Z_][A-Z0-9_]*$/.test(name) ? undefined : 'must be the name of a variable';
+}
+
 const Props = z.object({
   namespace: NamespaceName,
   version: z
@@ -75,13 +80,12 @@ const Props = z.object({
     .optional(),
   replicas: z.int().min(1).max(100),
   secretName: ObjectName,
-  environment: z.record(
-    z
-      .string()
-      .regex(/^[A-Z_][A-Z0-9_]*$/, 'must be the name of a variable')
-      .refine((name) => !SECRET_VARIABLES.includes(name), 'belongs into kms-secrets, not into a manifest'),
-    z.string(),
-  ),
+  environment: z.record(z.string(), z.string()).superRefine((variables, context) => {
+    for (const name of Object.keys(variables)) {
+      const message = problemOfVariable(name);
+      if (message) context.addIssue({ code: 'custom', path: [name], message });
+    }
+  }),
 });
 
 /**

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import helmet from '@fastify/helmet';
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import { VERSION } from '../contracts/index.ts';
 import { type AuthSecret, MemorySeal, type RootKey, signingKeys } from '../keys/index.ts';
 import { Access } from './access/access.ts';
 import { adminRoutes } from './admin/routes.ts';
@@ -54,7 +55,6 @@ export interface AppOptions {
   readonly allowUnprovenBootstrap?: boolean;
   /** @default 'silent' */
   readonly logLevel?: string;
-  readonly version?: string;
   /** Runs between the check and the fill of a read; tests pause here. */
   readonly beforeFill?: () => Promise<void>;
 }
@@ -124,10 +124,10 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   parseBodies(app);
   authenticate(app, keys, audit);
   await app.register(helmet, { contentSecurityPolicy: false });
-  await documentApi(app, options.version ?? '0.0.0');
+  await documentApi(app, VERSION);
   await app.register(statusRoutes, {
     db: path,
-    version: options.version ?? '0.0.0',
+    version: VERSION,
     redisConfigured: options.redisConfigured ?? false,
     stopping: () => stopping,
   });

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { VERSION } from '../contracts/index.ts';
 import { ConfigError, readConfig } from './config.ts';
 import { migrate, SchemaMismatch } from './database/migrate.ts';
 import { isOutage, sqlState } from './database/sqlstate.ts';
@@ -9,11 +9,9 @@ import { serve } from './serve.ts';
 
 /** `kms-server`: serves, and does what needs the database itself. */
 
-const { version } = JSON.parse(readFileSync(packageFile(), 'utf8')) as { version: string };
-
 const program = new Command('kms-server')
   .description('The Hanzo KMS server. It is configured by its environment; see docs/configuration.md.')
-  .version(version)
+  .version(VERSION)
   .showHelpAfterError()
   .addHelpText(
     'after',
@@ -26,7 +24,7 @@ Examples:
 program
   .command('serve', { isDefault: true })
   .description('serve the API (the default)')
-  .action(() => run(() => serve(readConfig(process.env), version)));
+  .action(() => run(() => serve(readConfig(process.env))));
 
 program
   .command('migrate')
@@ -68,10 +66,4 @@ function explain(error: unknown): string {
     return `the database cannot be reached (${code}); check DB_CONNECTION_URI`;
   }
   return message;
-}
-
-/** Our package.json: beside the sources, or two levels above what was compiled. */
-function packageFile(): URL {
-  const compiled = import.meta.url.endsWith('.js');
-  return new URL(compiled ? '../../../package.json' : '../package.json', import.meta.url);
 }

@@ -12,7 +12,7 @@ import { synchronousCommit } from './keyring/store.ts';
 const STOP_WITHIN_MS = 25_000;
 
 /** Starts the server, and stops it on SIGTERM, on SIGINT, or when the process that spawned it is gone. */
-export async function serve(config: Config, version: string): Promise<void> {
+export async function serve(config: Config): Promise<void> {
   keepMemoryOutOfCoreDumps();
   let embedded: EmbeddedPostgres | undefined;
   if (config.DB_CONNECTION_URI === undefined) {
@@ -29,7 +29,6 @@ export async function serve(config: Config, version: string): Promise<void> {
       redisConfigured: config.REDIS_URL !== undefined,
       allowUnprovenBootstrap: config.KMS_ALLOW_UNPROVEN_BOOTSTRAP,
       logLevel: config.LOG_LEVEL,
-      version,
     });
     stopWhenTold(app, embedded, config.KMS_DRAIN_SECONDS);
     await listen(app, config);

@@ -1,0 +1,54 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { servicesOf } from '../../examples/hanzo/services.ts';
+import { services as stacked } from '../../stacks/hanzo-k8s/services.ts';
+
+const root = new URL('../../', import.meta.url);
+const inventory = new URL('examples/hanzo/kms.yaml', root);
+const made: string[] = [];
+afterAll(() => made.forEach((folder) => rmSync(folder, { recursive: true })));
+
+/** Renders the example into a folder: its files, by name. */
+function synth(): Record<string, string> {
+  const folder = mkdtempSync(join(tmpdir(), 'kms-synth-'));
+  made.push(folder);
+  execFileSync(process.execPath, ['examples/hanzo/app.ts'], {
+    cwd: root,
+    env: { ...process.env, CDK8S_OUTDIR: folder },
+  });
+  return Object.fromEntries(readdirSync(folder).map((file) => [file, readFileSync(join(folder, file), 'utf8')]));
+}
+
+const first = synth();
+const objects = Object.values(first).flatMap((text) => parseAllDocuments(text).map((document) => document.toJS()));
+const ofKind = (kind: string) => objects.filter((object) => object.kind === kind);
+
+test('rendering twice gives the same bytes', () => {
+  expect(synth()).toEqual(first);
+});
+
+test('the manifests hold ten KMSSecrets, the CRD and the Deployment', () => {
+  expect(ofKind('KMSSecret')).toHaveLength(10);
+  expect(ofKind('CustomResourceDefinition')).toHaveLength(1);
+  expect(ofKind('Deployment')).toHaveLength(1);
+});
+
+test('each project of HIP-27 has its KMSSecret', () => {
+  const projects = ofKind('KMSSecret').map(({ spec }) => spec.authentication.universalAuth.secretsScope.projectSlug);
+  expect(projects.sort()).toEqual(
+    ['hanzo-iam', 'gateway', 'chat', 'cloud', 'console', 'commerce', 'platform', 'bootnode', 'flow', 'zen'].sort(),
+  );
+});
+
+test('the files apply in the order of their names', () => {
+  expect(Object.keys(first).sort()).toEqual(['0000-kms-crd.k8s.yaml', '0001-kms.k8s.yaml', '0002-services.k8s.yaml']);
+});
+
+test('the stack has the services of the inventory', () => {
+  const listed = stacked.map(({ name, project }) => ({ name, project: project ?? name }));
+  expect(listed).toEqual(servicesOf(inventory));
+});

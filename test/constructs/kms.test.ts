@@ -1,0 +1,91 @@
+import { App, Chart, Testing } from 'cdk8s';
+import { expect, test } from 'vitest';
+import { Kms, type KmsProps } from '../../constructs/index.ts';
+
+function render(props: KmsProps = {}) {
+  const chart = new Chart(new App(), 'chart');
+  new Kms(chart, 'kms', props);
+  const objects = chart.toJson();
+  const pod = objects.find(({ kind }) => kind === 'Deployment').spec.template.spec;
+  return { objects, pod, container: pod.containers[0] };
+}
+
+test('kms-secrets reach the server by envFrom alone', () => {
+  const { container } = render();
+  expect(container.envFrom).toEqual([{ secretRef: { name: 'kms-secrets' } }]);
+  expect(container.env).toEqual([{ name: 'HOST', value: '0.0.0.0' }]);
+});
+
+test('the pod is restricted and holds no token', () => {
+  const { objects, pod, container } = render();
+  expect(objects.find(({ kind }) => kind === 'ServiceAccount').automountServiceAccountToken).toBe(false);
+  expect(pod).toMatchObject({
+    serviceAccountName: 'kms',
+    automountServiceAccountToken: false,
+    securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+  });
+  expect(container.securityContext).toEqual({
+    allowPrivilegeEscalation: false,
+    readOnlyRootFilesystem: true,
+    runAsNonRoot: true,
+    capabilities: { drop: ['ALL'] },
+  });
+});
+
+test('the pod sleeps before it stops, without a shell', () => {
+  expect(render().container.lifecycle).toEqual({ preStop: { sleep: { seconds: 5 } } });
+});
+
+test('a database outage of minutes restarts no replica', () => {
+  const { livenessProbe } = render().container;
+  expect(livenessProbe.failureThreshold * livenessProbe.periodSeconds).toBeGreaterThanOrEqual(300);
+});
+
+test('the Service leads port 8080 to the pods', () => {
+  const { objects, container } = render();
+  const service = objects.find(({ kind }) => kind === 'Service');
+  expect(service.spec).toMatchObject({ selector: { app: 'kms' }, ports: [{ port: 8080, targetPort: 'http' }] });
+  expect(container.ports).toEqual([{ name: 'http', containerPort: 8080, protocol: 'TCP' }]);
+});
+
+test('a digest pins the bytes of the image', () => {
+  const digest = `sha256:${'a'.repeat(64)}`;
+  expect(render({ version: '1.2.3', digest }).container.image).toBe(`ghcr.io/hanzoai/kms:1.2.3@${digest}`);
+});
+
+test('every object is in the namespace that is asked for', () => {
+  expect(render({ namespace: 'vault' }).objects.map(({ metadata }) => metadata.namespace)).toEqual([
+    'vault',
+    'vault',
+    'vault',
+  ]);
+});
+
+test.each<{ name: string; props: KmsProps; problem: string }>([
+  { name: 'latest', props: { version: 'latest' }, problem: '"latest" is not a version' },
+  { name: 'a tag with a space', props: { version: 'a b' }, problem: 'version: must be an image tag' },
+  { name: 'a short digest', props: { digest: 'sha256:12' }, problem: 'digest: must be sha256:' },
+  { name: 'no replica', props: { replicas: 0 }, problem: 'replicas:' },
+  { name: 'half a replica', props: { replicas: 1.5 }, problem: 'replicas:' },
+  { name: 'a bad namespace', props: { namespace: 'Hanzo' }, problem: 'namespace: must be a namespace name' },
+  { name: 'a bad secret name', props: { secretName: 'kms_secrets' }, problem: 'secretName: must be a Kubernetes name' },
+  {
+    name: 'a secret in the manifest',
+    props: { environment: { AUTH_SECRET: 'x' } },
+    problem: 'belongs into kms-secrets',
+  },
+])('$name is refused at synth, with the path', ({ props, problem }) => {
+  const app = Testing.app();
+  new Kms(new Chart(app, 'chart'), 'kms', props);
+  expect(() => app.synth()).toThrow(new RegExp(`\\[chart/kms\\].*${problem}`, 's'));
+});
+
+test('all problems are told at once', () => {
+  const app = Testing.app();
+  new Kms(new Chart(app, 'chart'), 'kms', { replicas: 0, version: 'latest' });
+  expect(() => app.synth()).toThrow(/version[\s\S]*replicas|replicas[\s\S]*version/);
+});
+
+test('renders as it did', () => {
+  expect(render().objects).toMatchSnapshot();
+});
