@@ -1,4 +1,4 @@
-import { Listr, ListrLogger, ProcessOutput } from 'listr2';
+import { Listr, ListrLogger, type ListrTask, ProcessOutput } from 'listr2';
 import type { Inventory } from '../../contracts/inventory.ts';
 import { type AuthSecret, parseAuthSecret } from '../../keys/index.ts';
 import type { Kms } from '../../sdk/index.ts';
@@ -14,7 +14,7 @@ import { type Live, readLive } from '../live/read.ts';
 import { lineOf, planSummary } from '../plan/lines.ts';
 import { makePlan } from '../plan/plan.ts';
 import { totals, weightOf } from '../plan/steps.ts';
-import { paint, print, type Terminal } from '../terminal/terminal.ts';
+import { paint, print, say, type Terminal } from '../terminal/terminal.ts';
 import { dropStaleCredentials } from './credentials.ts';
 import { enter, keepAdminFile } from './enter.ts';
 import { fillPlaceholders } from './placeholders.ts';
@@ -64,71 +64,83 @@ export async function startTrial(terminal: Terminal, settings: TrialSettings): P
 }
 
 function tasks(terminal: Terminal, settings: TrialSettings) {
-  return new Listr<Trial, 'default', 'simple'>(
-    [
-      {
-        title: 'Keys',
-        task: async (trial, task) => {
-          const made = await ensureKmsEnv(settings.kmsEnv);
-          trial.secrets = await readEnvFile(settings.kmsEnv);
-          trial.authSecret = parseAuthSecret(trial.secrets.AUTH_SECRET ?? '');
-          trial.inventory = await loadInventory(settings.inventory);
-          task.title = made ? `Keys: made ${settings.kmsEnv}` : `Keys: ${settings.kmsEnv}`;
-        },
-      },
-      {
-        title: 'Server: starting, with a Postgres of its own',
-        task: async (trial, task) => {
-          trial.server = await startServer(settings, trial.secrets);
-          task.title = `Server: ${trial.server.url}`;
-        },
-      },
-      {
-        title: 'Inventory',
-        task: async (trial, task) => applyInventory(settings, trial, (title) => (task.title = title)),
-      },
-      {
-        title: 'Credentials',
-        task: async (trial, task) => {
-          const { kms } = trial.entered;
-          await dropStaleCredentials(kms, trial.live.ids, trial.inventory, settings.credentials);
-          const minted = await mintCredentials(kms, trial.live.ids, trial.inventory, settings.credentials);
-          trial.changed ||= minted.length > 0;
-          await trial.entered.finish();
-          const access = {
-            connection: { url: trial.server.url },
-            state: settings.folder,
-            authSecret: trial.authSecret,
-          };
-          trial.stopRefreshing = await keepAdminFile(access, trial.entered.email);
-          task.title =
-            minted.length > 0
-              ? `Credentials: ${minted.length} made in ${settings.credentials}/`
-              : 'Credentials: all there';
-        },
-      },
-      {
-        title: 'Manifests',
-        task: async (trial, task) => {
-          trial.manifests = await synthesize(settings.root);
-          task.title = `Manifests: ${trial.manifests.files.length} files in ${trial.manifests.folder}/`;
-        },
-      },
-    ],
+  const list: ListrTask<Trial>[] = [
     {
-      fallbackRenderer: 'simple',
+      title: 'Keys',
+      task: async (trial, task) => {
+        const made = await ensureKmsEnv(settings.kmsEnv);
+        trial.secrets = await readEnvFile(settings.kmsEnv);
+        trial.authSecret = parseAuthSecret(trial.secrets.AUTH_SECRET ?? '');
+        trial.inventory = await loadInventory(settings.inventory);
+        task.title = made ? `Keys: made ${settings.kmsEnv}` : `Keys: ${settings.kmsEnv}`;
+      },
+    },
+    {
+      title: 'Server: starting, with a Postgres of its own',
+      task: async (trial, task) => {
+        trial.server = await startServer(settings, trial.secrets);
+        task.title = `Server: ${trial.server.url}`;
+      },
+    },
+    {
+      title: 'Inventory',
+      task: async (trial, task) => applyInventory(settings, trial, (title) => (task.title = title)),
+    },
+    {
+      title: 'Credentials',
+      task: async (trial, task) => {
+        const { kms } = trial.entered;
+        await dropStaleCredentials(kms, trial.live.ids, trial.inventory, settings.credentials);
+        const minted = await mintCredentials(kms, trial.live.ids, trial.inventory, settings.credentials);
+        trial.changed ||= minted.length > 0;
+        await trial.entered.finish();
+        const access = {
+          connection: { url: trial.server.url },
+          state: settings.folder,
+          authSecret: trial.authSecret,
+        };
+        trial.stopRefreshing = await keepAdminFile(access, trial.entered.email);
+        task.title =
+          minted.length > 0
+            ? `Credentials: ${minted.length} made in ${settings.credentials}/`
+            : 'Credentials: all there';
+      },
+    },
+    {
+      title: 'Manifests',
+      task: async (trial, task) => {
+        trial.manifests = await synthesize(settings.root);
+        task.title = `Manifests: ${trial.manifests.files.length} files in ${trial.manifests.folder}/`;
+      },
+    },
+  ];
+  return new Listr<Trial, 'default', 'silent'>(
+    list.map((one) => (terminal.stderr.isTTY ? one : inLines(terminal, one))),
+    {
+      fallbackRenderer: 'silent',
       fallbackRendererCondition: () => !terminal.stderr.isTTY,
       // Ctrl-C is ours: the server has to be stopped first.
       registerSignalListeners: false,
-      rendererOptions: { logger: talkLogger(terminal, { useIcons: false, toStderr: [] }), showErrorMessage: false },
-      fallbackRendererOptions: { logger: talkLogger(terminal, { useIcons: true, toStderr: [] }) },
+      rendererOptions: { logger: talkLogger(terminal), showErrorMessage: false },
     },
   );
 }
 
+/** Where no terminal is, a line when a task begins and one when it is done. */
+function inLines(terminal: Terminal, one: ListrTask<Trial>): ListrTask<Trial> {
+  return {
+    ...one,
+    task: async (trial, task) => {
+      say(terminal, `... ${task.title}`);
+      await one.task?.(trial, task);
+      say(terminal, `ok  ${task.title}`);
+    },
+  };
+}
+
 /** Progress is talk: it goes to standard error, so that standard output holds the result alone. */
-const talkLogger = (terminal: Terminal, icons: ConstructorParameters<typeof ListrLogger>[0] = {}) =>
-  new ListrLogger({ ...icons, processOutput: new ProcessOutput(terminal.stderr, terminal.stderr) });
+const talkLogger = (terminal: Terminal) =>
+  new ListrLogger({ useIcons: true, toStderr: [], processOutput: new ProcessOutput(terminal.stderr, terminal.stderr) });
 
 async function ensureKmsEnv(file: string): Promise<boolean> {
   if ((await readIfThere(file)) !== undefined) return false;

@@ -36,10 +36,7 @@ export async function startServer(
   });
   await log.close();
   const said = lastLines(child);
-  const ended = new Promise<string>((resolve) => {
-    child.on('error', (error) => resolve(error.message));
-    child.on('close', (code, signal) => resolve(said() || `it ended with ${signal ?? code}`));
-  });
+  const ended = endOf(child).then((how) => said() || `it ended with ${how}`);
   const url = await Promise.race([ready(child), ended.then((last) => Promise.reject(explain(last, settings)))]);
   return { url, ended, stop: () => stop(child, ended) };
 }
@@ -59,17 +56,37 @@ function serverEnvironment(settings: TrialSettings, secrets: Readonly<Record<str
   };
 }
 
+/** Not the event `close`: it never comes once the channel was closed from here. */
+async function endOf(child: ChildProcess): Promise<string> {
+  const how = await new Promise<string>((resolve) => {
+    child.on('error', (error) => resolve(error.message));
+    child.on('exit', (code, signal) => resolve(String(signal ?? code)));
+  });
+  // What it said last may still be in the pipe.
+  await new Promise<void>((resolve) => {
+    if (child.stderr?.readableEnded !== false) return resolve();
+    child.stderr.on('end', resolve);
+    setTimeout(resolve, 500).unref();
+  });
+  return how;
+}
+
 function ready(child: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
     const late = setTimeout(() => {
-      child.kill('SIGKILL');
       reject(new UserError(`the server was not ready within ${READY_WITHIN_MS / 1000} s`));
+      child.kill('SIGTERM');
+      setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS).unref();
     }, READY_WITHIN_MS);
-    child.on('close', () => clearTimeout(late));
+    child.on('exit', () => clearTimeout(late));
     child.on('message', (message: { ready?: string }) => {
       if (typeof message.ready !== 'string') return;
       clearTimeout(late);
       resolve(message.ready);
+    });
+    // A server that could not start has said why, and ends once nothing holds it: the channel to us would.
+    child.stderr?.on('data', (text: string) => {
+      if (text.includes(': error: ') && child.connected) child.disconnect();
     });
   });
 }
