@@ -10,7 +10,9 @@ import { services as stacked } from '../../stacks/hanzo-k8s/services.ts';
 const root = new URL('../../', import.meta.url);
 const inventory = new URL('examples/hanzo/kms.yaml', root);
 const made: string[] = [];
-afterAll(() => made.forEach((folder) => rmSync(folder, { recursive: true })));
+afterAll(() => {
+  for (const folder of made) rmSync(folder, { recursive: true });
+});
 
 /** Renders the example into a folder: its files, by name. */
 function synth(): Record<string, string> {
