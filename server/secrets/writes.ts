@@ -87,7 +87,7 @@ export class Writes {
       if (missing.length > 0 && onMissing === 'failOnNotFound') {
         throw noSecret(work.allowed.project.slug, target, missing.map(({ secretKey }) => secretKey).join('", "'));
       }
-      await this.#refuseTakenNames(work, changes, there);
+      await this.#refuseTakenNames(work, changes, there, onMissing === 'upsert' ? missing : []);
       const updated = await this.#replace(work, changes, there);
       if (onMissing !== 'upsert' || missing.length === 0) return updated;
       const created = await this.#insert(work, missing.map(asNew));
@@ -153,12 +153,14 @@ export class Writes {
     { tx, home }: Work,
     changes: readonly SecretChange[],
     there: Map<string, SecretRow>,
+    made: readonly SecretChange[],
   ): Promise<void> {
     const names = changes
       .filter(({ secretKey, newSecretName }) => there.has(secretKey) && newSecretName && newSecretName !== secretKey)
       .map(({ newSecretName }) => newSecretName!);
     if (names.length === 0) return;
-    if (new Set(names).size < names.length) throw badRequest('two secrets of this batch are renamed to the same name');
+    const all = [...names, ...made.map(({ secretKey }) => secretKey)];
+    if (new Set(all).size < all.length) throw badRequest('two secrets of this batch would get the same name');
     const taken = await findSecrets(tx, home.folderId, names);
     if (taken.length > 0) throw exists(taken.map(({ key }) => key));
   }
