@@ -19,16 +19,16 @@ export const defaultEnvironments = [
 ] as const;
 
 /** HIP-27 writes both `prod` and `production`: they are one environment, and answers say `prod`. */
-const ALIASES: Readonly<Record<string, string>> = { production: 'prod' };
+const ALIASES: ReadonlyMap<string, string> = new Map([['production', 'prod']]);
 
 /** The environment that a slug names: itself, or the one it is an alias of. */
 export function canonicalEnvironment(slug: string): string {
-  return ALIASES[slug] ?? slug;
+  return ALIASES.get(slug) ?? slug;
 }
 
 /** Whether a slug is taken by an alias, so that no environment can be created under it. */
 export function isEnvironmentAlias(slug: string): boolean {
-  return slug in ALIASES;
+  return ALIASES.has(slug);
 }
 
 /** An environment as a caller names it; comes out under its own slug (`production` as `prod`). */
@@ -88,7 +88,11 @@ export const FolderPath = z
   .transform((path) => (path === '' || path === '/' ? '/' : path.replace(/\/$/, '')))
   .refine((path) => path.split('/').length <= 33, 'a path has at most 32 levels');
 
-export const Uuid = z.string().regex(/^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i, 'not an id: a UUID is expected');
+/** An id. Comes out in lower case: ids are compared as text, and there is one spelling of each. */
+export const Uuid = z
+  .string()
+  .regex(/^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i, 'not an id: a UUID is expected')
+  .toLowerCase();
 
 /** An e-mail address, lower-cased: one person is one account, however the address was typed. */
 export const Email = z
