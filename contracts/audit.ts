@@ -1,17 +1,17 @@
 import { z } from 'zod';
-import { EnvironmentSlug, orAbsent, Uuid } from './names.ts';
+import { Instant } from './http.ts';
+import { EnvironmentSlug, FreeText, orAbsent, Uuid } from './names.ts';
 
 /** The audit's query (HIP-27, "Audit Logging"; Infisical's `audit-logs` routes). */
 
 /** A day (`2025-01-31`) or an instant. As an end, a day is meant whole: both of HIP-27's dates are inclusive. */
 const Day = z.iso.date();
-const Instant = z.iso.datetime({ offset: true });
-const from = z.union([Day.transform((day) => `${day}T00:00:00.000Z`), Instant], {
-  error: 'a date such as 2025-01-31, or an ISO 8601 instant',
-});
-const until = z.union([Day.transform((day) => `${day}T23:59:59.999999Z`), Instant], {
-  error: 'a date such as 2025-01-31, or an ISO 8601 instant',
-});
+const shapes = { error: 'a date such as 2025-01-31, or an ISO 8601 instant' };
+const from = z.union([Day.transform((day) => `${day}T00:00:00Z`).pipe(Instant), Instant], shapes);
+// Records are kept to the microsecond and shown to the millisecond: the end takes in all of its own millisecond.
+const until = z
+  .union([Day.transform((day) => `${day}T23:59:59.999Z`).pipe(Instant), Instant], shapes)
+  .transform((instant) => instant.replace('Z', '999Z'));
 
 export const AuditQuery = z.object({
   projectId: orAbsent(Uuid),
@@ -19,9 +19,9 @@ export const AuditQuery = z.object({
   startDate: orAbsent(from).describe('inclusive'),
   endDate: orAbsent(until).describe('inclusive; a day is meant whole'),
   action: orAbsent(z.enum(['read', 'create', 'update', 'delete', 'login'])),
-  eventType: orAbsent(z.string().max(64)),
+  eventType: orAbsent(FreeText(64)),
   actor: orAbsent(Uuid).describe('id of a user or machine identity'),
-  secretKey: orAbsent(z.string().max(255)),
+  secretKey: orAbsent(FreeText(255)),
   environment: orAbsent(EnvironmentSlug),
   outcome: orAbsent(z.enum(['allowed', 'refused'])),
   limit: z.coerce.number().int().min(1).max(1000).default(20),

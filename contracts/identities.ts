@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { emptyBody, Timestamp } from './http.ts';
+import { emptyBody, Instant, Timestamp } from './http.ts';
 import { DisplayName, EnvironmentSlug, FreeText, orAbsent, Uuid } from './names.ts';
 import { OrganizationRole, ProjectRole } from './roles.ts';
 
@@ -158,7 +158,8 @@ const RoleGrant = z.object({
     .string()
     .regex(/^[1-9]\d{0,4}[smhd]$/, 'a number and s, m, h or d')
     .optional(),
-  temporaryAccessStartTime: z.iso.datetime().optional(),
+  // With the longest range added, the end is still a year of four digits.
+  temporaryAccessStartTime: Instant.refine((start) => start < '9000', 'a start before the year 9000').optional(),
   temporaryMode: z.literal('relative').optional(),
 });
 export type RoleGrant = z.infer<typeof RoleGrant>;
