@@ -17,7 +17,7 @@ import { foldersRoutes } from './folders/routes.ts';
 import { Folders } from './folders/service.ts';
 import { authenticate } from './http/authentication.ts';
 import { documentApi } from './http/documents.ts';
-import { answerError } from './http/errors.ts';
+import { answerBrokenRequest, answerError } from './http/errors.ts';
 import { parseBodies } from './http/parsing.ts';
 import { IdentityMemberships } from './identities/memberships.ts';
 import { identitiesRoutes } from './identities/routes.ts';
@@ -143,12 +143,16 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   return app;
 }
 
+const newRequestId = () => `req-${randomBytes(9).toString('base64url')}`;
+
 function newServer(logLevel: string): FastifyInstance {
   const app = Fastify({
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    genReqId: () => `req-${randomBytes(9).toString('base64url')}`,
+    genReqId: newRequestId,
     return503OnClosing: true,
+    frameworkErrors: (error, request, reply) => void answerError(error, request, reply),
+    clientErrorHandler: (error, socket) => answerBrokenRequest(error, socket, newRequestId()),
     forceCloseConnections: 'idle',
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 1024 },
     // A line names the method, the path and the status. The query is left out: a mistaken client may put a value there.
