@@ -20,10 +20,19 @@ declare module 'fastify' {
 export function originOf(request: FastifyRequest): Origin {
   const userAgent = request.headers['user-agent'];
   return {
-    ip: request.ip.replace(/^::ffff:(?=\d+\.)/, ''),
+    ip: addressOf(request),
     userAgent: userAgent === undefined ? null : printable(userAgent).slice(0, 256),
     requestId: request.id,
   };
+}
+
+/**
+ * The caller's address without an IPv6 zone (`fe80::1%eth0`), which is this machine's own affair and no inet. A caller who
+ * is gone already has none; it gets one that no list of trusted addresses holds, unless that holds all.
+ */
+function addressOf(request: FastifyRequest): string {
+  const address: string | undefined = request.ip;
+  return (address ?? '0.0.0.0').replace(/%.*$/, '').replace(/^::ffff:(?=\d+\.)/, '');
 }
 
 // Headers arrive as Latin-1; what the audit stores of them must be text that every reader can show.

@@ -36,7 +36,8 @@ export function parseBodies(app: FastifyInstance): void {
       done(error as Error);
     }
   });
-  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'buffer' }, (_request, body, done) => {
+  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'buffer' }, (request, body, done) => {
+    request.rawBody = body as Buffer;
     try {
       done(null, Object.fromEntries(new URLSearchParams(decode(body as Buffer))));
     } catch (error) {
