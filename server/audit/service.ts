@@ -6,6 +6,13 @@ import { badRequest } from '../refusal.ts';
 import type { Audit } from './audit.ts';
 import { type AuditRow, queryRecords } from './query-store.ts';
 
+/** Who asks, and of which organization and project. */
+interface Scope {
+  readonly actor: Actor;
+  readonly organizationId: string;
+  readonly project?: { readonly id: string; readonly slug: string };
+}
+
 /** The reading side of the audit. Looking at it is itself recorded. */
 export class AuditQueries {
   readonly #db: Database;
@@ -20,7 +27,7 @@ export class AuditQueries {
 
   /** Records of a project, for its admins, or of a whole organization, for that one's admins. */
   async query(caller: Caller, query: AuditQuery): Promise<AuditRow[]> {
-    const { actor, organizationId } = await this.#scope(caller, query);
+    const { actor, organizationId, project } = await this.#scope(caller, query);
     const { limit: _limit, offset: _offset, ...asked } = query;
     await this.#audit.write({
       action: 'read',
@@ -28,17 +35,18 @@ export class AuditQueries {
       outcome: 'allowed',
       actor,
       organizationId,
+      project,
       metadata: asked,
       origin: caller.origin,
     });
     return queryRecords(this.#db, organizationId, query);
   }
 
-  async #scope(caller: Caller, query: AuditQuery): Promise<{ actor: Actor; organizationId: string }> {
+  async #scope(caller: Caller, query: AuditQuery): Promise<Scope> {
     if (query.projectId !== undefined) {
       const need = { action: 'read', subject: 'audit-logs' } as const;
-      const { actor, organization } = await this.#access.project(caller, { id: query.projectId }, need);
-      return { actor, organizationId: organization.id };
+      const { actor, organization, project } = await this.#access.project(caller, { id: query.projectId }, need);
+      return { actor, organizationId: organization.id, project };
     }
     const organizationId = query.organizationId ?? (await this.#onlyOrganization(caller));
     const { actor } = await this.#access.organizationAdmin(caller, organizationId, 'get-audit-logs');

@@ -44,22 +44,22 @@ const patchSecret = (key: string, change: object) =>
 const patchRoles = (roles: object[]) =>
   server.do('PATCH', `/api/v2/workspace/${project.id}/identity-memberships/${machine.id}`, { body: { roles } });
 
-test.each<{ name: string; write: () => Promise<unknown>; then: object }>([
+test.each<{ name: string; write: () => Promise<unknown>; next: object }>([
   {
     name: 'a new secret',
     write: () => server.setSecrets(project.id, 'prod', { C: 'new' }),
-    then: { ...start, '/C': 'new' },
+    next: { ...start, '/C': 'new' },
   },
-  { name: 'a changed value', write: () => patchSecret('A', { secretValue: '1' }), then: { ...start, '/A': '1' } },
+  { name: 'a changed value', write: () => patchSecret('A', { secretValue: '1' }), next: { ...start, '/A': '1' } },
   {
     name: 'a renamed secret',
     write: () => patchSecret('A', { newSecretName: 'Z' }),
-    then: { '/Z': 'one', '/B': 'two', '/db/PASSWORD': 'three' },
+    next: { '/Z': 'one', '/B': 'two', '/db/PASSWORD': 'three' },
   },
   {
     name: 'a deleted secret',
     write: () => server.do('DELETE', '/api/v4/secrets/B', { body: place() }),
-    then: { '/A': 'one', '/db/PASSWORD': 'three' },
+    next: { '/A': 'one', '/db/PASSWORD': 'three' },
   },
   {
     name: 'a renamed folder',
@@ -67,37 +67,37 @@ test.each<{ name: string; write: () => Promise<unknown>; then: object }>([
       const { folders } = await server.do('GET', `/api/v2/folders?environment=prod&projectId=${project.id}`);
       await server.do('PATCH', `/api/v2/folders/${folders[0].id}`, { body: { ...place(), name: 'data' } });
     },
-    then: { '/A': 'one', '/B': 'two', '/data/PASSWORD': 'three' },
+    next: { '/A': 'one', '/B': 'two', '/data/PASSWORD': 'three' },
   },
   {
     name: 'a deleted folder',
     write: () => server.do('DELETE', '/api/v2/folders/db', { body: place() }),
-    then: { '/A': 'one', '/B': 'two' },
+    next: { '/A': 'one', '/B': 'two' },
   },
   {
     name: 'a deleted environment',
     write: async () => server.do('DELETE', await environment('prod')),
-    then: { status: 404, message: expect.stringMatching(/^environment "prod" not found in project .* dev, staging$/) },
+    next: { status: 404, message: expect.stringMatching(/^environment "prod" not found in project .* dev, staging$/) },
   },
   {
     name: 'a role in another environment only',
     write: () => patchRoles([{ role: 'viewer', environments: ['staging'] }]),
-    then: { status: 403, message: expect.stringContaining('its roles there are: viewer@staging') },
+    next: { status: 403, message: expect.stringContaining('its roles there are: viewer@staging') },
   },
   {
     name: 'one more role',
     write: () => patchRoles([{ role: 'viewer', environments: ['prod'] }, { role: 'ci' }]),
-    then: start,
+    next: start,
   },
   {
     name: 'a deleted project',
     write: () => server.do('DELETE', `/api/v1/projects/${project.id}`),
-    then: { status: 404, message: expect.stringMatching(/^project ".*" not found$/) },
+    next: { status: 404, message: expect.stringMatching(/^project ".*" not found$/) },
   },
-])('$name shows in the very next read', async ({ write, then }) => {
+])('$name shows in the very next read', async ({ write, next }) => {
   expect(await list()).toEqual(start);
   await write();
-  expect(await list()).toEqual(then);
+  expect(await list()).toEqual(next);
 });
 
 test('a write that is rolled back disturbs no reader', async () => {
