@@ -1,4 +1,5 @@
 import type { Db, Statement } from '../database/database.ts';
+import { CHECK_VIOLATION, sqlState } from '../database/sqlstate.ts';
 
 /** One record of the audit (HIP-27, "Audit Logging"): who, what, when, where, which action. Never a value. */
 export interface AuditRecord {
@@ -70,14 +71,27 @@ export async function countAnonymous(db: Db, counts: ReadonlyMap<string, number>
   await db.query(COUNT_ANONYMOUS, [[...counts.keys()], [...counts.values()]]);
 }
 
-const ENSURE_PARTITIONS: Statement = {
-  name: 'audit.ensure-partitions',
+/** Any number that nothing else takes: replicas make partitions one after another under it. */
+const PARTITION_LOCK = 4_205_114_028;
+
+// The lock first: `if not exists` looks before it waits, and two that start at once would both make the table.
+const ENSURE_PARTITION: Statement = {
+  name: 'audit.ensure-partition',
   text: `
-    select ensure_audit_partition((date_trunc('month', now()) + make_interval(months => ahead))::date)
-      from generate_series(0, $1::int) as ahead`,
+    select ensure_audit_partition((date_trunc('month', now()) + make_interval(months => $1::int))::date)
+      from (select pg_advisory_xact_lock($2)) as locked`,
 };
 
-/** Makes the partitions of this month and the next ones, so that no record ever waits for one. */
+/**
+ * Makes the partitions of this month and the next ones, so that no record ever waits for one. A month that already has
+ * records in the default partition, from a clock that ran ahead, goes on there: nothing is lost, and no start fails for it.
+ */
 export async function ensurePartitions(db: Db, monthsAhead: number): Promise<void> {
-  await db.query(ENSURE_PARTITIONS, [monthsAhead]);
+  for (let ahead = 0; ahead <= monthsAhead; ahead++) {
+    try {
+      await db.query(ENSURE_PARTITION, [ahead, PARTITION_LOCK]);
+    } catch (error) {
+      if (sqlState(error) !== CHECK_VIOLATION) throw error;
+    }
+  }
 }

@@ -8,6 +8,7 @@ export function sqlState(error: unknown): string | undefined {
 }
 
 export const UNIQUE_VIOLATION = '23505';
+export const CHECK_VIOLATION = '23514';
 
 /** Two transactions met; running the same one again is right. */
 export function isTransient(error: unknown): boolean {
