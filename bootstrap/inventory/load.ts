@@ -114,7 +114,8 @@ function findTraps(document: Document.Parsed): { offset: number; message: string
     if (isAlias(node)) add(node, 'an alias (*) hides what it stands for; write it out');
     else if (isNode(node) && 'anchor' in node && node.anchor)
       add(node, 'an anchor (&) has no use here; write things out');
-    else if (isNode(node) && node.tag?.startsWith('!')) add(node, `the tag ${node.tag} has no use here`);
+    else if (isNode(node) && node.tag !== undefined)
+      add(node, 'a tag (!) has no use here; write plain text, lists and maps');
     if (!isPair(node)) return;
     if (!isScalar(node.key) || node.key.value === null) add(node.key, 'a key is a plain word');
     else if (node.key.value === '__proto__') add(node.key, 'a key cannot be called "__proto__"');
