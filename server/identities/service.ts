@@ -2,6 +2,8 @@ import type { OrganizationRole } from '../../contracts/index.ts';
 import type { Access, Caller, OrganizationAccess } from '../access/access.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Database } from '../database/database.ts';
+import { keepOneAdmin } from '../organizations/service.ts';
+import { organizationsOf } from '../organizations/store.ts';
 import { notFound, Refusal } from '../refusal.ts';
 import {
   deleteIdentity,
@@ -67,7 +69,10 @@ export class Identities {
     const { identity, actor } = await this.managed(caller, id, 'update-identity');
     return this.#db.transaction(async (tx) => {
       if (change.name !== undefined) await renameIdentity(tx, id, change.name);
-      if (change.role !== undefined) await setIdentityRole(tx, id, change.role);
+      if (change.role !== undefined) {
+        if (change.role !== 'admin') await keepOneAdmin(tx, identity.organizationId, id);
+        await setIdentityRole(tx, id, change.role);
+      }
       await this.#audit.writeWithin(tx, [
         {
           action: 'update',
@@ -87,6 +92,8 @@ export class Identities {
   async remove(caller: Caller, id: string): Promise<IdentityRow> {
     const { identity, actor } = await this.managed(caller, id, 'delete-identity');
     await this.#db.transaction(async (tx) => {
+      // An instance admin is admin of every organization that it made, not only of its own.
+      for (const organization of await organizationsOf(tx, id)) await keepOneAdmin(tx, organization.id, id);
       await this.#audit.writeWithin(tx, [
         {
           action: 'delete',
@@ -104,8 +111,8 @@ export class Identities {
   }
 
   /**
-   * An identity that the caller manages, as an admin of its organization; with `orItself`, or is. To everyone outside of
-   * the organization it does not exist.
+   * An identity that the caller manages, as an admin of its organization; with `orItself`, or is. One that is admin of the
+   * instance is managed by instance admins alone. To everyone outside of the organization it does not exist.
    */
   async managed(
     caller: Caller,
@@ -123,6 +130,9 @@ export class Identities {
       const itself = orItself && access.actor.id === id;
       if (access.organization.role !== 'admin' && !itself)
         await this.#access.deny(access, what, 'admin of the organization');
+      // Whoever can give an identity a client secret can be it: an organization's admin would become the instance's.
+      if (!orItself && identity.instanceAdmin && !access.actor.instanceAdmin)
+        await this.#access.deny(access, what, 'instance admin');
       return { ...access, identity };
     } catch (error) {
       if (error instanceof Refusal && error.kind === 'notFound') throw notFound(`identity ${id} not found`);

@@ -10,11 +10,13 @@ export interface IdentityRow {
   readonly updatedAt: Date;
   readonly membershipId: string;
   readonly role: 'admin' | 'member' | 'no-access';
+  readonly instanceAdmin: boolean;
 }
 
 const COLUMNS = `
   i.id, i.organization_id as "organizationId", i.name, a.created_at as "createdAt", a.updated_at as "updatedAt",
-  m.id as "membershipId", m.role, exists (select from universal_auths ua where ua.identity_id = i.id) as "hasUniversalAuth"`;
+  m.id as "membershipId", m.role, a.instance_admin as "instanceAdmin",
+  exists (select from universal_auths ua where ua.identity_id = i.id) as "hasUniversalAuth"`;
 const FROM = `
   from identities i join actors a on a.id = i.id
   join organization_memberships m on m.actor_id = i.id and m.organization_id = i.organization_id`;
