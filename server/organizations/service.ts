@@ -20,6 +20,7 @@ import {
   deleteOrganization,
   findOrganization,
   insertOrganization,
+  lockOrganization,
   type OrganizationRow,
   organizationsOf,
   updateOrganization,
@@ -89,7 +90,7 @@ export class Organizations {
   async remove(caller: Caller, id: string): Promise<OrganizationRow> {
     const { actor } = await this.#access.organizationAdmin(caller, id, 'delete-organization');
     return this.#db.transaction(async (tx) => {
-      const organization = await findOrganization(tx, id);
+      const organization = await lockOrganization(tx, id);
       if (!organization) throw notFound(`organization ${id} not found`);
       const projects = await countProjects(tx, id);
       if (projects > 0)
@@ -200,7 +201,7 @@ export class Organizations {
 }
 
 /** An organization without an admin could be run by nobody. */
-async function keepOneAdmin(tx: Db, organizationId: string, leaving: string): Promise<void> {
+export async function keepOneAdmin(tx: Db, organizationId: string, leaving: string): Promise<void> {
   const admins = await lockAdmins(tx, organizationId);
   if (admins.length === 1 && admins[0] === leaving) {
     throw badRequest('this is the last admin of the organization; make somebody else admin first');

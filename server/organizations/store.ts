@@ -55,7 +55,23 @@ export async function updateOrganization(
   return (await db.query<OrganizationRow>(UPDATE, [id, change.slug ?? null, change.name ?? null]))[0];
 }
 
-const DELETE: Statement = { name: 'organizations.delete', text: 'delete from organizations where id = $1' };
+const LOCK: Statement = {
+  name: 'organizations.lock',
+  text: `select ${COLUMNS} from organizations o where id = $1 for update`,
+};
+
+/** An organization, locked: no project is made in it any more, and none that is being made is overlooked. */
+export async function lockOrganization(tx: Db, id: string): Promise<OrganizationRow | undefined> {
+  return (await tx.query<OrganizationRow>(LOCK, [id]))[0];
+}
+
+// A machine identity is its organization's own. Its actor goes with it: left behind, its tokens would live on.
+const DELETE: Statement = {
+  name: 'organizations.delete',
+  text: `
+    with machines as (delete from actors where id in (select id from identities where organization_id = $1))
+    delete from organizations where id = $1`,
+};
 
 export async function deleteOrganization(db: Db, id: string): Promise<void> {
   await db.query(DELETE, [id]);
