@@ -12,10 +12,11 @@ export interface IssuedRow {
   readonly expiresAt: number;
 }
 
+// Seconds as float8: as int4 they end in 2038, which a token of ten years reaches in 2028.
 const ISSUED = `
   t.id, t.actor_id as "actorId", a.kind as "actorKind", t.client_secret_id as "clientSecretId", t.max_ttl as "maxTtl",
-  t.num_uses_limit > 0 as "usesLimited", floor(extract(epoch from now()))::int as "issuedAt",
-  ceil(extract(epoch from t.expires_at))::int as "expiresAt"`;
+  t.num_uses_limit > 0 as "usesLimited", floor(extract(epoch from now()))::float8 as "issuedAt",
+  ceil(extract(epoch from t.expires_at))::float8 as "expiresAt"`;
 
 const INSERT: Statement = {
   name: 'tokens.insert',

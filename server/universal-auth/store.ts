@@ -230,8 +230,8 @@ const LOG_IN: Statement = {
         from t join identities i on i.id = t.actor_id
     )
     select t.id, t.actor_id as "actorId", 'identity' as "actorKind", t.client_secret_id as "clientSecretId", t.max_ttl as "maxTtl",
-           t.num_uses_limit > 0 as "usesLimited", floor(extract(epoch from now()))::int as "issuedAt",
-           ceil(extract(epoch from t.expires_at))::int as "expiresAt"
+           t.num_uses_limit > 0 as "usesLimited", floor(extract(epoch from now()))::float8 as "issuedAt",
+           ceil(extract(epoch from t.expires_at))::float8 as "expiresAt"
       from t`,
 };
 
