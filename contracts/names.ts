@@ -80,10 +80,13 @@ export const FolderName = z
 
 const PATH = /^(?:\/[A-Za-z0-9_-]{1,255})*\/?$/;
 
+/** Longest path of a folder. */
+export const MAX_PATH_CHARACTERS = 1024;
+
 /** An absolute folder path; comes out without a trailing slash (`/` stays). At most 1,024 characters, 32 levels. */
 export const FolderPath = z
   .string()
-  .max(1024)
+  .max(MAX_PATH_CHARACTERS)
   .regex(PATH, 'a path is absolute, and its segments are made of letters, digits, "-" and "_"')
   .transform((path) => (path === '' || path === '/' ? '/' : path.replace(/\/$/, '')))
   .refine((path) => path.split('/').length <= 33, 'a path has at most 32 levels');

@@ -1,3 +1,4 @@
+import { MAX_PATH_CHARACTERS } from '../../contracts/index.ts';
 import type { Access, Caller, Need, ProjectAccess, ProjectRecord } from '../access/access.ts';
 import type { Database, Db } from '../database/database.ts';
 import { takenAs } from '../organizations/service.ts';
@@ -11,6 +12,7 @@ import {
   insertFolder,
   listFolders,
   listFoldersBelow,
+  longestPath,
   renameFolder,
 } from './store.ts';
 
@@ -38,6 +40,7 @@ export class Folders {
   async create(caller: Caller, at: FolderAddress, name: string): Promise<FolderRow> {
     const depth = at.path === '/' ? 1 : at.path.split('/').length;
     if (depth > MAX_DEPTH) throw badRequest(`a path has at most ${MAX_DEPTH} levels`);
+    refuseLongPath(at.path === '/' ? name.length + 1 : at.path.length + 1 + name.length);
     return this.#change(caller, at, 'create', async (tx, allowed) => {
       let folder = await this.#root(tx, allowed, at.environment);
       const made: string[] = [];
@@ -77,6 +80,7 @@ export class Folders {
     return takenAs(`folder "${name}" exists already beside it`, () =>
       this.#change(caller, at, 'edit', async (tx, allowed) => {
         const folder = await this.#child(tx, allowed, at, id);
+        refuseLongPath((await longestPath(tx, folder)) + name.length - folder.name.length);
         await renameFolder(tx, folder, name);
         const renamed = (await findFolder(tx, folder.id))!;
         return {
@@ -146,6 +150,11 @@ export class Folders {
     }
     return folder;
   }
+}
+
+/** A folder whose path is longer than a request can name could be made, and never be read again. */
+function refuseLongPath(characters: number): void {
+  if (characters > MAX_PATH_CHARACTERS) throw badRequest(`a path has at most ${MAX_PATH_CHARACTERS} characters`);
 }
 
 const need = (action: Need['action'], environment: string): Need => ({ action, subject: 'secrets', environment });

@@ -95,6 +95,19 @@ export async function renameFolder(db: Db, folder: FolderRow, name: string): Pro
   await db.query(RENAME, [folder.environmentId, folder.path, path, folder.id, name]);
 }
 
+const LONGEST_PATH: Statement = {
+  name: 'folders.longest-path',
+  text: `
+    select coalesce(max(length(path)), 0)::int as longest from folders
+     where environment_id = $1 and (path = $2 or starts_with(path, $2 || '/'))`,
+};
+
+/** The characters of the longest path in a folder, its own included. */
+export async function longestPath(db: Db, folder: FolderRow): Promise<number> {
+  const [row] = await db.query<{ longest: number }>(LONGEST_PATH, [folder.environmentId, folder.path]);
+  return row!.longest;
+}
+
 const DELETE: Statement = { name: 'folders.delete', text: 'delete from folders where id = $1' };
 
 /** Deletes a folder with everything in it. */
