@@ -1,0 +1,204 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Machine, startServer, type TestServer } from '../../support/server.ts';
+
+/**
+ * An admin of one organization asks every route for what belongs to another. The answer is a 404, and to the letter the
+ * one that an id nobody has gets: not even existence is told.
+ */
+
+let server: TestServer;
+let outsider: Machine;
+/** What the other organization has, by the name of the parameter that would address it. */
+let foreign: Record<string, string>;
+/** What the outsider has itself. */
+let own: Record<string, string>;
+
+async function furnish(organizationId: string, slug: string): Promise<Record<string, string>> {
+  const project = await server.project(slug, organizationId);
+  await server.setSecrets(project.id, 'dev', { KEPT: 'kept' });
+  const { folder } = await server.do('POST', '/api/v1/folders', {
+    body: { projectId: project.id, environment: 'dev', name: 'kept' },
+  });
+  const { environments } = (await server.do('GET', `/api/v1/projects/${project.id}`)).project;
+  const machine = await server.machine(`${slug}-service`, {
+    organizationId,
+    projectId: project.id,
+    roles: [{ role: 'viewer' }],
+  });
+  const { membership } = await server.do('POST', `/api/v2/organizations/${organizationId}/memberships`, {
+    body: { email: `${slug}@example.com` },
+  });
+  return {
+    organizationId,
+    membershipId: membership.id,
+    projectId: project.id,
+    slug,
+    environmentId: environments[0].id,
+    folderId: folder.id,
+    folderIdOrName: folder.id,
+    identityId: machine.id,
+    clientSecretId: machine.clientSecretId,
+    secretName: 'KEPT',
+  };
+}
+
+beforeAll(async () => {
+  server = await startServer();
+  const lux = await server.organization('lux');
+  foreign = await furnish(lux.id, 'node');
+  own = await furnish(server.organizationId, 'gateway');
+  outsider = await server.machine('outsider', {
+    role: 'admin',
+    projectId: own.projectId!,
+    roles: [{ role: 'admin' }],
+  });
+});
+afterAll(() => server.close());
+
+interface Route {
+  readonly method: string;
+  readonly path: string;
+}
+
+/** Every route of the API, from its own document. */
+function routes(): Route[] {
+  const { paths } = server.app.swagger() as { paths: Record<string, Record<string, unknown>> };
+  return Object.entries(paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => ({ method: method.toUpperCase(), path })),
+  );
+}
+
+/** Routes that address nothing, and the ones that strangers reach. */
+const ADDRESS_NOTHING = [
+  'GET /api/status',
+  'GET /api/v1/admin/config',
+  'POST /api/v1/admin/bootstrap',
+  'POST /api/v1/admin/recovery-session',
+  'POST /api/v1/auth/universal-auth/login',
+  'POST /api/v1/auth/token/renew',
+  'POST /api/v1/auth/token/revoke',
+  'GET /api/v1/organization',
+  'POST /api/v2/organizations',
+  'GET /api/v1/workspace',
+];
+
+/** Sends one request that is complete for every route: names in the path, the query and the body. */
+async function ask({ method, path }: Route, named: Record<string, string>) {
+  const url = path.replace(/\{(\w+)\}/g, (_, name) => named[name] ?? `no-${name}`);
+  const { projectId, organizationId } = named as { projectId: string; organizationId: string };
+  const references = { projectId, organizationId, environment: 'dev' };
+  const body = {
+    ...references,
+    projectName: 'mine',
+    name: 'mine',
+    slug: 'mine',
+    email: 'mallory@example.com',
+    role: 'no-access',
+    roles: [{ role: 'viewer' }],
+    secretValue: 'x',
+    secrets: [{ secretKey: 'KEPT', secretValue: 'x' }],
+    accessTokenTTL: 60,
+  };
+  const query = path.includes('/slug/') ? '' : `?${new URLSearchParams(references)}`;
+  const answer = await server.send(method, method === 'GET' ? `${url}${query}` : url, {
+    token: outsider.token,
+    ...(method === 'GET' ? {} : { body }),
+  });
+  let message = JSON.stringify(answer.body?.message ?? null);
+  for (const [name, value] of Object.entries(named)) message = message.replaceAll(value, `<${name}>`);
+  return { status: answer.status, message, keys: Object.keys(answer.body ?? {}), text: answer.text };
+}
+
+/** Names of the same form that nothing has. */
+function nobodys(): Record<string, string> {
+  const random = Object.fromEntries(Object.keys(foreign).map((name) => [name, randomUUID() as string]));
+  return { ...random, folderIdOrName: random.folderId!, slug: 'nowhere', secretName: 'KEPT' };
+}
+
+/** Everything that the other organization holds; no attempt may change a row of it. */
+async function stateOfForeign(): Promise<string> {
+  const { rows } = await server.sql.query(
+    `select (select json_agg(o) from organizations o where id = $1)::text
+         || (select json_agg(m order by m.id) from organization_memberships m where organization_id = $1)::text
+         || (select json_agg(p) from projects p where organization_id = $1)::text
+         || (select json_agg(s) from secrets s where project_id = $2)::text
+         || (select json_agg(u) from universal_auths u where identity_id = $3)::text as state`,
+    [foreign.organizationId, foreign.projectId, foreign.identityId],
+  );
+  return rows[0].state;
+}
+
+test('what belongs to others is not there, on every route', async () => {
+  const before = await stateOfForeign();
+  const asked: string[] = [];
+  for (const route of routes()) {
+    const name = `${route.method} ${route.path}`;
+    if (ADDRESS_NOTHING.includes(name)) continue;
+    const [theirs, none] = [await ask(route, foreign), await ask(route, nobodys())];
+    expect([name, theirs.status, theirs.message, theirs.keys]).toEqual([name, 404, none.message, none.keys]);
+    expect([name, none.status]).toEqual([name, 404]);
+    asked.push(name);
+  }
+  expect(asked.length).toBeGreaterThan(60);
+  expect(await stateOfForeign()).toBe(before);
+});
+
+test.each([
+  { within: 'its own organization', kept: ['organizationId'] },
+  { within: 'its own project', kept: ['organizationId', 'projectId', 'slug'] },
+  { within: 'its own identity', kept: ['organizationId', 'projectId', 'slug', 'identityId'] },
+])("others' things are not there within $within", async ({ kept }) => {
+  const before = await stateOfForeign();
+  const mix = (named: Record<string, string>) => ({
+    ...named,
+    ...Object.fromEntries(kept.map((name) => [name, own[name]!])),
+  });
+  let asked = 0;
+  for (const route of routes()) {
+    const parameters = [...route.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name!);
+    const within = parameters.some((name) => kept.includes(name)) || /folders/.test(route.path);
+    const theirsLeft = parameters.filter((name) => !kept.includes(name) && name !== 'secretName');
+    if (!within || theirsLeft.length === 0) continue;
+    const name = `${route.method} ${route.path}`;
+    const [theirs, none] = [await ask(route, mix(foreign)), await ask(route, mix(nobodys()))];
+    expect([name, theirs.status, theirs.message, theirs.keys]).toEqual([name, 404, none.message, none.keys]);
+    asked++;
+  }
+  expect(asked).toBeGreaterThan(5);
+  expect(await stateOfForeign()).toBe(before);
+});
+
+test('lists show what is their own alone', async () => {
+  const { token } = outsider;
+  const { organizations } = await server.do('GET', '/api/v1/organization', { token });
+  expect(organizations.map((o: any) => o.slug)).toEqual(['hanzo']);
+  for (const url of ['/api/v1/projects', '/api/v1/workspace']) {
+    const answer = await server.do('GET', url, { token });
+    expect((answer.projects ?? answer.workspaces).map((p: any) => p.slug)).toEqual(['gateway']);
+  }
+});
+
+test("a slug of another organization's project is not found", async () => {
+  for (const url of [
+    '/api/v3/secrets/raw?environment=dev&workspaceSlug=node',
+    '/api/v2/workspace/node',
+    `/api/v1/projects/slug/node?organizationId=${foreign.organizationId}`,
+    `/api/v3/secrets/raw?environment=dev&workspaceSlug=node&organizationId=${foreign.organizationId}`,
+  ]) {
+    const { status, body } = await server.send('GET', url, { token: outsider.token });
+    expect([url, status, body.message]).toEqual([url, 404, 'project "node" not found']);
+  }
+});
+
+test('two organizations can have a project of one slug each', async () => {
+  const twin = await server.project('node', server.organizationId);
+  await server.setSecrets(twin.id, 'dev', { OURS: 'ours' });
+  const { secrets } = await server.do('GET', '/api/v3/secrets/raw?environment=dev&workspaceSlug=node', {
+    token: outsider.token,
+  });
+  expect(secrets).toMatchObject([{ secretKey: 'OURS', workspace: twin.id }]);
+  // Whoever belongs to both has to say which.
+  const { status, body } = await server.send('GET', '/api/v2/workspace/node', { token: server.admin });
+  expect([status, body.message]).toEqual([400, 'project "node" exists in 2 of your organizations; name it by its id']);
+});
