@@ -24,7 +24,10 @@ beforeEach(async () => {
   writeFileSync(join(clone, 'part/package.json'), JSON.stringify({ name: 'part', version: '1.0.0' }));
   const about = { name: 'small', version: '1.0.0', workspaces: ['part'] };
   const locked = { '': about, 'node_modules/part': { resolved: 'part', link: true }, part: { version: '1.0.0' } };
-  writeFileSync(join(clone, 'package.json'), JSON.stringify({ ...about, scripts: { start: 'node tools/start.mjs' } }));
+  writeFileSync(
+    join(clone, 'package.json'),
+    JSON.stringify({ ...about, scripts: { start: 'exec node tools/start.mjs' } }),
+  );
   writeFileSync(join(clone, 'package-lock.json'), JSON.stringify({ ...about, lockfileVersion: 3, packages: locked }));
   writeFileSync(
     join(clone, 'bootstrap/trial.ts'),
@@ -134,9 +137,12 @@ test.each<{ signal: NodeJS.Signals; code: number }>([
   expect(isAlive(programPid())).toBe(false);
 });
 
-test('Ctrl-C at npm --prefix stops the program once', async () => {
+test.each([
+  { name: 'Ctrl-C, to the whole group,', of: (npm: number) => -npm },
+  { name: 'a signal to npm alone', of: (npm: number) => npm },
+])('$name stops the program of npm --prefix once', async ({ of }) => {
   const npm = await serve('npm', ['--prefix', 'a clone', 'start', '--silent']);
-  process.kill(-npm.pid!, 'SIGINT');
+  process.kill(of(npm.pid!), 'SIGINT');
   await once(npm, 'exit');
   expect(notes().slice(2)).toEqual(['SIGINT']);
   expect(isAlive(programPid())).toBe(false);
