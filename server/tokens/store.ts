@@ -12,11 +12,12 @@ export interface IssuedRow {
   readonly expiresAt: number;
 }
 
+// Both times are rounded the same way, so that between them lie exactly the seconds of the TTL (HIP-27 shows 7200).
 // Seconds as float8: as int4 they end in 2038, which a token of ten years reaches in 2028.
 const ISSUED = `
   t.id, t.actor_id as "actorId", a.kind as "actorKind", t.client_secret_id as "clientSecretId", t.max_ttl as "maxTtl",
   t.num_uses_limit > 0 as "usesLimited", floor(extract(epoch from now()))::float8 as "issuedAt",
-  ceil(extract(epoch from t.expires_at))::float8 as "expiresAt"`;
+  greatest(floor(extract(epoch from t.expires_at)), floor(extract(epoch from now())) + 1)::float8 as "expiresAt"`;
 
 const INSERT: Statement = {
   name: 'tokens.insert',
@@ -43,6 +44,7 @@ const RENEW: Statement = {
          set expires_at = least(now() + ttl * interval '1 second', created_at + max_ttl * interval '1 second')
        where id = $1 and revoked_at is null and expires_at > now()
          and created_at + max_ttl * interval '1 second' > now()
+         and (num_uses_limit = 0 or num_uses < num_uses_limit)
          and not exists (select from client_secrets cs where cs.id = t.client_secret_id and cs.revoked_at is not null)
          and not exists (select from client_secrets cs join universal_auths ua on ua.id = cs.universal_auth_id
                           where cs.id = t.client_secret_id and not $2::inet <<= any (ua.access_token_trusted_ips))

@@ -231,7 +231,7 @@ const LOG_IN: Statement = {
     )
     select t.id, t.actor_id as "actorId", 'identity' as "actorKind", t.client_secret_id as "clientSecretId", t.max_ttl as "maxTtl",
            t.num_uses_limit > 0 as "usesLimited", floor(extract(epoch from now()))::float8 as "issuedAt",
-           ceil(extract(epoch from t.expires_at))::float8 as "expiresAt"
+           greatest(floor(extract(epoch from t.expires_at)), floor(extract(epoch from now())) + 1)::float8 as "expiresAt"
       from t`,
 };
 
