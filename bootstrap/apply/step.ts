@@ -1,4 +1,4 @@
-import type { Kms, NewSecret, RoleGrant } from '../../sdk/index.ts';
+import { Conflict, type Kms, type NewSecret, type RoleGrant } from '../../sdk/index.ts';
 import { generateValue } from '../generate/value.ts';
 import { Ids } from '../live/ids.ts';
 import type { AccessStep, IdentityStep, ProjectStep, SecretsStep, Step } from '../plan/steps.ts';
@@ -45,8 +45,19 @@ async function applyAdmin(
   { organization, email, from }: Extract<Step, { type: 'admin' }>,
 ): Promise<void> {
   const id = Ids.of(ids.organization, organization);
-  if (from) await kms.organizations.updateMember(id, Ids.of(ids.membership, organization, email), 'admin');
-  else await kms.organizations.addMember(id, { email, role: 'admin' });
+  if (from) {
+    await kms.organizations.updateMember(id, Ids.of(ids.membership, organization, email), 'admin');
+    return;
+  }
+  try {
+    await kms.organizations.addMember(id, { email, role: 'admin' });
+  } catch (error) {
+    if (!(error instanceof Conflict)) throw error;
+    // Whoever makes an organization is its member from the start: a step before this one can have done that.
+    const member = (await kms.organizations.members(id)).find(({ user }) => user.email === email);
+    if (!member) throw error;
+    if (member.role !== 'admin') await kms.organizations.updateMember(id, member.id, 'admin');
+  }
 }
 
 async function applyProject(kms: Kms, ids: Ids, step: ProjectStep): Promise<void> {
