@@ -4,14 +4,22 @@ import { EnvironmentSlug, FreeText, orAbsent, Uuid } from './names.ts';
 
 /** The audit's query (HIP-27, "Audit Logging"; Infisical's `audit-logs` routes). */
 
-/** A day (`2025-01-31`) or an instant. As an end, a day is meant whole: both of HIP-27's dates are inclusive. */
-const Day = z.iso.date();
-const shapes = { error: 'a date such as 2025-01-31, or an ISO 8601 instant' };
-const from = z.union([Day.transform((day) => `${day}T00:00:00Z`).pipe(Instant), Instant], shapes);
-// Records are kept to the microsecond and shown to the millisecond: the end takes in all of its own millisecond.
-const until = z
-  .union([Day.transform((day) => `${day}T23:59:59.999Z`).pipe(Instant), Instant], shapes)
-  .transform((instant) => instant.replace('Z', '999Z'));
+/**
+ * A day (`2025-01-31`), which stands for its instant at `time`, or an instant. One text and no union, since OpenAPI
+ * would show a union of transforms as nothing at all.
+ */
+const dayOrInstant = (time: string) =>
+  z.string().transform((text, context) => {
+    const isDay = z.iso.date().safeParse(text).success;
+    const instant = Instant.safeParse(isDay ? `${text}T${time}` : text);
+    if (instant.success) return instant.data;
+    context.addIssue({ code: 'custom', message: 'a date such as 2025-01-31, or an ISO 8601 instant' });
+    return z.NEVER;
+  });
+const from = dayOrInstant('00:00:00Z');
+// As an end, a day is meant whole: both of HIP-27's dates are inclusive. Records are kept to the microsecond and shown to
+// the millisecond, so the end takes in all of its own millisecond.
+const until = dayOrInstant('23:59:59.999Z').transform((instant) => instant.replace('Z', '999Z'));
 
 export const AuditQuery = z.object({
   projectId: orAbsent(Uuid),
