@@ -10,7 +10,7 @@ import { Admin } from './admin/service.ts';
 import { Audit } from './audit/audit.ts';
 import { auditRoutes } from './audit/routes.ts';
 import { AuditQueries } from './audit/service.ts';
-import { Database } from './database/database.ts';
+import { Database, POINT_LOOKUPS } from './database/database.ts';
 import { environmentsRoutes } from './environments/routes.ts';
 import { Environments } from './environments/service.ts';
 import { foldersRoutes } from './folders/routes.ts';
@@ -72,7 +72,12 @@ const REQUEST_TIMEOUT_MS = 30_000;
 export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   // Two pools: what holds a transaction may wait for the audit or for a verdict, which must then not wait for a connection.
   const db = new Database({ uri: options.databaseUri, connections: 10 });
-  const path = new Database({ uri: options.databaseUri, connections: 5, applicationName: 'kms-server path' });
+  const path = new Database({
+    uri: options.databaseUri,
+    connections: 5,
+    applicationName: 'kms-server path',
+    settings: POINT_LOOKUPS,
+  });
   try {
     return await wire(options, db, path);
   } catch (error) {
@@ -116,6 +121,10 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   };
   app.decorate('drain', drain);
   app.addHook('preClose', async () => drain());
+  // A connection that is kept alive behind its last answer would hold the stop for as long as its client likes.
+  app.addHook('onSend', async (_request, reply) => {
+    if (stopping) reply.header('connection', 'close');
+  });
   app.addHook('onClose', async () => {
     tokens.stop();
     await audit.stop().catch(() => undefined);

@@ -18,7 +18,21 @@ export interface DatabaseOptions {
   /** Connections at most. @default 10 */
   readonly connections?: number;
   readonly applicationName?: string;
+  /** Settings of Postgres for each connection. @default {} */
+  readonly settings?: Readonly<Record<string, string>>;
 }
+
+/**
+ * For a pool whose statements all look up a few rows by their keys, again and again: one plan for all of them, made once
+ * (planning anew costs several times the run), and by index, whatever the planner thinks of a table that it last saw empty.
+ */
+export const POINT_LOOKUPS = {
+  plan_cache_mode: 'force_generic_plan',
+  enable_seqscan: 'off',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
+  jit: 'off',
+};
 
 /** How long a statement may run, wait for a lock, or leave a transaction idle, in milliseconds. */
 const TIMEOUTS = { statement_timeout: 15_000, lock_timeout: 5_000, idle_in_transaction_session_timeout: 15_000 };
@@ -34,7 +48,9 @@ export class Database implements Db {
       max: options.connections ?? 10,
       connectionTimeoutMillis: 5_000,
       application_name: options.applicationName ?? 'kms-server',
-      options: '-c timezone=UTC',
+      options: Object.entries({ timezone: 'UTC', ...options.settings })
+        .map(([name, value]) => `-c ${name}=${value}`)
+        .join(' '),
       ...TIMEOUTS,
     });
     // An idle connection that the server closes must not end the process: the next query opens another.
