@@ -13,7 +13,7 @@ const STOP_WITHIN_MS = 25_000;
 
 /** Starts the server, and stops it on SIGTERM, on SIGINT, or when the process that spawned it is gone. */
 export async function serve(config: Config): Promise<void> {
-  keepMemoryOutOfCoreDumps();
+  keepMemoryInside();
   let embedded: EmbeddedPostgres | undefined;
   if (config.DB_CONNECTION_URI === undefined) {
     embedded = await startEmbeddedPostgres({ dataDir: config.KMS_DATA_DIR, port: config.PORT, log: say });
@@ -85,10 +85,12 @@ function stopWhenTold(app: FastifyInstance, embedded: EmbeddedPostgres | undefin
 }
 
 /**
- * A core dump would carry keys and values to the disk. Nothing of this process's memory goes into one (core(5)); what
- * the inspector could show is closed by the flag --disable-sigusr1 that the launcher passes.
+ * A core dump would carry keys and values to the disk: nothing of this process's memory goes into one (core(5)). And
+ * SIGUSR1 would open the inspector, which shows all of it to whoever reaches the port. `--disable-sigusr1` keeps it shut
+ * from the first moment; a listener of our own takes the signal where the server was started without that flag.
  */
-function keepMemoryOutOfCoreDumps(): void {
+function keepMemoryInside(): void {
+  process.on('SIGUSR1', () => undefined);
   if (process.platform !== 'linux') return;
   try {
     writeFileSync('/proc/self/coredump_filter', '0');

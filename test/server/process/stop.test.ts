@@ -1,0 +1,135 @@
+import pg from 'pg';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { makeProof, newClientSecret, parseAuthSecret } from '../../../keys/index.ts';
+import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { killLeftovers, newSecrets, ServerProcess } from './server-process.ts';
+
+const secrets = newSecrets();
+let database: TestDatabase;
+let sql: pg.Client;
+let environment: Record<string, string>;
+
+beforeAll(async () => {
+  database = await createDatabase();
+  environment = { ...secrets, DB_CONNECTION_URI: database.uri };
+  sql = new pg.Client(database.uri);
+  await sql.connect();
+});
+afterEach(killLeftovers);
+afterAll(async () => {
+  await sql.end();
+  await database.drop();
+});
+
+async function post(url: string, body: object, headers: Record<string, string> = {}): Promise<any> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify(body),
+  });
+  expect(response.status).toBe(200);
+  return response.json();
+}
+
+/** The first admin's token, and a project with a secret. */
+async function setUp(address: string): Promise<{ authorization: string; list: string }> {
+  const path = '/api/v1/admin/bootstrap';
+  const body = { email: 'z@hanzo.ai', organization: 'Hanzo', credential: newClientSecret() };
+  const proof = makeProof(parseAuthSecret(secrets.AUTH_SECRET), { method: 'POST', path, body: JSON.stringify(body) });
+  const { identity } = await post(address + path, body, { 'x-kms-proof': proof });
+  const { accessToken } = await post(`${address}/api/v1/auth/universal-auth/login`, {
+    clientId: identity.credentials.clientId,
+    clientSecret: body.credential,
+  });
+  const authorization = `Bearer ${accessToken}`;
+  const { project } = await post(
+    `${address}/api/v1/projects`,
+    { projectName: 'gateway', slug: 'gateway' },
+    { authorization },
+  );
+  const place = { projectId: project.id, environment: 'prod', secretValue: 'in-flight' };
+  await post(`${address}/api/v4/secrets/KEY`, place, { authorization });
+  return { authorization, list: `${address}/api/v4/secrets?projectId=${project.id}&environment=prod` };
+}
+
+/** Waits until somebody waits for a lock in the database. */
+const blocked = () =>
+  expect
+    .poll(
+      async () =>
+        (
+          await sql.query(
+            `select from pg_locks l join pg_database d on d.oid = l.database where d.datname = current_database() and not l.granted`,
+          )
+        ).rowCount,
+      { timeout: 10_000, interval: 20 },
+    )
+    .toBeGreaterThan(0);
+
+test('SIGTERM lets the request in flight finish, then ends', async () => {
+  const server = new ServerProcess({ ...environment, KMS_DRAIN_SECONDS: '0.5' });
+  const address = await server.ready();
+  const { authorization, list } = await setUp(address);
+  // Refused strangers are counted in memory, and written out every few seconds or at the end.
+  expect((await fetch(list, { headers: { authorization: 'Bearer forged' } })).status).toBe(401);
+
+  const holder = new pg.Client(database.uri);
+  await holder.connect();
+  await holder.query('begin');
+  await holder.query('lock table audit_log in access exclusive mode');
+  const inFlight = fetch(list, { headers: { authorization, 'user-agent': 'in-flight' } });
+  await blocked();
+
+  server.signal('SIGTERM');
+  await expect.poll(() => server.stderr, { timeout: 5_000 }).toContain('stopping: SIGTERM');
+  const status = await fetch(`${address}/api/status`);
+  expect({ status: status.status, body: await status.json() }).toMatchObject({
+    status: 503,
+    body: { message: 'this server is stopping', error: 'ServiceUnavailable' },
+  });
+
+  // Longer than the drain: what is under way is waited for all the same.
+  await new Promise((resolve) => setTimeout(resolve, 900));
+  expect(server.child.exitCode).toBeNull();
+  await holder.query('commit');
+  await holder.end();
+  const answer = await inFlight;
+  expect({ status: answer.status, body: await answer.json() }).toMatchObject({
+    status: 200,
+    body: { secrets: [{ secretKey: 'KEY', secretValue: 'in-flight' }] },
+  });
+
+  expect(await server.ended()).toMatchObject({ code: 0, signal: null, output: expect.stringContaining('stopped') });
+  const { rows: audited } = await sql.query(`select event, outcome from audit_log where user_agent = 'in-flight'`);
+  expect(audited).toEqual([{ event: 'get-secrets', outcome: 'allowed' }]);
+  const { rows: counted } = await sql.query(
+    'select reason, sum(count)::int as count from anonymous_refusals group by reason',
+  );
+  expect(counted).toEqual([{ reason: 'token-forged', count: 1 }]);
+  const { rows: connections } = await sql.query(
+    `select application_name from pg_stat_activity where datname = current_database() and application_name like 'kms-server%'`,
+  );
+  expect(connections).toEqual([]);
+});
+
+test.each(['SIGTERM', 'SIGINT'] as const)('%s ends an idle server at once', async (signal) => {
+  const server = new ServerProcess(environment);
+  const address = await server.ready();
+  // A connection that is kept alive must not hold the server.
+  expect((await fetch(`${address}/api/status`)).status).toBe(200);
+  const start = Date.now();
+  server.signal(signal);
+  expect(await server.ended()).toMatchObject({ code: 0, signal: null });
+  expect(Date.now() - start).toBeLessThan(10_000);
+  await expect(fetch(`${address}/api/status`)).rejects.toThrow();
+});
+
+test('a second signal changes nothing in a stop under way', async () => {
+  const server = new ServerProcess({ ...environment, KMS_DRAIN_SECONDS: '0.5' });
+  await server.ready();
+  server.signal('SIGTERM');
+  server.signal('SIGTERM');
+  const { code, output } = await server.ended();
+  expect(code).toBe(0);
+  expect(output.match(/stopping/g)).toHaveLength(1);
+});
