@@ -3,8 +3,6 @@ import { type Cluster, openCluster } from './cluster.ts';
 import { type Owner, takeOwnership } from './ownership.ts';
 import { ensurePostmaster, isPostmaster, type Postmaster, stopPostmaster } from './postmaster.ts';
 
-export { DataFolderInUse } from './ownership.ts';
-
 export interface EmbeddedPostgresOptions {
   /** Folder of this server's data; made when missing. The data is in `postgres/`, the log in `postgres.log`. */
   readonly dataDir: string;

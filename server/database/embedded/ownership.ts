@@ -14,7 +14,7 @@ export interface Owner {
 }
 
 /** Another live process has the data folder. */
-export class DataFolderInUse extends Error {
+class DataFolderInUse extends Error {
   override readonly name = 'DataFolderInUse';
 }
 
