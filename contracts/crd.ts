@@ -4,47 +4,50 @@ import { KMS_SECRET_GROUP, KMS_SECRET_KIND, KMS_SECRET_VERSION, KmsSecretSpec, K
 /** A JSON Schema node; what Kubernetes calls JSONSchemaProps. */
 type Node = { [keyword: string]: unknown };
 
-/** Keywords of JSON Schema that a structural schema must not have, or that mean nothing to the API server. */
-const DROPPED = new Set(['$schema', '$id', 'additionalProperties', 'id']);
+/** What a node of a structural schema may say; an API server refuses or forgets the rest (JSONSchemaProps). */
+const KEPT = new Set([
+  ...['type', 'format', 'nullable', 'title', 'description', 'default', 'enum'],
+  ...['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf'],
+  ...['minLength', 'maxLength', 'pattern', 'minItems', 'maxItems', 'minProperties', 'maxProperties', 'required'],
+  ...['x-kubernetes-list-type', 'x-kubernetes-list-map-keys', 'x-kubernetes-map-type', 'x-kubernetes-validations'],
+]);
 
 /**
  * A zod schema as a structural OpenAPI v3 schema (Kubernetes, "Specifying a structural schema"): every node has a type, no
  * `$ref`, and no `additionalProperties: false`, since the API server prunes unknown fields by itself. Defaults, enums,
  * bounds, patterns and descriptions are kept.
  *
- * @throws Error when the schema says something that a structural schema cannot
+ * @throws Error when the schema says something that a structural schema cannot; dropped in silence, the cluster would
+ *   accept what the schema refuses
  */
 export function structuralSchema(schema: z.ZodType): Node {
-  const written = z.toJSONSchema(schema, { io: 'input', target: 'draft-7', reused: 'inline' });
+  const written = z.toJSONSchema(schema, { io: 'input', target: 'openapi-3.0', reused: 'inline' });
   return structural(written as Node, 'schema');
 }
 
 function structural(node: Node, where: string): Node {
+  const { properties, items, additionalProperties, ...rest } = node;
   const kept: Node = {};
-  for (const [keyword, value] of Object.entries(node)) {
-    if (
-      keyword === '$ref' ||
-      keyword === 'anyOf' ||
-      keyword === 'oneOf' ||
-      keyword === 'allOf' ||
-      keyword === 'const'
-    ) {
-      throw new Error(`${where}: a structural schema has no ${keyword}`);
-    }
-    if (DROPPED.has(keyword)) continue;
+  for (const [keyword, value] of Object.entries(rest)) {
+    if (!KEPT.has(keyword)) throw new Error(`${where}: a structural schema has no ${keyword}`);
     // The API server knows the formats of OpenAPI; the pattern that zod writes beside them says the same again, at length.
     if (keyword === 'pattern' && node.format === 'date-time') continue;
     kept[keyword] = value;
   }
   if (typeof kept.type !== 'string') throw new Error(`${where}: every node of a structural schema has a type`);
-  if (kept.type === 'object') {
-    const properties = Object.entries((node.properties ?? {}) as Record<string, Node>);
-    kept.properties = Object.fromEntries(
-      properties.map(([name, child]) => [name, structural(child, `${where}.${name}`)]),
-    );
-  }
-  if (kept.type === 'array') kept.items = structural(node.items as Node, `${where}[]`);
   if (kept.type === 'integer') kept.format = 'int64';
+  if (items) kept.items = structural(items as Node, `${where}[]`);
+  if (properties) {
+    if (additionalProperties) throw new Error(`${where}: a structural schema is an object or a map, not both`);
+    kept.properties = Object.fromEntries(
+      Object.entries(properties as Record<string, Node>).map(([name, child]) => [
+        name,
+        structural(child, `${where}.${name}`),
+      ]),
+    );
+  } else if (additionalProperties) {
+    kept.additionalProperties = structural(additionalProperties as Node, `${where}{}`);
+  }
   return kept;
 }
 
@@ -68,7 +71,8 @@ export function kmsSecretCrd() {
         plural: 'kmssecrets',
         singular: 'kmssecret',
         shortNames: ['kmss'],
-        categories: ['hanzo', 'secrets'],
+        // Not "secrets": kubectl looks at categories first, and `kubectl get secrets` would list these instead.
+        categories: ['hanzo', 'kms'],
       },
       versions: [
         {

@@ -37,7 +37,10 @@ export const KmsSecretSpec = z.strictObject({
   hostAPI: z
     .string()
     .max(2048)
-    .regex(/^https?:\/\/[^\s]+$/, 'must be a URL such as https://kms.hanzo.ai')
+    .regex(
+      /^https?:\/\/[^\s/?#@]+(\/[^\s?#]*)?$/,
+      'must be a URL such as https://kms.hanzo.ai, without a password in it',
+    )
     .default(DEFAULT_HOST_API)
     .describe('Address of the KMS API.'),
   resyncInterval: z
@@ -60,12 +63,8 @@ export const KmsSecretSpec = z.strictObject({
             .strictObject({
               projectSlug: Slug.describe('KMS project slug.'),
               envSlug: Slug.describe('KMS environment slug; production means prod.'),
-              secretsPath: z
-                .string()
-                .max(1024)
-                .refine((path) => FolderPath.safeParse(path).success, 'must be an absolute path such as /database')
-                .default('/')
-                .describe('Path within the environment.'),
+              // Not default(), which is of the schema's output, while the CRD is written from its input.
+              secretsPath: FolderPath.prefault('/').describe('Path within the environment.'),
             })
             .describe('The folder that is read.'),
         })
@@ -99,7 +98,13 @@ export const KmsSecretStatus = z.strictObject({
     .max(Number.MAX_SAFE_INTEGER)
     .optional()
     .describe('The spec that this status speaks of.'),
-  conditions: z.array(Condition).max(16).optional().describe('Ready, Authenticated and Synced, with reasons.'),
+  conditions: z
+    .array(Condition)
+    .max(16)
+    .optional()
+    // One entry for each type, so that two writers who apply different conditions do not take away each other's.
+    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] })
+    .describe('Ready, Authenticated and Synced, with reasons.'),
   lastChangeTime: z.iso
     .datetime()
     .optional()

@@ -52,7 +52,8 @@ test.each<{ name: string; props: KmsSecretProps; problem: string }>([
   },
   { name: 'an interval of half seconds', props: { resyncInterval: Duration.millis(7500) }, problem: 'resyncInterval:' },
   { name: 'an address without a scheme', props: { hostApi: 'kms.hanzo.ai' }, problem: 'hostAPI: must be a URL' },
-  { name: 'a relative path', props: { secretsPath: 'database' }, problem: 'secretsPath: must be an absolute path' },
+  { name: 'an address with a password', props: { hostApi: 'https://a:b@kms' }, problem: 'hostAPI: must be a URL' },
+  { name: 'a relative path', props: { secretsPath: 'database' }, problem: 'secretsPath: a path is absolute' },
   { name: 'a project slug in capitals', props: { projectSlug: 'Gateway' }, problem: 'projectSlug: a slug' },
   { name: 'an environment with a space', props: { envSlug: 'my prod' }, problem: 'envSlug: a slug' },
   {
