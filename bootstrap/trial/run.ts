@@ -1,3 +1,5 @@
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { Listr, ListrLogger, type ListrTask, ProcessOutput } from 'listr2';
 import type { Inventory } from '../../contracts/inventory.ts';
 import { type AuthSecret, parseAuthSecret } from '../../keys/index.ts';
@@ -144,6 +146,8 @@ const talkLogger = (terminal: Terminal) =>
 
 async function ensureKmsEnv(file: string): Promise<boolean> {
   if ((await readIfThere(file)) !== undefined) return false;
+  // Others may pass through the folder and see nothing of it: run as root, the Postgres in it has a user of its own.
+  await mkdir(dirname(file), { recursive: true, mode: 0o711 });
   await writeDurably(file, formatEnvFile({ ...makeKmsSecrets({}) }), { exclusive: true });
   return true;
 }
