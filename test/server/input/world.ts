@@ -1,0 +1,72 @@
+import type { TestServer } from '../../support/server.ts';
+
+/** One of everything in an organization: what the ids and names of a request can point at. */
+export type World = Readonly<Record<(typeof names)[number], string>>;
+
+const names = [
+  'organizationId',
+  'projectId',
+  'slug',
+  'environmentId',
+  'folderId',
+  'identityId',
+  'clientSecretId',
+  'membershipId',
+  'token',
+] as const;
+
+/** A value that the world's one secret holds. No refusal may repeat it. */
+export const HIDDEN = 'value-that-no-refusal-repeats';
+
+export async function makeWorld(server: TestServer, slug: string): Promise<World> {
+  const { id: organizationId } = await server.organization(slug);
+  const { id: projectId } = await server.project(slug, organizationId);
+  const project = (await server.do('GET', `/api/v1/projects/${projectId}`)).project;
+  const environmentId = project.environments.find((environment: { slug: string }) => environment.slug === 'dev').id;
+  const at = { projectId, environment: 'dev' };
+  const { folder } = await server.do('POST', '/api/v1/folders', { body: { ...at, name: 'database' } });
+  const machine = await server.machine(`${slug}-machine`, { organizationId, projectId, roles: [{ role: 'viewer' }] });
+  const members = `/api/v2/organizations/${organizationId}/memberships`;
+  const { membership } = await server.do('POST', members, { body: { email: `${slug}@hanzo.ai`, role: 'member' } });
+  await server.setSecrets(projectId, 'dev', { DATABASE_URL: HIDDEN });
+  return {
+    organizationId,
+    projectId,
+    slug,
+    environmentId,
+    folderId: folder.id,
+    identityId: machine.id,
+    clientSecretId: machine.clientSecretId,
+    membershipId: membership.id,
+    token: machine.token,
+  };
+}
+
+/** A field or parameter by its name, with a value that is right in this world. */
+export function rightValue(world: World, name: string): unknown {
+  const values: Record<string, unknown> = {
+    ...world,
+    workspaceId: world.projectId,
+    workspaceSlug: world.slug,
+    projectSlug: world.slug,
+    orgId: world.organizationId,
+    folderIdOrName: world.folderId,
+    environment: 'dev',
+    secretPath: '/',
+    path: '/',
+    secretName: 'DATABASE_URL',
+    secretKey: 'DATABASE_URL',
+    secretValue: HIDDEN,
+    secrets: [{ secretKey: 'DATABASE_URL', secretValue: HIDDEN }],
+    name: 'a-name',
+    projectName: 'A project',
+    organization: 'An organization',
+    email: 'someone@hanzo.ai',
+    role: 'no-access',
+    roles: [{ role: 'viewer', isTemporary: false }],
+    clientId: world.identityId,
+    clientSecret: 'st.no-client-secret',
+    accessToken: 'no.access.token',
+  };
+  return values[name];
+}
