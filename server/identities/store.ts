@@ -50,17 +50,23 @@ export async function findIdentity(db: Db, id: string): Promise<IdentityRow | un
   return (await db.query<IdentityRow>(FIND, [id]))[0];
 }
 
+// Counted apart from the page, since a page beyond the last one has no row to carry the number.
 const LIST: Statement = {
   name: 'identities.list',
   text: `
-    select ${COLUMNS}, count(*) over ()::int as "totalCount" ${FROM}
-     where i.organization_id = $1 order by i.name, i.id offset $2 limit $3`,
+    with counted as (select count(*)::int as "totalCount" from identities where organization_id = $1)
+    select page.*, "totalCount"
+      from counted
+      left join (select ${COLUMNS} ${FROM}
+                  where i.organization_id = $1 order by i.name, i.id offset $2 limit $3) page on true
+     order by page.name, page.id`,
 };
 
 /** A page of an organization's identities, with how many there are in all. */
 export async function listIdentities(db: Db, organizationId: string, offset: number, limit: number) {
-  const rows = await db.query<IdentityRow & { totalCount: number }>(LIST, [organizationId, offset, limit]);
-  return { rows, totalCount: rows[0]?.totalCount ?? 0 };
+  type Row = { [Column in keyof IdentityRow]: IdentityRow[Column] | null } & { totalCount: number };
+  const rows = await db.query<Row>(LIST, [organizationId, offset, limit]);
+  return { rows: rows.filter((row): row is Row & IdentityRow => row.id !== null), totalCount: rows[0]!.totalCount };
 }
 
 const RENAME: Statement = {

@@ -97,7 +97,7 @@ test.each(versions)('$version: "production" names prod on every route', async ({
 });
 
 const nowhere = randomUUID();
-const mistakes = [
+const mistakes: { what: string; given: Record<string, string>; named: string }[] = [
   {
     what: 'environment',
     given: { environment: 'prdo' },

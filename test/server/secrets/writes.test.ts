@@ -154,8 +154,8 @@ test('hidden values leave names, versions and comments', async () => {
     secretComment: 'shown',
     version: 1,
   };
-  for (const more of [{ viewSecretValue: 'false' }, { viewSecretValue: 'false', version: '1' }]) {
-    const answer = await server.send('GET', url('A', more), { token: server.admin });
+  for (const more of ['viewSecretValue=false', 'viewSecretValue=false&version=1']) {
+    const answer = await server.send('GET', `${url('A')}&${more}`, { token: server.admin });
     expect(answer.body.secret).toMatchObject(hidden);
     expect(answer.text).not.toContain('to hide');
   }
