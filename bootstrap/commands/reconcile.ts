@@ -15,7 +15,7 @@ import { UserError } from '../problem.ts';
 import { paint, print, printJson, say, type Terminal } from '../terminal/terminal.ts';
 import { clientOf, findAuthSecret, findReach, type Reach } from './connection.ts';
 
-export interface ReconcileOptions {
+interface ReconcileOptions {
   readonly file: string;
   readonly state: string;
   readonly kmsSecrets?: string;
@@ -65,36 +65,48 @@ export async function apply(
 ): Promise<number> {
   const inventory = await loadInventory(options.file);
   if (options.credentials !== undefined) identitiesOf(inventory);
+  if (options.json && !options.yes) throw new UserError('--json is for programs, which cannot be asked', 'add --yes');
   const reach = await findReach(environment, options.state);
   const situation = await look(reach, environment, options);
   const who = situation.fresh ? firstAdmin(inventory, options.adminEmail) : undefined;
   const shown = makePlan(inventory, (await liveOf(situation, inventory)).world);
-  if (shown.steps.length > 0) {
-    if (!options.json) showPlan(terminal, shown, false);
-    if (who) say(terminal, `${reach.connection.url} has no admin yet: ${who.email} becomes the first`);
-    if (!options.yes && !(await confirmed(terminal, shown))) {
-      say(terminal, 'nothing was changed');
-      return 1;
-    }
+  if (shown.steps.length > 0 && !options.json) showPlan(terminal, shown, false);
+  if (who) say(terminal, `${reach.connection.url} has no admin yet: ${who.email} becomes the first`);
+  if (shown.steps.length > 0 && !options.yes && !(await confirmed(terminal, shown))) {
+    say(terminal, 'nothing was changed');
+    return 1;
   }
-
   const firstRun = who && situation.fresh ? await takeOver(situation.fresh, who) : situation.firstRun;
-  const kms = firstRun?.kms ?? (situation.kms as Kms);
-  const { plan, live } = firstRun ? await planAgain(kms, inventory, shown) : await planNow(situation, inventory, shown);
-  const done = firstRun ? shown.steps.filter((step) => !plan.steps.some((left) => sameStep(left, step))) : [];
-  const lines = appliedLines(shown);
-  const report = (step: Step) => {
-    const line = lines.get(JSON.stringify(step));
-    if (line !== undefined && !options.json) print(terminal, ...colored(terminal, [line]));
-  };
-  done.forEach(report);
-  await applyPlan(kms, live, plan, report);
-  const minted =
-    options.credentials === undefined ? [] : await mintCredentials(kms, live.ids, inventory, options.credentials);
+  const minted = await carryOut(terminal, { situation, firstRun, inventory, shown }, options);
   await firstRun?.finish();
   showOutcome(terminal, { plan: shown, minted, json: options.json === true });
   if (minted.length > 0) say(terminal, `wrote ${minted.length} credentials into ${options.credentials} (mode 0600)`);
   return 0;
+}
+
+/** The steps that were shown, those first that the first run has done already; then credentials. */
+async function carryOut(
+  terminal: Terminal,
+  {
+    situation,
+    firstRun,
+    inventory,
+    shown,
+  }: { situation: Situation; firstRun: FirstRun | undefined; inventory: Inventory; shown: Plan },
+  { json, credentials }: ApplyOptions,
+): Promise<string[]> {
+  const kms = firstRun?.kms ?? (situation.kms as Kms);
+  const { plan, live } = situation.fresh
+    ? await planAgain(kms, inventory, shown)
+    : { plan: shown, live: await liveOf(situation, inventory) };
+  const lines = appliedLines(shown);
+  const report = (step: Step) => {
+    const line = lines.get(JSON.stringify(step));
+    if (line !== undefined && !json) print(terminal, ...colored(terminal, [line]));
+  };
+  shown.steps.filter((step) => !plan.steps.some((left) => sameStep(left, step))).forEach(report);
+  await applyPlan(kms, live, plan, report);
+  return credentials === undefined ? [] : mintCredentials(kms, live.ids, inventory, credentials);
 }
 
 /** How the instance is met: fresh, in the middle of its first run, or with somebody's credentials. */
@@ -142,10 +154,6 @@ async function liveOf(situation: Situation, inventory: Inventory): Promise<Live>
   const kms = situation.firstRun?.kms ?? (situation.kms as Kms);
   situation.live ??= await readLive(kms, inventory);
   return situation.live;
-}
-
-async function planNow(situation: Situation, inventory: Inventory, plan: Plan): Promise<{ plan: Plan; live: Live }> {
-  return { plan, live: await liveOf(situation, inventory) };
 }
 
 /** The first call has made the first organization and its admin: what is left must be part of what was shown. */

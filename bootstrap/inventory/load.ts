@@ -17,7 +17,7 @@ import { checkReferences } from './references.ts';
 import { checkShape } from './shape.ts';
 
 /** Largest inventory that is read, in bytes: some 50,000 secrets. More is a mistake, such as a dump in its place. */
-export const MAX_INVENTORY_BYTES = 4 * 1024 * 1024;
+const MAX_INVENTORY_BYTES = 4 * 1024 * 1024;
 
 /** Reads an inventory file. Throws InventoryRefused with every problem at once, each with its line and column. */
 export async function loadInventory(file: string): Promise<Inventory> {

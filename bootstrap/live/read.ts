@@ -18,7 +18,7 @@ export interface Live {
 }
 
 /** The instance holds something that an inventory cannot speak of. */
-export class LiveStateAmbiguous extends Error {
+class LiveStateAmbiguous extends Error {
   override readonly name = 'LiveStateAmbiguous';
 }
 

@@ -1,4 +1,3 @@
-import type { Inventory } from '../../contracts/inventory.ts';
 import { isCreation, type MissingValue, type Plan, type ProjectStep, type Step, totals } from './steps.ts';
 import type { Grant } from './world.ts';
 
@@ -107,25 +106,4 @@ export function missingLines(missing: readonly MissingValue[]): string[] {
     return `  ! ${same[0]?.folder}  ${environments}: ${same[0]?.keys}`;
   });
   return [`${missing.length} ${missing.length === 1 ? 'secret needs a value' : 'secrets need a value'}:`, ...lines];
-}
-
-/** How many things an inventory declares: what a plan's steps, missing values and unchanged things add up to. */
-export function countDeclared(inventory: Inventory): {
-  organizations: number;
-  projects: number;
-  identities: number;
-  secrets: number;
-} {
-  const projects = inventory.organizations.flatMap((organization) => organization.projects);
-  return {
-    organizations: inventory.organizations.length,
-    projects: projects.length,
-    identities: inventory.organizations.reduce((sum, { identities }) => sum + identities.length, 0),
-    secrets: projects.reduce(
-      (sum, { secrets, environments }) =>
-        sum +
-        Object.values(secrets).reduce((all, secret) => all + (secret.environments?.length ?? environments.length), 0),
-      0,
-    ),
-  };
 }

@@ -26,7 +26,7 @@ export type Step =
   | IdentityStep
   | AccessStep;
 
-export interface Rename {
+interface Rename {
   readonly from: string;
   readonly to: string;
 }

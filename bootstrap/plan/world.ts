@@ -13,7 +13,7 @@ export interface LiveOrganization {
   readonly projects: ReadonlyMap<string, LiveProject>;
 }
 
-export interface LiveIdentity {
+interface LiveIdentity {
   readonly role: OrganizationRole;
   /** Whether it can log in with a client id and secret. */
   readonly universalAuth: boolean;

@@ -57,7 +57,7 @@ function stopped(error: ApplyStopped): Failure {
 }
 
 /** Shows an error: a line each on standard error, or with `--json` one object on standard output. */
-export function showFailure(terminal: Terminal, error: unknown, json: boolean): void {
+function showFailure(terminal: Terminal, error: unknown, json: boolean): void {
   const { errors, hint } = failureOf(error);
   if (json) {
     printJson(terminal, { error: { message: errors.join('\n'), ...(hint ? { hint } : {}) } });

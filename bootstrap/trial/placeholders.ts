@@ -3,7 +3,7 @@ import { Ids } from '../live/ids.ts';
 import type { MissingValue } from '../plan/steps.ts';
 
 /** What the trial stores where a person would have to set a value. Nobody can take it for a real one. */
-export const placeholderOf = (key: string) => `placeholder-${key}-replace-me`;
+const placeholderOf = (key: string) => `placeholder-${key}-replace-me`;
 
 /** Fills declared secrets that nobody has set. The trial alone does this; `kms-bootstrap` never stores a stand-in. */
 export async function fillPlaceholders(kms: Kms, ids: Ids, missing: readonly MissingValue[]): Promise<void> {

@@ -1,3 +1,4 @@
+import { readdir, readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Kms, Unauthorized } from '../../sdk/index.ts';
 import { type LiveServer, startLiveServer } from '../bootstrap/support/live-server.ts';
@@ -139,7 +140,6 @@ describe('secrets', () => {
 });
 
 test('the core imports nothing of Node, so that browsers can load it', async () => {
-  const { readdir, readFile } = await import('node:fs/promises');
   const folder = new URL('../../sdk/', import.meta.url);
   for (const file of await readdir(folder)) {
     const text = await readFile(new URL(file, folder), 'utf8');

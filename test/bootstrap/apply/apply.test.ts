@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -10,6 +10,7 @@ import { loadInventory, parseInventory } from '../../../bootstrap/inventory/load
 import { readLive } from '../../../bootstrap/live/read.ts';
 import { makePlan } from '../../../bootstrap/plan/plan.ts';
 import type { Inventory } from '../../../contracts/inventory.ts';
+import { makeProof } from '../../../keys/index.ts';
 import { Kms } from '../../../sdk/index.ts';
 import { inventories } from '../plan/inventories.ts';
 import { type LiveServer, startLiveServer, writesAmong } from '../support/live-server.ts';
@@ -96,8 +97,7 @@ test('a service identity reads its own project in prod alone', async () => {
 test('a credential that cannot be written is never made', async () => {
   const { ids } = await readLive(kms, hanzo);
   const blocked = join(folder, 'blocked');
-  await import('node:fs/promises').then(({ writeFile }) => writeFile(blocked, 'a file, where a folder is wanted'));
-  await chmod(blocked, 0o400);
+  await writeFile(blocked, 'a file, where a folder is wanted');
   live.sent.length = 0;
   await expect(mintCredentials(kms, ids, hanzo, blocked)).rejects.toThrow();
   expect(writesAmong(live.sent)).toEqual([]);
@@ -106,7 +106,6 @@ test('a credential that cannot be written is never made', async () => {
 test('a credential whose file appeared meanwhile is revoked at once', async () => {
   const { ids } = await readLive(kms, hanzo);
   const target = join(folder, 'raced');
-  const { mkdir, writeFile } = await import('node:fs/promises');
   await mkdir(target);
   // Another run writes the same file while the server is minting.
   const racing = new Kms({
@@ -126,7 +125,6 @@ test('a credential whose file appeared meanwhile is revoked at once', async () =
 });
 
 async function tokenOf(): Promise<string> {
-  const { makeProof } = await import('../../../keys/index.ts');
   const prove = (request: { method: string; path: string; body: string }) => makeProof(live.authSecret, request);
   return (await new Kms({ url: live.url }).admin.recoverySession('z@hanzo.ai', prove)).accessToken;
 }

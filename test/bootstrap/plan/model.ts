@@ -5,13 +5,13 @@ import { defaultEnvironments } from '../../../contracts/names.ts';
 import type { OrganizationRole } from '../../../contracts/roles.ts';
 
 /** A world that steps can change: what a server is to a plan, as strict as the server about order. */
-export interface ModelProject {
+interface ModelProject {
   name: string;
   description: string;
   environments: Map<string, { name: string; folders: Set<string>; secrets: Set<string> }>;
   access: Map<string, Grant[]>;
 }
-export interface ModelOrganization {
+interface ModelOrganization {
   name: string;
   members: Map<string, OrganizationRole>;
   identities: Map<string, { role: OrganizationRole; universalAuth: boolean }>;
@@ -27,7 +27,7 @@ export function perform(model: Model, plan: Plan): Model {
   return model;
 }
 
-export function performStep(model: Model, step: Step): void {
+function performStep(model: Model, step: Step): void {
   if (step.type === 'organization' && step.create) {
     absent(model.organizations, step.organization);
     const empty = { members: new Map(), identities: new Map(), projects: new Map() };
