@@ -1,6 +1,7 @@
+import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
-import { Refusal, unavailable } from '../refusal.ts';
-import { isOutage, isTransient, sqlState } from './sqlstate.ts';
+import { conflict, Refusal, unavailable } from '../refusal.ts';
+import { FOREIGN_KEY_VIOLATION, isOutage, isTransient, sqlState } from './sqlstate.ts';
 
 /** A statement that is prepared once a connection, and found by its name in the database's logs. */
 export interface Statement {
@@ -37,6 +38,7 @@ export const POINT_LOOKUPS = {
 /** How long a statement may run, wait for a lock, or leave a transaction idle, in milliseconds. */
 const TIMEOUTS = { statement_timeout: 15_000, lock_timeout: 5_000, idle_in_transaction_session_timeout: 15_000 };
 const RETRIES = 3;
+const PAUSE_MS = 50;
 
 /** The database, through one pool. Every fault of its own becomes a 503 at the edge, never a 500 (see http/errors.ts). */
 export class Database implements Db {
@@ -71,8 +73,9 @@ export class Database implements Db {
       try {
         return await this.#once(work);
       } catch (error) {
-        if (isTransient(error) && attempt < RETRIES) continue;
-        throw error;
+        if (!isTransient(error) || attempt >= RETRIES) throw error;
+        // Two that met and were both turned down would meet again at once, if neither waited longer than the other.
+        await setTimeout(Math.random() * PAUSE_MS * attempt);
       }
     }
   }
@@ -127,6 +130,8 @@ export function asRefusal(error: unknown): unknown {
   if (state !== undefined && DATABASE_REFUSES.test(state)) {
     return unavailable('the database does not let this server do its work; its log has this reqId', error);
   }
+  // A project made while its organization is deleted, say. Whoever came second is told, and may look again.
+  if (state === FOREIGN_KEY_VIOLATION) return conflict('what this belongs to was deleted at the same moment');
   const code = String((error as { code?: unknown }).code ?? '');
   const fromDatabase = error instanceof pg.DatabaseError || SYSTEM_CODE.test(code);
   if (LOST_CONNECTION.test(error.message) || (fromDatabase && isOutage(error))) {

@@ -8,6 +8,7 @@ export function sqlState(error: unknown): string | undefined {
 }
 
 export const UNIQUE_VIOLATION = '23505';
+export const FOREIGN_KEY_VIOLATION = '23503';
 export const CHECK_VIOLATION = '23514';
 
 /** Two transactions met; running the same one again is right. */
@@ -17,11 +18,12 @@ export function isTransient(error: unknown): boolean {
 }
 
 /**
- * Whether the database itself is out of reach or unable: no connection, shutting down, out of disk, memory or time. A
- * fault of the moment and not of the request, so it must neither be blamed on a caller nor searched for in a group.
+ * Whether the database itself is out of reach or unable: no connection (28, 3D and 55000 are how it turns one down),
+ * shutting down, out of disk, memory or time. A fault of the moment and not of the request, so it must neither be blamed
+ * on a caller nor searched for in a group.
  */
 export function isOutage(error: unknown): boolean {
   const state = sqlState(error);
   if (state === undefined) return true;
-  return /^(08|53|57|58|XX)/.test(state) || state === '25006' || state === '55P03';
+  return /^(08|28|3D|53|57|58|XX)/.test(state) || ['25006', '55000', '55P03'].includes(state);
 }

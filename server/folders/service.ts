@@ -126,7 +126,7 @@ export class Folders {
     const known = await environmentSlugs(db, projectId);
     if (known.includes(environment))
       throw notFound(`folder "${path}" not found in environment "${environment}" of project "${slug}"`);
-    throw notFound(`environment "${environment}" not found in project "${slug}": it has ${known.join(', ')}`);
+    throw notFound(`environment "${environment}" not found in project "${slug}": it has ${known.join(', ') || 'none'}`);
   }
 
   /** A folder named by id anywhere in the environment, or by name in the path. The root is nobody's child. */

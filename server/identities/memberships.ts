@@ -116,7 +116,7 @@ function toWrites(roles: readonly RoleGrant[], known: readonly string[]): RoleWr
       if (!known.includes(environment)) {
         throw invalid(
           ['roles', n, 'environments'],
-          `environment "${environment}" not found in this project: it has ${known.join(', ')}`,
+          `environment "${environment}" not found in this project: it has ${known.join(', ') || 'none'}`,
         );
       }
     }

@@ -124,7 +124,7 @@ export class Reads {
   async noEnvironment(allowed: ProjectAccess, environment: string) {
     const known = await environmentSlugs(this.#on.db, allowed.project.id);
     return notFound(
-      `environment "${environment}" not found in project "${allowed.project.slug}": it has ${known.join(', ')}`,
+      `environment "${environment}" not found in project "${allowed.project.slug}": it has ${known.join(', ') || 'none'}`,
     );
   }
 
