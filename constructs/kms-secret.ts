@@ -1,5 +1,6 @@
-import { ApiObject, type ApiObjectMetadata, type Duration } from 'cdk8s';
+import { ApiObject, type ApiObjectMetadata, Chart, type Duration } from 'cdk8s';
 import { Construct } from 'constructs';
+import { z } from 'zod';
 import {
   DEFAULT_HOST_API,
   DEFAULT_RESYNC_SECONDS,
@@ -11,12 +12,22 @@ import {
 import { DEFAULT_NAMESPACE } from './defaults.ts';
 import { problemsOf } from './validation.ts';
 
-/** Where a Secret lies. */
-export interface SecretReference {
-  /** Name of the Secret. */
+/** Where an object of the cluster lies. */
+export interface ObjectReference {
+  /** Its name. */
   readonly name: string;
-  /** Namespace of the Secret. */
+  /** Its namespace. */
   readonly namespace: string;
+}
+
+/** A KMSSecret, made here or elsewhere, by what others need of it. */
+export interface IKmsSecret {
+  /** The KMSSecret itself. */
+  readonly resource: ObjectReference;
+  /** The bootstrap Secret that the operator logs in with. */
+  readonly credentials: ObjectReference;
+  /** The Secret that workloads read. */
+  readonly secret: ObjectReference;
 }
 
 export interface KmsSecretProps {
@@ -26,7 +37,7 @@ export interface KmsSecretProps {
    */
   readonly service?: string;
   /**
-   * Namespace of the KMSSecret and of the Secrets that it names.
+   * Namespace of the KMSSecret, and of the Secrets that it names unless they say another.
    * @default 'hanzo'
    */
   readonly namespace?: string;
@@ -62,10 +73,20 @@ export interface KmsSecretProps {
    */
   readonly credentialsSecretName?: string;
   /**
+   * Namespace of the bootstrap Secret.
+   * @default - the namespace of the KMSSecret
+   */
+  readonly credentialsSecretNamespace?: string;
+  /**
    * Name of the Secret that is kept up to date.
    * @default - `<service>-secrets`
    */
   readonly secretName?: string;
+  /**
+   * Namespace of that Secret.
+   * @default - the namespace of the KMSSecret
+   */
+  readonly secretNamespace?: string;
   /**
    * Type of that Secret.
    * @default 'Opaque'
@@ -75,8 +96,16 @@ export interface KmsSecretProps {
    * More metadata; labels are added to HIP-27's, a name replaces `<service>-kms-sync`.
    * @default - HIP-27's name and labels
    */
-  readonly metadata?: ApiObjectMetadata;
+  readonly metadata?: Omit<ApiObjectMetadata, 'namespace'>;
 }
+
+/** It is a label's value, too, and those are shorter than names. */
+const Service = z.object({
+  service: z
+    .string()
+    .max(63)
+    .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 'must be a name of lower-case letters, digits and hyphens'),
+});
 
 /**
  * A KMSSecret: tells the operator to keep a Kubernetes Secret equal to a folder of KMS (HIP-27, "KMSSecret Custom Resource
@@ -85,25 +114,49 @@ export interface KmsSecretProps {
  * @example
  * new KmsSecret(chart, 'gateway'); // gateway-kms-auth -> project gateway, production -> Secret gateway-secrets
  */
-export class KmsSecret extends Construct {
+export class KmsSecret extends Construct implements IKmsSecret {
+  /**
+   * The KMSSecret of a service that is deployed elsewhere, with HIP-27's names. Renders nothing.
+   *
+   * @example
+   * const { secret } = KmsSecret.fromName('gateway');
+   * container.env.copyFrom(Env.fromSecret(Secret.fromSecretName(chart, 'env', secret.name)));
+   */
+  static fromName(service: string, namespace: string = DEFAULT_NAMESPACE): IKmsSecret {
+    return {
+      resource: { name: `${service}-kms-sync`, namespace },
+      credentials: { name: `${service}-kms-auth`, namespace },
+      secret: { name: `${service}-secrets`, namespace },
+    };
+  }
+
+  /** The KMSSecret itself. */
+  readonly resource: ObjectReference;
   /** The bootstrap Secret that the operator logs in with. */
-  readonly credentials: SecretReference;
+  readonly credentials: ObjectReference;
   /** The Secret that workloads read. */
-  readonly secret: SecretReference;
+  readonly secret: ObjectReference;
   /** The rendered object, for what the props do not cover. */
   readonly apiObject: ApiObject;
 
   constructor(scope: Construct, id: string, props: KmsSecretProps = {}) {
     super(scope, id);
     const service = props.service ?? id;
-    const namespace = props.namespace ?? DEFAULT_NAMESPACE;
-    this.credentials = { name: props.credentialsSecretName ?? `${service}-kms-auth`, namespace };
-    this.secret = { name: props.secretName ?? `${service}-secrets`, namespace };
+    const names = KmsSecret.fromName(service, props.namespace);
+    const { namespace } = names.resource;
+    this.resource = { name: props.metadata?.name ?? names.resource.name, namespace };
+    this.credentials = {
+      name: props.credentialsSecretName ?? names.credentials.name,
+      namespace: props.credentialsSecretNamespace ?? namespace,
+    };
+    this.secret = {
+      name: props.secretName ?? names.secret.name,
+      namespace: props.secretNamespace ?? namespace,
+    };
     const manifest = {
       metadata: {
         ...props.metadata,
-        name: props.metadata?.name ?? `${service}-kms-sync`,
-        namespace,
+        ...this.resource,
         labels: {
           'app.kubernetes.io/name': service,
           'app.kubernetes.io/component': 'secrets',
@@ -119,9 +172,22 @@ export class KmsSecret extends Construct {
       ...manifest,
     });
     this.node.addValidation({
-      validate: () =>
-        problemsOf(KmsSecretSchema, { apiVersion: KMS_SECRET_API_VERSION, kind: KMS_SECRET_KIND, ...manifest }),
+      validate: () => [
+        ...problemsOf(Service, { service }),
+        ...this.#rivals(),
+        ...problemsOf(KmsSecretSchema, { apiVersion: KMS_SECRET_API_VERSION, kind: KMS_SECRET_KIND, ...manifest }),
+      ],
     });
+  }
+
+  /** Two that keep one Secret would undo each other's work for ever. */
+  #rivals(): string[] {
+    const { name, namespace } = this.secret;
+    return Chart.of(this)
+      .node.findAll()
+      .filter((other): other is KmsSecret => other instanceof KmsSecret && other !== this)
+      .filter(({ secret }) => secret.name === name && secret.namespace === namespace)
+      .map(({ node }) => `the Secret ${namespace}/${name} is kept by ${node.path} already; name another`);
   }
 
   #spec(service: string, props: KmsSecretProps): KmsSecretSpec {

@@ -4,15 +4,8 @@ import { Construct } from 'constructs';
 import { z } from 'zod';
 import { NamespaceName, ObjectName, VERSION } from '../contracts/index.ts';
 import { DEFAULT_NAMESPACE } from './defaults.ts';
+import { HIP_RESOURCES, type KmsResources, Resources, requirements } from './resources.ts';
 import { problemsOf } from './validation.ts';
-
-/** Compute resources, as Kubernetes writes them. */
-export interface KmsResources {
-  /** @default { memory: '512Mi', cpu: '250m' } */
-  readonly requests?: { readonly memory: string; readonly cpu: string };
-  /** @default { memory: '2Gi', cpu: '1000m' } */
-  readonly limits?: { readonly memory: string; readonly cpu: string };
-}
 
 export interface KmsProps {
   /**
@@ -47,7 +40,8 @@ export interface KmsProps {
    */
   readonly resources?: KmsResources;
   /**
-   * More configuration of the server, by variable (docs/configuration.md). Never a secret: those are in `kms-secrets`.
+   * More configuration of the server, by variable (docs/configuration.md). Never a secret, those are in `kms-secrets`, and
+   * neither HOST nor PORT, which the Service and the probes rely on.
    * @default {}
    */
   readonly environment?: Readonly<Record<string, string>>;
@@ -55,16 +49,18 @@ export interface KmsProps {
 
 const IMAGE = 'ghcr.io/hanzoai/kms';
 const PORT = 8080;
-const HIP_RESOURCES = { requests: { memory: '512Mi', cpu: '250m' }, limits: { memory: '2Gi', cpu: '1000m' } };
 /** Long enough for every node to hear that the pod takes no more connections. */
 const PRE_STOP_SECONDS = 5;
 /** HIP-27 asks each 30 seconds; ten failures in a row are five minutes, which a database may be away without a restart. */
 const LIVENESS_FAILURES = 10;
 /** What only kms-secrets may hold. */
 const SECRET_VARIABLES = ['ROOT_ENCRYPTION_KEY', 'AUTH_SECRET', 'DB_CONNECTION_URI', 'REDIS_URL'];
+/** What the Service and the probes rely on. */
+const OWN_VARIABLES = ['HOST', 'PORT'];
 
 function problemOfVariable(name: string): string | undefined {
   if (SECRET_VARIABLES.includes(name)) return 'belongs into kms-secrets, not into a manifest';
+  if (OWN_VARIABLES.includes(name)) return 'is set by Kms: the Service and the probes rely on it';
   return /^[A-Z_][A-Z0-9_]*$/.test(name) ? undefined : 'must be the name of a variable';
 }
 
@@ -80,6 +76,7 @@ const Props = z.object({
     .optional(),
   replicas: z.int().min(1).max(100),
   secretName: ObjectName,
+  resources: Resources,
   environment: z.record(z.string(), z.string()).superRefine((variables, context) => {
     for (const name of Object.keys(variables)) {
       const message = problemOfVariable(name);
@@ -90,7 +87,7 @@ const Props = z.object({
 
 /**
  * KMS itself, as HIP-27 deploys it: a Deployment of two replicas that prefer different nodes and roll without a gap, its
- * Service on port 8080, and a ServiceAccount without a token. `kms-secrets` must exist in the namespace.
+ * Service on port 8080, and a ServiceAccount without a token. The namespace and `kms-secrets` in it must exist.
  *
  * Rendered by the typed objects of the API and not by cdk8s-plus's Deployment, whose selectors and affinities carry
  * generated labels: HIP-27's manifest, with `app: kms`, is to come out as it stands.
@@ -116,6 +113,7 @@ export class Kms extends Construct {
       digest: props.digest,
       replicas: props.replicas ?? 2,
       secretName: props.secretName ?? 'kms-secrets',
+      resources: { ...HIP_RESOURCES, ...props.resources },
       environment: props.environment ?? {},
     };
     this.node.addValidation({ validate: () => problemsOf(Props, settings) });
@@ -162,7 +160,7 @@ export class Kms extends Construct {
               seccompProfile: { type: 'RuntimeDefault' },
             },
             affinity: onDifferentNodes(),
-            containers: [container(settings, props.resources)],
+            containers: [container(settings)],
             volumes: [{ name: 'tmp', emptyDir: {} }],
           },
         },
@@ -196,18 +194,11 @@ interface ContainerSettings {
   readonly version: string;
   readonly digest: string | undefined;
   readonly secretName: string;
+  readonly resources: Required<KmsResources>;
   readonly environment: Readonly<Record<string, string>>;
 }
 
-function container(
-  { version, digest, secretName, environment }: ContainerSettings,
-  resources: KmsResources = {},
-): k8s.Container {
-  const { requests, limits } = { ...HIP_RESOURCES, ...resources };
-  const quantities = (of: { memory: string; cpu: string }) => ({
-    memory: k8s.Quantity.fromString(of.memory),
-    cpu: k8s.Quantity.fromString(of.cpu),
-  });
+function container({ version, digest, secretName, resources, environment }: ContainerSettings): k8s.Container {
   // HIP-27, "Health Checks".
   const status = { httpGet: { path: '/api/status', port: k8s.IntOrString.fromNumber(PORT) } };
   const variables = { HOST: '0.0.0.0', ...environment };
@@ -219,7 +210,7 @@ function container(
     env: Object.entries(variables).map(([name, value]) => ({ name, value })),
     readinessProbe: { ...status, initialDelaySeconds: 60, periodSeconds: 10 },
     livenessProbe: { ...status, initialDelaySeconds: 120, periodSeconds: 30, failureThreshold: LIVENESS_FAILURES },
-    resources: { requests: quantities(requests), limits: quantities(limits) },
+    resources: requirements(resources),
     securityContext: {
       allowPrivilegeEscalation: false,
       readOnlyRootFilesystem: true,

@@ -1,4 +1,4 @@
-import { App, Chart, Duration, Testing } from 'cdk8s';
+import { App, Chart, Duration, JsonPatch, Testing } from 'cdk8s';
 import { expect, test } from 'vitest';
 import { KmsSecret, type KmsSecretProps } from '../../constructs/index.ts';
 
@@ -22,6 +22,28 @@ test.each<{ name: string; props: KmsSecretProps; expected: object }>([
     props: { secretName: 'env' },
     expected: { spec: { managedSecretReference: { secretName: 'env' } } },
   },
+  {
+    name: 'secretNamespace',
+    props: { secretNamespace: 'apps' },
+    expected: { metadata: { namespace: 'hanzo' }, spec: { managedSecretReference: { secretNamespace: 'apps' } } },
+  },
+  {
+    name: 'credentialsSecretName',
+    props: { credentialsSecretName: 'login', credentialsSecretNamespace: 'vault' },
+    expected: {
+      spec: {
+        authentication: { universalAuth: { credentialsRef: { secretName: 'login', secretNamespace: 'vault' } } },
+      },
+    },
+  },
+  ...(['projectSlug', 'envSlug', 'secretsPath'] as const).map((name) => {
+    const value = name === 'secretsPath' ? '/database' : 'other';
+    return {
+      name,
+      props: { [name]: value },
+      expected: { spec: { authentication: { universalAuth: { secretsScope: { [name]: value } } } } },
+    };
+  }),
   {
     name: 'secretType',
     props: { secretType: 'kubernetes.io/tls' },
@@ -61,11 +83,48 @@ test.each<{ name: string; props: KmsSecretProps; problem: string }>([
     props: { secretName: 'my_secret' },
     problem: 'secretName: must be a Kubernetes name',
   },
+  { name: 'an environment in capitals', props: { envSlug: 'Prod' }, problem: 'envSlug: a slug' },
+  { name: 'a project with a space', props: { projectSlug: 'a b' }, problem: 'projectSlug: a slug' },
+  { name: 'a service in capitals', props: { service: 'Gateway' }, problem: 'service: must be a name' },
+  { name: 'a service of 64 letters', props: { service: 'a'.repeat(64) }, problem: 'service: ' },
   { name: 'a bad namespace', props: { namespace: 'a.b' }, problem: 'must be a namespace name' },
 ])('$name is refused at synth, with the path', ({ props, problem }) => {
   const app = Testing.app();
   new KmsSecret(new Chart(app, 'chart'), 'gateway', props);
   expect(() => app.synth()).toThrow(new RegExp(`\\[chart/gateway\\].*${problem}`, 's'));
+});
+
+test('all problems are told at once, of every construct', () => {
+  const app = Testing.app();
+  const chart = new Chart(app, 'chart');
+  new KmsSecret(chart, 'gateway', { envSlug: 'Prod', hostApi: 'kms' });
+  new KmsSecret(chart, 'chat', { secretsPath: 'x' });
+  expect(() => app.synth()).toThrow(
+    /(?=.*\[chart\/gateway\] [^\n]*envSlug)(?=.*\[chart\/gateway\] [^\n]*hostAPI)(?=.*\[chart\/chat\] [^\n]*secretsPath)/s,
+  );
+});
+
+test('two that keep one Secret are refused', () => {
+  const app = Testing.app();
+  const chart = new Chart(app, 'chart');
+  new KmsSecret(chart, 'gateway');
+  new KmsSecret(chart, 'gateway-database', { secretName: 'gateway-secrets', secretsPath: '/database' });
+  expect(() => app.synth()).toThrow(
+    '[chart/gateway-database] the Secret hanzo/gateway-secrets is kept by chart/gateway already; name another',
+  );
+});
+
+test.each([undefined, 'lux'])('what exists elsewhere has the names that are rendered here (%s)', (namespace) => {
+  const { resource, credentials, secret } = render({ namespace }).construct;
+  expect(KmsSecret.fromName('gateway', namespace)).toEqual({ resource, credentials, secret });
+});
+
+test('what the props do not cover is reached by the object', () => {
+  const chart = new Chart(new App(), 'chart');
+  const { apiObject } = new KmsSecret(chart, 'gateway');
+  apiObject.addJsonPatch(JsonPatch.add('/spec/instantUpdates', true));
+  expect(chart.toJson()[0].spec.instantUpdates).toBe(true);
+  expect(apiObject.node.path).toBe('chart/gateway/Resource');
 });
 
 test('renders as it did', () => {

@@ -53,6 +53,21 @@ test('a digest pins the bytes of the image', () => {
   expect(render({ version: '1.2.3', digest }).container.image).toBe(`ghcr.io/hanzoai/kms:1.2.3@${digest}`);
 });
 
+test('one half of the resources can be set alone', () => {
+  const limits = { memory: '4Gi', cpu: '2' };
+  expect(render({ resources: { limits } }).container.resources).toEqual({
+    requests: { memory: '512Mi', cpu: '250m' },
+    limits,
+  });
+});
+
+test('configuration joins what Kms sets itself', () => {
+  expect(render({ environment: { LOG_LEVEL: 'debug' } }).container.env).toEqual([
+    { name: 'HOST', value: '0.0.0.0' },
+    { name: 'LOG_LEVEL', value: 'debug' },
+  ]);
+});
+
 test('every object is in the namespace that is asked for', () => {
   expect(render({ namespace: 'vault' }).objects.map(({ metadata }) => metadata.namespace)).toEqual([
     'vault',
@@ -69,6 +84,31 @@ test.each<{ name: string; props: KmsProps; problem: string }>([
   { name: 'half a replica', props: { replicas: 1.5 }, problem: 'replicas:' },
   { name: 'a bad namespace', props: { namespace: 'Hanzo' }, problem: 'namespace: must be a namespace name' },
   { name: 'a bad secret name', props: { secretName: 'kms_secrets' }, problem: 'secretName: must be a Kubernetes name' },
+  {
+    name: 'memory in thousandths',
+    props: { resources: { limits: { memory: '512m', cpu: '1' } } },
+    problem: 'resources.limits.memory: must be an amount of memory',
+  },
+  {
+    name: 'cpu in words',
+    props: { resources: { requests: { memory: '1Gi', cpu: 'one' } } },
+    problem: 'resources.requests.cpu: must be an amount of cpu',
+  },
+  {
+    name: 'a request above its limit',
+    props: { resources: { requests: { memory: '2.5Gi', cpu: '250m' } } },
+    problem: 'resources.requests.memory: 2.5Gi is above the limit, which is 2Gi',
+  },
+  {
+    name: 'another port',
+    props: { environment: { PORT: '9090' } },
+    problem: 'environment.PORT: is set by Kms',
+  },
+  {
+    name: 'a variable with a hyphen',
+    props: { environment: { 'LOG-LEVEL': 'info' } },
+    problem: 'environment.LOG-LEVEL: must be the name of a variable',
+  },
   {
     name: 'a secret in the manifest',
     props: { environment: { AUTH_SECRET: 'x' } },
