@@ -4,6 +4,7 @@ import { parseInventory } from '../../../bootstrap/inventory/load.ts';
 import { formatLines, lineOf, missingLines, planSummary } from '../../../bootstrap/plan/lines.ts';
 import { makePlan } from '../../../bootstrap/plan/plan.ts';
 import { weightOf } from '../../../bootstrap/plan/steps.ts';
+import { lacks } from './declared.ts';
 import { inventories } from './inventories.ts';
 import { copyOf, emptyModel, type Model, perform } from './model.ts';
 
@@ -22,6 +23,7 @@ describe('any two inventories, one applied after the other', () => {
         const model = perform(emptyModel(), makePlan(first, emptyModel()));
         const plan = makePlan(second, model);
         perform(model, plan);
+        expect(lacks(model, second)).toEqual([]);
         const again = makePlan(second, model);
         expect(again.steps).toEqual([]);
         expect(again.missing).toEqual(plan.missing);
