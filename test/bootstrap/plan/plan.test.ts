@@ -148,6 +148,14 @@ test('an identity that lost Universal Auth gets it back', () => {
   expect(linesOf(BILLING, model)).toEqual(['  ~ identity  hanzo/billing-service  Universal Auth switched on']);
 });
 
+test('a role that somebody added beside the declared one goes', () => {
+  const model = after(BILLING);
+  model.organizations.get('hanzo')!.projects.get('billing')!.access.get('billing-service')!.push({ role: 'admin' });
+  expect(linesOf(BILLING, model)).toEqual([
+    '  ~ access  hanzo/billing-service billing  developer and admin -> developer',
+  ]);
+});
+
 test('a secret that only people know is missing, and never made', () => {
   const plan = makePlan(inventoryOf(BILLING), emptyModel());
   expect(missingLines(plan.missing)).toEqual([
