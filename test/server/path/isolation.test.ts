@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { startServer, type TestServer } from '../../support/server.ts';
 import { LIST, reader, readsOf } from './readers.ts';
+import { statementsOf } from './statements.ts';
 
 let server: TestServer;
 let project: { id: string };
@@ -64,6 +65,14 @@ test('an answer in memory is for its caller alone', async () => {
   }
   const { body } = await server.send('GET', LIST.replace('=prod', '=dev'), { token: inDev.token });
   expect(body.secrets.map((secret: any) => secret.secretValue)).toEqual(['value-in-dev']);
+});
+
+test('callers with the same rights share no answer', async () => {
+  const callers = await Promise.all(['three', 'four'].map((name) => reader(server, `caller-${name}`, project.id)));
+  for (const { token } of callers) {
+    const cost = await statementsOf(server.sql, () => server.send('GET', LIST, { token }));
+    expect(cost).toEqual({ admit: 1, fill: 1 });
+  }
 });
 
 test('the same question names each caller in the audit', async () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startServer, type TestServer } from '../../support/server.ts';
+import { type Machine, startServer, type TestServer } from '../../support/server.ts';
 import { LIST, reader, readsOf } from './readers.ts';
 import { revocations } from './revocations.ts';
 
@@ -56,6 +56,39 @@ test.each(revocations)('$name takes effect on the next request', async ({ apply,
   }
   await apply(server, caller, project.id);
   await expectRefused(caller.token, caller.id, expected);
+});
+
+// Nothing is written in the project as these end, so its change id stays: the grants alone tell.
+test.each<{ name: string; make: () => Promise<Machine>; end: (caller: Machine) => Promise<unknown> }>([
+  {
+    name: 'a temporary role',
+    make: () =>
+      server.machine(`service-${++machines}`, {
+        projectId: project.id,
+        roles: [{ role: 'viewer', isTemporary: true, temporaryRange: '1h' } as { role: string }],
+      }),
+    // As if an hour had passed: time fires no trigger.
+    end: ({ id }) =>
+      server.sql.query(`
+        begin;
+        alter table project_membership_roles disable trigger changes_updated;
+        update project_membership_roles r set expires_at = now()
+          from project_memberships m where m.id = r.membership_id and m.actor_id = '${id}';
+        alter table project_membership_roles enable trigger changes_updated;
+        commit`),
+  },
+  {
+    name: 'the role of an organization admin',
+    make: () => server.machine(`service-${++machines}`, { role: 'admin' }),
+    end: ({ id }) => server.do('PATCH', `/api/v1/identities/${id}`, { body: { role: 'member' } }),
+  },
+])('$name ends for answers in memory too', async ({ make, end }) => {
+  const caller = await make();
+  for (const source of ['database', 'memory']) {
+    expect((await server.send('GET', LIST, { token: caller.token })).status, source).toBe(200);
+  }
+  await end(caller);
+  await expectRefused(caller.token, caller.id, { status: 403, message: /its roles there are: none/ });
 });
 
 test('a role gained between check and fill is answered with', async () => {
