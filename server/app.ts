@@ -100,7 +100,7 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   const folders = new Folders({ db, access });
   const identities = new Identities({ db, access, audit });
   const memberships = new IdentityMemberships({ db, access, identities });
-  const universalAuth = new UniversalAuth({ db, audit, identities, keyring, tokens });
+  const universalAuth = new UniversalAuth({ db, access, audit, identities, keyring, tokens });
   const queries = new AuditQueries({ db, access, audit });
   const reads = new Reads({
     db: path,

@@ -209,6 +209,23 @@ export class Access {
     });
   }
 
+  /**
+   * As `change`, for what belongs to an organization and to none of its projects: it asks again, in the change's own
+   * transaction, whether the token lives and the role is still the one that the change was allowed on.
+   */
+  async changeOrganization<Result>(access: OrganizationAccess, work: (tx: Db) => Promise<Result>): Promise<Result> {
+    const { caller, organization } = access;
+    return this.#db.transaction(async (tx) => {
+      const ask = { ...caller.origin, tokenId: caller.tokenId, organizationId: organization.id };
+      const again = await this.#live(caller, await judge(tx, ask));
+      if (again.organizationRole !== organization.role) {
+        await this.#refused(caller, again, 'organization', { asked: organization.id });
+        throw forbidden(`${again.actor.name} had another role in this organization a moment ago; try again`);
+      }
+      return work(tx);
+    });
+  }
+
   /** Stores the record of an allowed read that was not served from memory. */
   async recordRead(access: ProjectAccess, record: ProjectRecord): Promise<void> {
     await this.#audit.write({ ...inProject(access), outcome: 'allowed', ...record });

@@ -32,8 +32,9 @@ export class Identities {
     given: { name: string; organizationId: string; role: OrganizationRole },
   ): Promise<IdentityRow> {
     const { organizationId, name, role } = given;
-    const { actor } = await this.#access.organizationAdmin(caller, organizationId, 'create-identity');
-    return this.#db.transaction(async (tx) => {
+    const access = await this.#access.organizationAdmin(caller, organizationId, 'create-identity');
+    const { actor } = access;
+    return this.#access.changeOrganization(access, async (tx) => {
       const id = await insertIdentity(tx, { organizationId, name, role, instanceAdmin: false });
       await this.#audit.writeWithin(tx, [
         {
@@ -66,8 +67,9 @@ export class Identities {
     id: string,
     change: { name?: string | undefined; role?: OrganizationRole | undefined },
   ): Promise<IdentityRow> {
-    const { identity, actor } = await this.managed(caller, id, 'update-identity');
-    return this.#db.transaction(async (tx) => {
+    const access = await this.managed(caller, id, 'update-identity');
+    const { identity, actor } = access;
+    return this.#access.changeOrganization(access, async (tx) => {
       if (change.name !== undefined) await renameIdentity(tx, id, change.name);
       if (change.role !== undefined) {
         if (change.role !== 'admin') await keepOneAdmin(tx, identity.organizationId, id);
@@ -90,8 +92,9 @@ export class Identities {
 
   /** Deletes an identity. Its tokens are refused from the next request on. */
   async remove(caller: Caller, id: string): Promise<IdentityRow> {
-    const { identity, actor } = await this.managed(caller, id, 'delete-identity');
-    await this.#db.transaction(async (tx) => {
+    const access = await this.managed(caller, id, 'delete-identity');
+    const { identity, actor } = access;
+    await this.#access.changeOrganization(access, async (tx) => {
       // An instance admin is admin of every organization that it made, not only of its own.
       for (const organization of await organizationsOf(tx, id)) await keepOneAdmin(tx, organization.id, id);
       await this.#audit.writeWithin(tx, [

@@ -75,9 +75,10 @@ export class Organizations {
     id: string,
     change: { name?: string | undefined; slug?: string | undefined },
   ): Promise<OrganizationRow> {
-    const { actor } = await this.#access.organizationAdmin(caller, id, 'update-organization');
+    const access = await this.#access.organizationAdmin(caller, id, 'update-organization');
+    const { actor } = access;
     return takenAs(`organization "${change.slug}" exists already`, () =>
-      this.#db.transaction(async (tx) => {
+      this.#access.changeOrganization(access, async (tx) => {
         const organization = await updateOrganization(tx, id, change);
         if (!organization) throw notFound(`organization ${id} not found`);
         await this.#recordWithin(tx, caller, actor, id, 'update-organization', 'update', { ...change });
@@ -88,8 +89,9 @@ export class Organizations {
 
   /** Deletes an organization that has no project left: its secrets are never taken along by accident. */
   async remove(caller: Caller, id: string): Promise<OrganizationRow> {
-    const { actor } = await this.#access.organizationAdmin(caller, id, 'delete-organization');
-    return this.#db.transaction(async (tx) => {
+    const access = await this.#access.organizationAdmin(caller, id, 'delete-organization');
+    const { actor } = access;
+    return this.#access.changeOrganization(access, async (tx) => {
       const organization = await lockOrganization(tx, id);
       if (!organization) throw notFound(`organization ${id} not found`);
       const projects = await countProjects(tx, id);
@@ -113,9 +115,10 @@ export class Organizations {
 
   /** Adds a person by e-mail address. Somebody without an account gets one that nobody can log in with yet. */
   async addMember(caller: Caller, id: string, given: { email: string; role: OrganizationRole }): Promise<MemberRow> {
-    const { actor } = await this.#access.organizationAdmin(caller, id, 'add-member');
+    const access = await this.#access.organizationAdmin(caller, id, 'add-member');
+    const { actor } = access;
     return takenAs(`${given.email} is a member already`, () =>
-      this.#db.transaction(async (tx) => {
+      this.#access.changeOrganization(access, async (tx) => {
         const actorId = await ensureUser(tx, given.email);
         const membershipId = await insertMembership(tx, {
           organizationId: id,
@@ -130,8 +133,9 @@ export class Organizations {
   }
 
   async updateMember(caller: Caller, id: string, membershipId: string, role: OrganizationRole): Promise<MemberRow> {
-    const { actor } = await this.#access.organizationAdmin(caller, id, 'update-member');
-    return this.#db.transaction(async (tx) => {
+    const access = await this.#access.organizationAdmin(caller, id, 'update-member');
+    const { actor } = access;
+    return this.#access.changeOrganization(access, async (tx) => {
       const member = await this.#member(tx, id, membershipId);
       if (role !== 'admin') await keepOneAdmin(tx, id, member.userId);
       await updateMemberRole(tx, id, membershipId, role);
@@ -144,8 +148,9 @@ export class Organizations {
   }
 
   async removeMember(caller: Caller, id: string, membershipId: string): Promise<MemberRow> {
-    const { actor } = await this.#access.organizationAdmin(caller, id, 'remove-member');
-    return this.#db.transaction(async (tx) => {
+    const access = await this.#access.organizationAdmin(caller, id, 'remove-member');
+    const { actor } = access;
+    return this.#access.changeOrganization(access, async (tx) => {
       const member = await this.#member(tx, id, membershipId);
       await keepOneAdmin(tx, id, member.userId);
       await deleteMembership(tx, id, member.userId);

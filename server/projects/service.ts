@@ -42,7 +42,7 @@ export class Projects {
       await this.#access.deny(access, 'create-project', 'member of the organization');
     const slug = given.slug ?? `${slugFor(given.projectName).slice(0, 59).replace(/-+$/, '')}-${randomSuffix()}`;
     return takenAs(`project "${slug}" exists already in this organization`, () =>
-      this.#db.transaction(async (tx) => {
+      this.#access.changeOrganization(access, async (tx) => {
         const id = await insertProject(tx, {
           organizationId,
           slug,

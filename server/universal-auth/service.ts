@@ -5,7 +5,7 @@ import type {
   UpdateUniversalAuthBody,
 } from '../../contracts/index.ts';
 import { clientSecretMac, clientSecretPrefix, newClientSecret, sameMac } from '../../keys/index.ts';
-import type { Caller } from '../access/access.ts';
+import type { Access, Caller } from '../access/access.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { AuditRecord, Origin } from '../audit/store.ts';
 import type { Database, Db } from '../database/database.ts';
@@ -24,6 +24,7 @@ import {
   insertUniversalAuth,
   type LoginRow,
   listClientSecrets,
+  lockUniversalAuth,
   logIn,
   revokeClientSecret,
   type UniversalAuthRow,
@@ -40,14 +41,23 @@ const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
 /** Universal Auth (HIP-27): client id and client secret for a token, and what admins set up for that. */
 export class UniversalAuth {
   readonly #db: Database;
+  readonly #access: Access;
   readonly #audit: Audit;
   readonly #identities: Identities;
   readonly #keyring: Keyring;
   readonly #tokens: Tokens;
   readonly #recorded = new Map<string, number>();
 
-  constructor(options: { db: Database; audit: Audit; identities: Identities; keyring: Keyring; tokens: Tokens }) {
+  constructor(options: {
+    db: Database;
+    access: Access;
+    audit: Audit;
+    identities: Identities;
+    keyring: Keyring;
+    tokens: Tokens;
+  }) {
     this.#db = options.db;
+    this.#access = options.access;
     this.#audit = options.audit;
     this.#identities = options.identities;
     this.#keyring = options.keyring;
@@ -80,7 +90,7 @@ export class UniversalAuth {
   async attach(caller: Caller, identityId: string, given: AttachUniversalAuthBody): Promise<UniversalAuthRow> {
     const access = await this.#identities.managed(caller, identityId, 'add-identity-universal-auth');
     return takenAs('this identity has Universal Auth already', () =>
-      this.#db.transaction(async (tx) => {
+      this.#access.changeOrganization(access, async (tx) => {
         const row = await insertUniversalAuth(tx, identityId, toWrite(given));
         await this.#record(tx, access, 'create', 'add-identity-universal-auth', { identityId, clientId: row.clientId });
         return row;
@@ -95,8 +105,10 @@ export class UniversalAuth {
 
   async update(caller: Caller, identityId: string, change: UpdateUniversalAuthBody): Promise<UniversalAuthRow> {
     const access = await this.#identities.managed(caller, identityId, 'update-identity-universal-auth');
-    return this.#db.transaction(async (tx) => {
-      const before = await this.#find(tx, identityId);
+    return this.#access.changeOrganization(access, async (tx) => {
+      // Locked: of two changes at once, the second would put back what the first has just tightened.
+      const before = await lockUniversalAuth(tx, identityId);
+      if (!before) throw notFound(`identity ${identityId} has no Universal Auth`);
       const next = { ...before, ...defined(change) };
       if (next.accessTokenTTL > next.accessTokenMaxTTL) {
         throw invalid(['accessTokenTTL'], 'accessTokenTTL is longer than accessTokenMaxTTL');
@@ -116,7 +128,7 @@ export class UniversalAuth {
   /** Takes Universal Auth away. Every token that came of it is refused from the next request on. */
   async detach(caller: Caller, identityId: string): Promise<UniversalAuthRow> {
     const access = await this.#identities.managed(caller, identityId, 'revoke-identity-universal-auth');
-    return this.#db.transaction(async (tx) => {
+    return this.#access.changeOrganization(access, async (tx) => {
       const row = await this.#find(tx, identityId);
       await deleteUniversalAuth(tx, identityId);
       await this.#record(tx, access, 'delete', 'revoke-identity-universal-auth', {
@@ -134,7 +146,7 @@ export class UniversalAuth {
     given: CreateClientSecretBody,
   ): Promise<{ clientSecret: string; row: ClientSecretRow }> {
     const access = await this.#identities.managed(caller, identityId, 'create-identity-universal-auth-client-secret');
-    return this.#db.transaction(async (tx) => {
+    return this.#access.changeOrganization(access, async (tx) => {
       const { id } = await this.#find(tx, identityId);
       if ((await listClientSecrets(tx, identityId)).length >= SECRETS_AT_MOST) {
         throw badRequest(`this identity has ${SECRETS_AT_MOST} client secrets; revoke those that are no longer used`);
@@ -166,7 +178,7 @@ export class UniversalAuth {
   async revokeSecret(caller: Caller, identityId: string, id: string): Promise<ClientSecretRow> {
     const event = 'revoke-identity-universal-auth-client-secret';
     const access = await this.#identities.managed(caller, identityId, event, { orItself: true });
-    return this.#db.transaction(async (tx) => {
+    return this.#access.changeOrganization(access, async (tx) => {
       await this.#secret(tx, identityId, id);
       await revokeClientSecret(tx, id);
       await this.#record(tx, access, 'delete', event, { identityId, clientSecretId: id });

@@ -78,6 +78,13 @@ export async function findUniversalAuth(db: Db, identityId: string): Promise<Uni
   return (await db.query<UniversalAuthRow>(FIND, [identityId]))[0];
 }
 
+const LOCK: Statement = { name: 'universal-auth.lock', text: `${FIND.text} for update` };
+
+/** As `findUniversalAuth`, and keeps others from changing it. */
+export async function lockUniversalAuth(tx: Db, identityId: string): Promise<UniversalAuthRow | undefined> {
+  return (await tx.query<UniversalAuthRow>(LOCK, [identityId]))[0];
+}
+
 const UPDATE: Statement = {
   name: 'universal-auth.update',
   text: `
