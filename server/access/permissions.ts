@@ -48,6 +48,8 @@ function allows(grant: Grant, action: Action, subject: ProjectSubject, environme
   if (environment !== undefined && environments !== undefined && !environments.has(environment)) return false;
   // A membership that reaches only some environments cannot run the project: it may look, and change nothing of the whole.
   if (environment === undefined && environments !== undefined && action !== 'read') return false;
+  // The audit tells the key names of every environment, so a limited membership has to name one of its own.
+  if (environment === undefined && environments !== undefined && subject === 'audit-logs') return false;
   return permissions.some(
     (permission) =>
       permission.subject === subject &&

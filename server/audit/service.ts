@@ -44,7 +44,8 @@ export class AuditQueries {
 
   async #scope(caller: Caller, query: AuditQuery): Promise<Scope> {
     if (query.projectId !== undefined) {
-      const need = { action: 'read', subject: 'audit-logs' } as const;
+      const { environment } = query;
+      const need = { action: 'read', subject: 'audit-logs', ...(environment ? { environment } : {}) } as const;
       const { actor, organization, project } = await this.#access.project(caller, { id: query.projectId }, need);
       return { actor, organizationId: organization.id, project };
     }
