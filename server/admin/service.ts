@@ -17,7 +17,7 @@ import { insertIdentity } from '../identities/store.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import { insertMembership } from '../organizations/members-store.ts';
 import { takenAs } from '../organizations/service.ts';
-import { findOrganization, insertOrganization, type OrganizationRow } from '../organizations/store.ts';
+import { findOrganization, insertOrganization, type OrganizationRow, organizationsOf } from '../organizations/store.ts';
 import { conflict, forbidden, invalid, notFound } from '../refusal.ts';
 import { slugFor } from '../slugs.ts';
 import type { Tokens } from '../tokens/service.ts';
@@ -163,16 +163,18 @@ export class Admin {
     if (!user?.instanceAdmin) throw notFound(`${email} is no admin of this instance`);
     return this.#db.transaction(async (tx) => {
       const token = await insertToken(tx, user.id, SESSION_TTL_SECONDS);
-      await this.#audit.writeWithin(tx, [
-        {
-          action: 'login',
-          event: 'recovery-session',
-          outcome: 'allowed',
-          actor: { kind: 'user', id: user.id, name: user.email },
-          metadata: { accessTokenId: token.id },
-          origin,
-        },
-      ]);
+      const record = {
+        action: 'login',
+        event: 'recovery-session',
+        outcome: 'allowed',
+        actor: { kind: 'user', id: user.id, name: user.email },
+        metadata: { accessTokenId: token.id },
+        origin,
+      } as const;
+      // One for each organization that the session reaches: a break-glass login that their admins cannot find is no good.
+      const organizations = await organizationsOf(tx, user.id);
+      const records = organizations.map(({ id }) => ({ ...record, organizationId: id }));
+      await this.#audit.writeWithin(tx, records.length > 0 ? records : [record]);
       return this.#tokens.answer(token);
     });
   }
