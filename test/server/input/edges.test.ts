@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeProof, parseAuthSecret } from '../../../keys/index.ts';
+import { Access, type Caller } from '../../../server/access/access.ts';
+import { Audit } from '../../../server/audit/audit.ts';
+import { Database } from '../../../server/database/database.ts';
 import { answerError } from '../../../server/http/errors.ts';
 import { type Machine, startServer, type TestServer } from '../../support/server.ts';
 import { expectDocumented } from './documented.ts';
@@ -218,5 +221,97 @@ describe('admins', () => {
     expectDocumented(await server.send('GET', '/api/v1/organization', { token: machine.token }), 401);
     const { rows } = await server.sql.query('select from actors where id = $1', [machine.id]);
     expect(rows).toEqual([]);
+  });
+});
+
+describe('between check and change', () => {
+  const org = () => server.organizationId;
+
+  /** The parts of the server that decide, on the test's own database, so that a test can stand between the two. */
+  async function parts() {
+    const db = new Database({ uri: server.database.uri, connections: 2 });
+    const path = new Database({ uri: server.database.uri, connections: 2 });
+    const close = () => Promise.all([db.close(), path.close()]);
+    return { access: new Access(db, path, new Audit(path)), close };
+  }
+
+  const callerOf = async (machine: Machine): Promise<Caller> => {
+    const { rows } = await server.sql.query('select id from access_tokens where actor_id = $1', [machine.id]);
+    const origin = { ip: '127.0.0.1', userAgent: null, requestId: 'req-between' };
+    return { tokenId: rows[0].id, actorId: machine.id, usesLimited: false, origin };
+  };
+
+  test.each([
+    {
+      name: 'a revoked token',
+      sql: 'update access_tokens set revoked_at = now() where actor_id = $1',
+      kind: 'tokenRefused',
+    },
+    { name: 'a deleted identity', sql: 'delete from actors where id = $1', kind: 'tokenRefused' },
+    {
+      name: 'a lower role',
+      sql: "update organization_memberships set role = 'member' where actor_id = $1",
+      kind: 'forbidden',
+    },
+    { name: 'a lost membership', sql: 'delete from organization_memberships where actor_id = $1', kind: 'forbidden' },
+  ])('$name stops a change of the organization', async ({ sql, kind }) => {
+    const machine = await server.machine(`between-${kind}`, { role: 'admin' });
+    const { access, close } = await parts();
+    try {
+      const allowed = await access.organizationAdmin(await callerOf(machine), org(), 'create-identity');
+      expect(await access.changeOrganization(allowed, async () => 'done')).toBe('done');
+      await server.sql.query(sql, [machine.id]);
+      const change = access.changeOrganization(allowed, async () => expect.fail('was changed'));
+      await expect(change).rejects.toMatchObject({ kind });
+    } finally {
+      await close();
+    }
+  });
+
+  test('of two changes of one login, neither is lost', async () => {
+    const url = `/api/v1/auth/universal-auth/identities/${world.identityId}`;
+    for (let round = 1; round <= 5; round++) {
+      const ip = `10.0.0.${round}`;
+      const changes = [
+        { accessTokenTTL: 100 + round },
+        { clientSecretTrustedIps: [{ ipAddress: ip }] },
+        { accessTokenNumUsesLimit: round },
+      ];
+      const answers = await Promise.all(changes.map((change) => asAdmin('PATCH', url, change)));
+      expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+      const { identityUniversalAuth: now } = (await asAdmin('GET', url)).body;
+      expect(now).toMatchObject({ accessTokenTTL: 100 + round, accessTokenNumUsesLimit: round });
+      expect(now.clientSecretTrustedIps).toEqual([{ type: 'ipv4', ipAddress: ip, prefix: 32 }]);
+    }
+  });
+});
+
+describe('the audit', () => {
+  test('an admin of one environment reads the audit of that one alone', async () => {
+    const roles = [{ role: 'admin', environments: ['dev'] }];
+    const { token } = await server.machine('admin-of-dev', {
+      organizationId: world.organizationId,
+      projectId: world.projectId,
+      roles,
+    });
+    const url = `/api/v1/workspace/${world.projectId}/audit-logs`;
+    expectDocumented(await server.send('GET', url, { token }), 403);
+    expectDocumented(await server.send('GET', `${url}?environment=production`, { token }), 403);
+    const own = await server.send('GET', `${url}?environment=dev`, { token });
+    expect(own.status).toBe(200);
+    expect(new Set(own.body.auditLogs.map((log: { environment: string }) => log.environment))).toEqual(
+      new Set(['dev']),
+    );
+  });
+
+  test('a recovery session is seen by the admins it concerns', async () => {
+    const path = '/api/v1/admin/recovery-session';
+    const body = { email: 'z@hanzo.ai' };
+    const proof = { 'x-kms-proof': server.proof('POST', path, body) };
+    expect((await server.send('POST', path, { body, headers: proof })).status).toBe(200);
+    const query = `/api/v1/audit-logs?organizationId=${server.organizationId}&eventType=recovery-session`;
+    expect((await asAdmin('GET', query)).body.auditLogs).toEqual([
+      expect.objectContaining({ who: 'z@hanzo.ai', action: 'login' }),
+    ]);
   });
 });
