@@ -1,8 +1,8 @@
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { makeProof, newClientSecret, parseAuthSecret } from '../../../keys/index.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
 import { killLeftovers, newSecrets, ServerProcess } from './server-process.ts';
+import { setUp } from './set-up.ts';
 
 const secrets = newSecrets();
 let database: TestDatabase;
@@ -21,37 +21,6 @@ afterAll(async () => {
   await database.drop();
 });
 
-async function post(url: string, body: object, headers: Record<string, string> = {}): Promise<any> {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', ...headers },
-    body: JSON.stringify(body),
-  });
-  expect(response.status).toBe(200);
-  return response.json();
-}
-
-/** The first admin's token, and a project with a secret. */
-async function setUp(address: string): Promise<{ authorization: string; list: string }> {
-  const path = '/api/v1/admin/bootstrap';
-  const body = { email: 'z@hanzo.ai', organization: 'Hanzo', credential: newClientSecret() };
-  const proof = makeProof(parseAuthSecret(secrets.AUTH_SECRET), { method: 'POST', path, body: JSON.stringify(body) });
-  const { identity } = await post(address + path, body, { 'x-kms-proof': proof });
-  const { accessToken } = await post(`${address}/api/v1/auth/universal-auth/login`, {
-    clientId: identity.credentials.clientId,
-    clientSecret: body.credential,
-  });
-  const authorization = `Bearer ${accessToken}`;
-  const { project } = await post(
-    `${address}/api/v1/projects`,
-    { projectName: 'gateway', slug: 'gateway' },
-    { authorization },
-  );
-  const place = { projectId: project.id, environment: 'prod', secretValue: 'in-flight' };
-  await post(`${address}/api/v4/secrets/KEY`, place, { authorization });
-  return { authorization, list: `${address}/api/v4/secrets?projectId=${project.id}&environment=prod` };
-}
-
 /** Waits until somebody waits for a lock in the database. */
 const blocked = () =>
   expect
@@ -69,7 +38,7 @@ const blocked = () =>
 test('SIGTERM lets the request in flight finish, then ends', async () => {
   const server = new ServerProcess({ ...environment, KMS_DRAIN_SECONDS: '0.5' });
   const address = await server.ready();
-  const { authorization, list } = await setUp(address);
+  const { authorization, list } = await setUp(address, secrets.AUTH_SECRET, 'in-flight');
   // Refused strangers are counted in memory, and written out every few seconds or at the end.
   expect((await fetch(list, { headers: { authorization: 'Bearer forged' } })).status).toBe(401);
 
