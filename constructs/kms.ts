@@ -102,6 +102,8 @@ export class Kms extends Construct {
   readonly service: ApiObject;
   /** The ServiceAccount, for what the props do not cover. */
   readonly serviceAccount: ApiObject;
+  /** The namespace that they are in. */
+  readonly namespace: string;
   /** Where the cluster's own clients reach KMS. */
   readonly url: string;
 
@@ -124,6 +126,7 @@ export class Kms extends Construct {
       'app.kubernetes.io/part-of': 'hanzo-universe',
     };
     const metadata = { name: 'kms', namespace: settings.namespace, labels };
+    this.namespace = settings.namespace;
     this.url = `http://kms.${settings.namespace}.svc:${PORT}`;
     this.serviceAccount = new k8s.KubeServiceAccount(this, 'ServiceAccount', {
       metadata,

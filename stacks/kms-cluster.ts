@@ -1,7 +1,6 @@
 import * as kubernetes from '@pulumi/kubernetes';
 import * as pulumi from '@pulumi/pulumi';
 import { App, Chart } from 'cdk8s';
-import { k8s } from 'cdk8s-plus-28';
 import { Kms, KmsCrd, type KmsProps, KmsSecret } from '../constructs/index.ts';
 
 /** A service of the cluster. */
@@ -17,7 +16,7 @@ export interface KmsClusterService {
 
 export interface KmsClusterArgs {
   /**
-   * Namespace of KMS and of the services.
+   * Namespace of KMS and of the services. It must exist, with `kms-secrets` in it.
    * @default 'hanzo'
    */
   readonly namespace?: string;
@@ -40,10 +39,13 @@ interface Manifest {
 }
 
 /**
- * KMS on a cluster: the namespace, the CRD, the server and a KMSSecret for each service. It is built from the cdk8s
- * constructs: each of their objects becomes a Pulumi resource under a name that follows from its kind, namespace and name,
- * so that a renamed construct replaces nothing. No secret value passes through Pulumi: `kms-secrets` and the services'
- * `<service>-kms-auth` are referred to by name, and must exist.
+ * KMS on a cluster: the CRD, the server and a KMSSecret for each service. It is built from the cdk8s constructs: each of
+ * their objects becomes a Pulumi resource under a name that follows from its kind, namespace and name, so that a renamed
+ * construct replaces nothing.
+ *
+ * No secret value passes through Pulumi: `kms-secrets` and the services' `<service>-kms-auth` are referred to by name, and
+ * must exist. So must the namespace, which holds them before there is a stack and is not to go with it: destroyed, the
+ * stack would take the root key along.
  *
  * @example
  * new KmsCluster('kms', { services: [{ name: 'gateway' }] }, { providers: [provider] });
@@ -58,24 +60,23 @@ export class KmsCluster extends pulumi.ComponentResource {
 
   constructor(name: string, args: KmsClusterArgs, options?: pulumi.ComponentResourceOptions) {
     super('hanzo:kms:KmsCluster', name, {}, options);
-    const { url, secretNames, layers } = render(args);
-    let before: pulumi.Resource[] = [];
-    for (const manifests of layers) {
-      before = manifests.map((manifest) => register(manifest, { parent: this, dependsOn: before }));
-    }
-    this.namespace = pulumi.output(args.namespace ?? 'hanzo');
+    const { namespace, url, secretNames, crd, server, secrets } = render(args);
+    const dependsOn = crd.map((manifest) => register(manifest, { parent: this }));
+    for (const manifest of server) register(manifest, { parent: this });
+    // On the CRD and not on the server: a rollout that hangs is no reason to hold back a new service.
+    for (const manifest of secrets) register(manifest, { parent: this, dependsOn });
+    this.namespace = pulumi.output(namespace);
     this.url = pulumi.output(url);
     this.secretNames = pulumi.output(secretNames);
     this.registerOutputs({ namespace: this.namespace, url: this.url, secretNames: this.secretNames });
   }
 }
 
-/** The objects in the order in which they need each other: namespace and CRD, the server, the KMSSecrets. */
-function render({ namespace = 'hanzo', services, kms: props }: KmsClusterArgs) {
+/** The objects of the constructs, by what needs what. */
+function render({ namespace, services, kms: props }: KmsClusterArgs) {
   const app = new App();
-  const ground = new Chart(app, 'ground');
-  new k8s.KubeNamespace(ground, 'namespace', { metadata: { name: namespace } });
-  new KmsCrd(ground, 'crd');
+  const crd = new Chart(app, 'crd');
+  new KmsCrd(crd, 'crd');
   const server = new Chart(app, 'server');
   const kms = new Kms(server, 'kms', { ...props, namespace });
   const secrets = new Chart(app, 'secrets');
@@ -87,15 +88,21 @@ function render({ namespace = 'hanzo', services, kms: props }: KmsClusterArgs) {
     .findAll()
     .flatMap((node) => node.node.validate().map((problem) => `[${node.node.path}] ${problem}`));
   if (problems.length > 0) throw new pulumi.RunError(`KmsCluster:\n  ${problems.join('\n  ')}`);
-  return { url: kms.url, secretNames, layers: [ground, server, secrets].map((chart) => chart.toJson() as Manifest[]) };
+  const manifests = (chart: Chart) => chart.toJson() as Manifest[];
+  return {
+    namespace: kms.namespace,
+    url: kms.url,
+    secretNames,
+    crd: manifests(crd),
+    server: manifests(server),
+    secrets: manifests(secrets),
+  };
 }
 
 function register(manifest: Manifest, options: pulumi.CustomResourceOptions): pulumi.Resource {
   const { kind, metadata } = manifest;
   const name = [kind.toLowerCase(), metadata.namespace, metadata.name].filter(Boolean).join('-');
   switch (`${manifest.apiVersion} ${kind}`) {
-    case 'v1 Namespace':
-      return new kubernetes.core.v1.Namespace(name, manifest, options);
     case 'v1 Service':
       return new kubernetes.core.v1.Service(name, manifest, options);
     case 'v1 ServiceAccount':

@@ -1,16 +1,17 @@
 import { App, Chart } from 'cdk8s';
-import { k8s } from 'cdk8s-plus-28';
 import { Kms, KmsCrd, KmsSecret } from '../../constructs/index.ts';
 import { servicesOf } from './services.ts';
 
-/** hanzo-k8s as HIP-27 has it: the CRD, KMS, and a KMSSecret for each service of the inventory. */
+/**
+ * hanzo-k8s as HIP-27 has it: the CRD, KMS, and a KMSSecret for each service of the inventory. The namespace is not among
+ * them: `kms-secrets` lies in it before all of this, and who deletes what is rendered here must not delete the root key.
+ */
 const app = new App({ outdir: process.env.CDK8S_OUTDIR ?? 'dist' });
 
 const crd = new Chart(app, 'kms-crd');
 new KmsCrd(crd, 'crd');
 
 const kms = new Chart(app, 'kms');
-new k8s.KubeNamespace(kms, 'namespace', { metadata: { name: 'hanzo' } });
 new Kms(kms, 'kms');
 
 const services = new Chart(app, 'services');

@@ -3,7 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
+import { Inventory } from '../../contracts/index.ts';
 import { servicesOf } from '../../examples/hanzo/services.ts';
 import { services as stacked } from '../../stacks/hanzo-k8s/services.ts';
 
@@ -44,6 +45,31 @@ test('each project of HIP-27 has its KMSSecret', () => {
   expect(projects.sort()).toEqual(
     ['hanzo-iam', 'gateway', 'chat', 'cloud', 'console', 'commerce', 'platform', 'bootnode', 'flow', 'zen'].sort(),
   );
+});
+
+test('the inventory has a KMSSecret for each of its projects', () => {
+  const { organizations } = Inventory.parse(parse(readFileSync(inventory, 'utf8')));
+  const projects = organizations.flatMap((organization) => organization.projects.map(({ slug }) => slug));
+  expect(
+    servicesOf(inventory)
+      .map(({ project }) => project)
+      .sort(),
+  ).toEqual(projects.sort());
+});
+
+test("a service's name is its project's, but for iam", () => {
+  const renamed = servicesOf(inventory).filter(({ name, project }) => name !== project);
+  expect(renamed).toEqual([{ name: 'iam', project: 'hanzo-iam' }]);
+});
+
+test('deleting what is rendered deletes neither namespace nor Secret', () => {
+  expect(new Set(objects.map(({ kind }) => kind))).toEqual(
+    new Set(['CustomResourceDefinition', 'ServiceAccount', 'Service', 'Deployment', 'KMSSecret']),
+  );
+});
+
+test('nothing rendered tells when or where it was made', () => {
+  for (const text of Object.values(first)) expect(text).not.toMatch(/\d{4}-\d\d-\d\d|cdk8s\.io|\/home\/|\/root\//);
 });
 
 test('the files apply in the order of their names', () => {
