@@ -29,6 +29,7 @@ async function serve(starting: ReturnType<typeof startTrial>): Promise<number> {
   const trial = await starting;
   if (process.argv.includes('--once')) {
     await trial.stop();
+    print(terminal, 'The server has stopped again (--once). To serve, and to try these: npm start');
     return 0;
   }
   print(terminal, `Serving on ${trial.server.url}. Ctrl-C stops it.`);

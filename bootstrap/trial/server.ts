@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { open } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../problem.ts';
 import type { TrialSettings } from './settings.ts';
@@ -19,9 +19,10 @@ export interface TrialServer {
 }
 
 /**
- * Starts the server and waits until it answers. Its log goes to a file; what it says to people is kept for errors. It
- * has a process group of its own, so that Ctrl-C reaches this process alone, which then stops it in order; and a channel
- * to this process, so that it stops by itself when this process is killed.
+ * Starts the server and waits until it answers. It has a process group of its own, so that Ctrl-C reaches this process
+ * alone, which then stops it in order; and a channel to this process, so that it stops by itself when this process is
+ * killed. What it says goes to a file and not through a pipe: a pipe whose reader was killed would kill the server in
+ * the middle of stopping, and leave its Postgres behind.
  */
 export async function startServer(
   settings: TrialSettings,
@@ -29,15 +30,16 @@ export async function startServer(
 ): Promise<TrialServer> {
   const entry = fileURLToPath(new URL(`../../server/main${settings.ending}`, import.meta.url));
   const log = await open(settings.serverLog, 'a', 0o600);
+  const { size } = await log.stat();
   const child = spawn(process.execPath, ['--disable-sigusr1', entry], {
     env: serverEnvironment(settings, secrets),
-    stdio: ['ignore', log.fd, 'pipe', 'ipc'],
+    stdio: ['ignore', log.fd, log.fd, 'ipc'],
     detached: true,
   });
   await log.close();
-  const said = lastLines(child);
-  const ended = endOf(child).then((how) => said() || `it ended with ${how}`);
-  const url = await Promise.race([ready(child), ended.then((last) => Promise.reject(explain(last, settings)))]);
+  const said = () => linesSaid(settings.serverLog, size);
+  const ended = endOf(child).then(async (how) => lastOf(await said()) ?? `it ended with ${how}`);
+  const url = await Promise.race([ready(child, said), ended.then((last) => Promise.reject(explain(last, settings)))]);
   return { url, ended, stop: () => stop(child, ended) };
 }
 
@@ -57,51 +59,50 @@ function serverEnvironment(settings: TrialSettings, secrets: Readonly<Record<str
 }
 
 /** Not the event `close`: it never comes once the channel was closed from here. */
-async function endOf(child: ChildProcess): Promise<string> {
-  const how = await new Promise<string>((resolve) => {
+function endOf(child: ChildProcess): Promise<string> {
+  return new Promise((resolve) => {
     child.on('error', (error) => resolve(error.message));
     child.on('exit', (code, signal) => resolve(String(signal ?? code)));
   });
-  // What it said last may still be in the pipe.
-  await new Promise<void>((resolve) => {
-    if (child.stderr?.readableEnded !== false) return resolve();
-    child.stderr.on('end', resolve);
-    setTimeout(resolve, 500).unref();
-  });
-  return how;
 }
 
-function ready(child: ChildProcess): Promise<string> {
+function ready(child: ChildProcess, said: () => Promise<string[]>): Promise<string> {
   return new Promise((resolve, reject) => {
     const late = setTimeout(() => {
       reject(new UserError(`the server was not ready within ${READY_WITHIN_MS / 1000} s`));
       child.kill('SIGTERM');
       setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS).unref();
     }, READY_WITHIN_MS);
-    child.on('exit', () => clearTimeout(late));
+    // A server that could not start has said why, and ends once nothing holds it: the channel to us would.
+    const looking = setInterval(async () => {
+      const failed = (await said()).some((line) => line.includes(ERROR));
+      if (failed && child.connected) child.disconnect();
+    }, 200);
+    const done = () => {
+      clearTimeout(late);
+      clearInterval(looking);
+    };
+    child.on('exit', done);
     child.on('message', (message: { ready?: string }) => {
       if (typeof message.ready !== 'string') return;
-      clearTimeout(late);
+      done();
       resolve(message.ready);
-    });
-    // A server that could not start has said why, and ends once nothing holds it: the channel to us would.
-    child.stderr?.on('data', (text: string) => {
-      if (text.includes(': error: ') && child.connected) child.disconnect();
     });
   });
 }
 
-/** The last line that the server said, for when it is the last ever. */
-function lastLines(child: ChildProcess): () => string {
-  let tail = '';
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    tail = (tail + text).slice(-8192);
-  });
-  return () => {
-    const lines = tail.split('\n').filter((line) => line.trim() !== '');
-    const errors = lines.filter((line) => line.includes(': error: '));
-    return (errors.at(-1) ?? lines.at(-1) ?? '').replace(/^kms-server: (error: )?/, '');
-  };
+const PREFIX = 'kms-server: ';
+const ERROR = 'kms-server: error: ';
+
+/** What the server has said to people since this start; the rest of its log is JSON. */
+async function linesSaid(file: string, from: number): Promise<string[]> {
+  const text = (await readFile(file)).subarray(from).toString('utf8');
+  return text.split('\n').filter((line) => line.startsWith(PREFIX));
+}
+
+function lastOf(lines: readonly string[]): string | undefined {
+  const line = lines.findLast((said) => said.startsWith(ERROR)) ?? lines.at(-1);
+  return line?.replace(ERROR, '').replace(PREFIX, '');
 }
 
 function explain(last: string, { port, folder }: TrialSettings): UserError {
