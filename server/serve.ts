@@ -14,27 +14,45 @@ const STOP_WITHIN_MS = 25_000;
 /** Starts the server, and stops it on SIGTERM, on SIGINT, or when the process that spawned it is gone. */
 export async function serve(config: Config): Promise<void> {
   keepMemoryInside();
-  let embedded: EmbeddedPostgres | undefined;
-  if (config.DB_CONNECTION_URI === undefined) {
-    embedded = await startEmbeddedPostgres({ dataDir: config.KMS_DATA_DIR, port: config.PORT, log: say });
-  }
-  const databaseUri = config.DB_CONNECTION_URI ?? embedded!.uri;
+  const running: Running = {};
+  stopWhenTold(running, config.KMS_DRAIN_SECONDS);
   try {
-    await requireDurableCommits(databaseUri);
-    await migrate(databaseUri);
-    const app = await createApp({
-      databaseUri,
-      rootKey: config.ROOT_ENCRYPTION_KEY,
-      authSecret: config.AUTH_SECRET,
-      redisConfigured: config.REDIS_URL !== undefined,
-      allowUnprovenBootstrap: config.KMS_ALLOW_UNPROVEN_BOOTSTRAP,
-      logLevel: config.LOG_LEVEL,
-    });
-    stopWhenTold(app, embedded, config.KMS_DRAIN_SECONDS);
-    await listen(app, config);
+    await start(running, config);
   } catch (error) {
-    await embedded?.stop();
+    await running.embedded?.stop();
     throw error;
+  }
+}
+
+/** What runs so far. A signal that comes before all of it does is noted, and obeyed by the start itself. */
+interface Running {
+  embedded?: EmbeddedPostgres;
+  app?: FastifyInstance;
+  /** Why to stop, once somebody has said so. */
+  stopping?: string;
+}
+
+async function start(running: Running, config: Config): Promise<void> {
+  if (config.DB_CONNECTION_URI === undefined) {
+    running.embedded = await startEmbeddedPostgres({ dataDir: config.KMS_DATA_DIR, port: config.PORT, log: say });
+  }
+  const databaseUri = config.DB_CONNECTION_URI ?? running.embedded!.uri;
+  await requireDurableCommits(databaseUri);
+  await migrate(databaseUri);
+  const app = await createApp({
+    databaseUri,
+    rootKey: config.ROOT_ENCRYPTION_KEY,
+    authSecret: config.AUTH_SECRET,
+    redisConfigured: config.REDIS_URL !== undefined,
+    allowUnprovenBootstrap: config.KMS_ALLOW_UNPROVEN_BOOTSTRAP,
+    logLevel: config.LOG_LEVEL,
+  });
+  if (running.stopping === undefined) {
+    running.app = app;
+    await listen(app, config);
+  } else {
+    await app.close();
+    await end(running);
   }
 }
 
@@ -61,19 +79,18 @@ async function requireDurableCommits(uri: string): Promise<void> {
   }
 }
 
-function stopWhenTold(app: FastifyInstance, embedded: EmbeddedPostgres | undefined, drainSeconds: number): void {
-  let stopping = false;
+/** From the first moment: a signal while the embedded Postgres starts must not leave it behind. */
+function stopWhenTold(running: Running, drainSeconds: number): void {
   const stop = async (why: string) => {
-    if (stopping) return;
-    stopping = true;
+    if (running.stopping !== undefined) return;
+    running.stopping = why;
     say(`stopping: ${why}`);
     setTimeout(() => process.exit(1), STOP_WITHIN_MS + drainSeconds * 1000).unref();
-    app.drain();
+    if (running.app === undefined) return;
+    running.app.drain();
     await sleep(drainSeconds * 1000);
-    await app.close();
-    await embedded?.stop();
-    if (process.connected) process.disconnect();
-    say('stopped');
+    await running.app.close();
+    await end(running);
   };
   const onSignal = (signal: string) => stop(signal).catch(() => process.exit(1));
   process.on('SIGTERM', onSignal);
@@ -82,6 +99,12 @@ function stopWhenTold(app: FastifyInstance, embedded: EmbeddedPostgres | undefin
     'disconnect',
     () => void stop('the program that started this server is gone').catch(() => process.exit(1)),
   );
+}
+
+async function end(running: Running): Promise<void> {
+  await running.embedded?.stop();
+  if (process.connected) process.disconnect();
+  say('stopped');
 }
 
 /**

@@ -1,3 +1,7 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
@@ -101,4 +105,24 @@ test('a second signal changes nothing in a stop under way', async () => {
   const { code, output } = await server.ended();
   expect(code).toBe(0);
   expect(output.match(/stopping/g)).toHaveLength(1);
+});
+
+test('a signal in the midst of a start leaves nothing behind', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'kms-start-'));
+  await chmod(dataDir, 0o711);
+  try {
+    // No DB_CONNECTION_URI: it starts a Postgres of its own, and is told to stop as soon as there is one.
+    const server = new ServerProcess({ ...secrets, KMS_DATA_DIR: dataDir });
+    const pidFile = join(dataDir, 'postgres/data/postmaster.pid');
+    await expect.poll(() => existsSync(pidFile), { timeout: 20_000, interval: 5 }).toBe(true);
+    const postmaster = Number.parseInt(readFileSync(pidFile, 'utf8'), 10);
+    server.signal('SIGTERM');
+    const { code, output } = await server.ended();
+    expect({ code, output }).toEqual({ code: 0, output: expect.stringContaining('stopped') });
+    expect(output).not.toContain('ready on');
+    expect(() => process.kill(postmaster, 0)).toThrow('ESRCH');
+    expect(existsSync(pidFile)).toBe(false);
+  } finally {
+    await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
+  }
 });
