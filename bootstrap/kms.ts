@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { type FolderOptions, getSecret, listSecrets, setSecret } from './commands/secrets.ts';
-import { programOf } from './terminal/program.ts';
+import { programOf, withExamples } from './terminal/program.ts';
 
 /** `kms`: secrets at the command line. */
 
@@ -8,18 +8,29 @@ const { terminal, program, run } = programOf('kms', 'Read and set secrets.');
 const environment = process.env;
 const secrets = program.command('secrets').description('the secrets of a folder');
 
-inFolder(secrets.command('list').description('names and versions; values only with --reveal'))
+withExamples(
+  inFolder(secrets.command('list').description('names and versions; values only with --reveal')),
+  'kms secrets list --project gateway --env prod',
+  'kms secrets list --project gateway --env dev --recursive --json',
+)
   .option('--recursive', 'with the folders below')
   .option('--reveal', 'show the values')
   .action((options: FolderOptions) => run(() => listSecrets(terminal, environment, options), options.json));
 
-inFolder(secrets.command('get <name>').description('print one value, byte for byte'))
+withExamples(
+  inFolder(secrets.command('get <name>').description('print one value, byte for byte')),
+  'kms secrets get DATABASE_URL --project gateway --env dev',
+)
   .option('--version <number>', 'an earlier version')
   .action((name: string, options: FolderOptions) =>
     run(() => getSecret(terminal, environment, name, options), options.json),
   );
 
-inFolder(secrets.command('set <name>').description('set a value from standard input or a prompt'))
+withExamples(
+  inFolder(secrets.command('set <name>').description('set a value from standard input or a prompt')),
+  'kms secrets set OPENAI_API_KEY --project gateway --env dev',
+  'kms secrets set TLS_KEY --project gateway --env prod --keep-newline < tls.key',
+)
   .option('--keep-newline', 'keep a line end at the end of standard input')
   .option('--allow-empty', 'accept an empty value')
   .action((name: string, options: FolderOptions) =>

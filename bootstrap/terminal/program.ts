@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { VERSION } from '../../contracts/version.ts';
 import { exitCodeOf } from './failure.ts';
 import { type Terminal, terminalOf } from './terminal.ts';
 
@@ -8,7 +8,7 @@ export function programOf(name: string, description: string) {
   const terminal: Terminal = terminalOf(name);
   const program = new Command(name)
     .description(description)
-    .version(packageVersion())
+    .version(VERSION)
     .exitOverride()
     .showHelpAfterError(`${name}: hint: see ${name} --help`)
     .configureOutput({ outputError: (text, write) => write(`${name}: ${text}`) });
@@ -18,11 +18,7 @@ export function programOf(name: string, description: string) {
   return { terminal, program, run };
 }
 
-/** Of our package.json: above the sources, or two levels further up from what was compiled. */
-function packageVersion(): string {
-  const file = new URL(
-    import.meta.url.endsWith('.js') ? '../../../../package.json' : '../../package.json',
-    import.meta.url,
-  );
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+/** Shows people how a command is used, below its options. */
+export function withExamples(command: Command, ...examples: readonly string[]): Command {
+  return command.addHelpText('after', `\nExamples:\n${examples.map((line) => `  ${line}`).join('\n')}`);
 }

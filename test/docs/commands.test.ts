@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-/** Every command that the README shows, run as a newcomer would, in a folder where `npm start` serves. */
+/** Every command that the README and the guides show, run as a newcomer would, in a folder where `npm start` serves. */
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const readme = await readFile(join(root, 'README.md'), 'utf8');
@@ -132,4 +132,28 @@ test('the first two commands are what .ci/run starts and tests with', async () =
   const commands = blocks[0]!.split('\n').flatMap((line) => /^npm \w+/.exec(line)?.[0] ?? []);
   expect(commands).toEqual(['npm start', 'npm test']);
   for (const command of commands) expect(ci).toContain(`\n${command} `);
+});
+
+/** The commands of a fenced block, without their comments. */
+const commandsOf = (block: string) => block.split('\n').flatMap((line) => /^npx .*?(?=\s+#|$)/.exec(line)?.[0] ?? []);
+
+test('the guide to the inventory is true, command by command', async () => {
+  const guide = await readFile(join(root, 'docs/inventory.md'), 'utf8');
+  const [yaml] = [...guide.matchAll(/^```yaml\n([\s\S]*?)^```/gm)].map(([, text]) => text!);
+  const [reconcile, firstRun] = [...guide.matchAll(/^```bash\n([\s\S]*?)^```/gm)].map(([, text]) => commandsOf(text!));
+  await writeFile(join(folder, 'kms.yaml'), yaml!);
+  const [validate, plan, apply, detailed] = reconcile as [string, string, string, string];
+
+  await bash(validate);
+  expect((await bash(plan)).stdout).toMatch(/\+ organization +acme/);
+  const applied = (await bash(apply)).stdout;
+  expect(applied).toMatch(/\d+ created, 0 changed, 0 deleted/);
+  expect(applied).toMatch(/STRIPE_API_KEY/);
+  expect((await bash(detailed)).stdout).toMatch(/nothing to change/);
+
+  const [init, first] = firstRun as [string, string];
+  await bash(init);
+  await expect(bash(init)).rejects.toThrow(/kms\.env/);
+  // This instance has its admin, so that the first run is over and the same command finds nothing to do.
+  expect((await bash(first)).stdout).toMatch(/nothing to change/);
 });
