@@ -29,7 +29,7 @@ test('a proof opens a session for a named instance admin', async () => {
   expect((await server.send('GET', '/api/v1/organization', { token: body.accessToken })).status).toBe(401);
 });
 
-test.each(['member', 'admin'])('a %s of an organization gets no session', async (role) => {
+test.each(['member', 'admin'])('being %s of an organization opens no session', async (role) => {
   const email = `${role}@hanzo.ai`;
   await server.do('POST', `/api/v2/organizations/${server.organizationId}/memberships`, { body: { email, role } });
   const answers = [await call({ email }), await call({ email: 'nobody@hanzo.ai' })];
