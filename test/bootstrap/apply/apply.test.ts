@@ -201,7 +201,7 @@ test('an apply that breaks off anywhere is finished by the next', async () => {
     expect((await apply(inventory)).steps).toEqual([]);
   }
   expect(broken, 'writes of this inventory').toBeGreaterThan(12);
-});
+}, 120_000);
 
 test('a write whose answer was lost is not done twice', async () => {
   const inventory = inventoryOf(
@@ -261,4 +261,4 @@ test('any inventory is applied by a real server, then unchanged', async () => {
     }),
     { numRuns: 8 },
   );
-}, 60_000);
+}, 120_000);

@@ -158,7 +158,7 @@ test('the whole way: plan, first apply, plan, apply, a drift', async () => {
     unchanged: 7,
     steps: [{ type: 'access', grant: { role: 'ci' } }],
   });
-});
+}, 120_000);
 
 test('kms sets from standard input, and lists without values', async () => {
   const token = await tokenOfAdmin();
@@ -175,7 +175,7 @@ test('kms sets from standard input, and lists without values', async () => {
   const emptied = await kms(`secrets set STRIPE_KEY ${there}`, { KMS_TOKEN: token }, '');
   expect(emptied.code).toBe(1);
   expect(emptied.stderr).toContain('kms: error: the value is empty, so nothing was changed');
-});
+}, 120_000);
 
 test('a service logs in with its credentials file', async () => {
   const { clientId, clientSecret } = JSON.parse(await readFile(join(folder, 'credentials/till-service.json'), 'utf8'));
