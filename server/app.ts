@@ -74,7 +74,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   const db = new Database({ uri: options.databaseUri, connections: 10 });
   const path = new Database({
     uri: options.databaseUri,
-    connections: 5,
+    // Two groups of verdicts, one of audit records, four fills (secrets/reads.ts), and one for what comes rarely.
+    connections: 8,
     applicationName: 'kms-server path',
     settings: POINT_LOOKUPS,
   });

@@ -3,6 +3,7 @@ import type { Audit } from '../audit/audit.ts';
 import type { AuditRecord, Origin } from '../audit/store.ts';
 import { Batch } from '../database/batch.ts';
 import type { Database, Db } from '../database/database.ts';
+import { Turns } from '../database/turns.ts';
 import { badRequest, forbidden, notFound, tokenRefused, unavailable } from '../refusal.ts';
 import { type Rights, rightsOf } from './permissions.ts';
 import { type Ask, admit, type Held, judge, lockProject, takeUse, type Verdict } from './store.ts';
@@ -62,6 +63,13 @@ export class Access {
   readonly #path: Database;
   readonly #audit: Audit;
   readonly #gate: Batch<Ask, Verdict>;
+  /** Writers of one project come one after another, and all of them leave connections of the pool to others. */
+  readonly #writers = new Turns({
+    lanes: 6,
+    perKey: 1,
+    waiting: 1_000,
+    overflow: () => unavailable('too many changes are waiting'),
+  });
   /** Callers, one object a request, that have taken their use. */
   readonly #used = new WeakSet<Caller>();
 
@@ -195,7 +203,7 @@ export class Access {
     work: (tx: Db, audit: (records: readonly ProjectRecord[]) => Promise<void>) => Promise<Result>,
   ): Promise<Result> {
     const { caller, project } = access;
-    return this.#db.transaction(async (tx) => {
+    const run = async (tx: Db) => {
       await lockProject(tx, project.id);
       const verdict = await judge(tx, { ...caller.origin, tokenId: caller.tokenId, projectId: project.id });
       const again = await this.#found(caller, { id: project.id }, await this.#live(caller, verdict));
@@ -206,7 +214,8 @@ export class Access {
           records.map((record) => ({ ...inProject(again), outcome: 'allowed' as const, ...record })),
         ),
       );
-    });
+    };
+    return this.#writers.take(project.id, () => this.#db.transaction(run));
   }
 
   /**

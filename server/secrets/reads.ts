@@ -3,6 +3,7 @@ import { contentTag, type MemorySeal } from '../../keys/index.ts';
 import type { Access, Caller, ProjectAccess, ProjectReference } from '../access/access.ts';
 import type { Held } from '../access/store.ts';
 import type { Db } from '../database/database.ts';
+import { Turns } from '../database/turns.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import { notFound, tokenRefused, unavailable } from '../refusal.ts';
 import type { Answers } from './answers.ts';
@@ -47,6 +48,13 @@ export class Reads {
   readonly #on: ReadsOptions;
   /** Fills under way, by question: others with the same question wait for the first instead of reading too. */
   readonly #underWay = new Map<string, Promise<unknown>>();
+  /** A fill may be of many megabytes: none takes a connection that verdicts wait for, and no caller takes all of the rest. */
+  readonly #turns = new Turns({
+    lanes: 4,
+    perKey: 2,
+    waiting: 5_000,
+    overflow: () => unavailable('too many reads are waiting'),
+  });
 
   constructor(options: ReadsOptions) {
     this.#on = options;
@@ -88,10 +96,9 @@ export class Reads {
     const { caller } = allowed;
     const event = question.key === undefined ? 'get-secrets' : 'get-secret';
     const { environment, path, recursive, key } = question;
-    const filled = await fill(
-      db,
-      { ...caller.origin, tokenId: caller.tokenId, projectId: allowed.project.id },
-      { event, environment, path, recursive, key, grants: allowed.grants },
+    const ask = { ...caller.origin, tokenId: caller.tokenId, projectId: allowed.project.id };
+    const filled = await this.#turns.take(caller.actorId, () =>
+      fill(db, ask, { event, environment, path, recursive, key, grants: allowed.grants }),
     );
     if (!filled.stillAllowed) return stale(filled);
     await this.#refuseMissing(allowed, question, filled);
@@ -132,7 +139,9 @@ export class Reads {
   async readVersion(caller: Caller, question: Question & { readonly key: string }, version: number): Promise<Body> {
     const { db, access, keyring } = this.#on;
     const { environment, path, key } = question;
-    const allowed = await access.project(caller, question.project, { action: 'read', subject: 'secrets', environment });
+    const need = { action: 'read', subject: 'secrets', environment } as const;
+    const allowed = await access.project(caller, question.project, need);
+    await this.#on.beforeFill?.();
     const place = await findPlace(db, allowed.project.id, environment, path);
     if (place.environmentId === null) throw await this.noEnvironment(allowed, environment);
     if (place.folderId === null) throw noFolder(allowed.project.slug, environment, path);
@@ -140,6 +149,8 @@ export class Reads {
     const row = current?.version === version ? current : await findVersion(db, place.folderId, key, version);
     if (row === undefined)
       throw notFound(`secret "${key}" has no version ${version} in ${where(allowed.project.slug, question)}`);
+    // Asked again after the row was read: it is not shown to somebody whose right ended meanwhile.
+    await access.project(caller, { id: allowed.project.id }, need);
     await access.recordRead(allowed, {
       action: 'read',
       event: 'get-secret',
