@@ -315,3 +315,24 @@ describe('the audit', () => {
     ]);
   });
 });
+
+test('a right that ends while an old version is read shows nothing', async () => {
+  let pause: () => Promise<unknown> = async () => undefined;
+  const paused = await startServer({ beforeFill: async () => void (await pause()) });
+  try {
+    const { id: projectId } = await paused.project('history');
+    await paused.setSecrets(projectId, 'dev', { KEY: 'first' });
+    const reader = await paused.machine('reader', { projectId, roles: [{ role: 'viewer' }] });
+    const read = () =>
+      paused.send('GET', `/api/v4/secrets/KEY?projectId=${projectId}&environment=dev&version=1`, {
+        token: reader.token,
+      });
+    expect((await read()).status).toBe(200);
+    pause = () => paused.sql.query('delete from project_memberships where actor_id = $1', [reader.id]);
+    const answer = await read();
+    expectDocumented(answer, 403);
+    expect(answer.text).not.toContain('first');
+  } finally {
+    await paused.close();
+  }
+});
