@@ -13,7 +13,7 @@ const root = new URL('..', import.meta.url);
  */
 export async function launch(entry) {
   const source = new URL(`${entry}.ts`, root);
-  const compiled = new URL(`dist/npm/${entry}.js`, root);
+  const compiled = new URL(`lib/${entry}.js`, root);
   const inClone = existsSync(source);
   if (isNewEnough()) return void (await import(pathToFileURL(fileURLToPath(inClone ? source : compiled)).href));
 

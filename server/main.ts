@@ -39,6 +39,9 @@ program
     }),
   );
 
+// Whoever read our lines may be gone before us; writing to nobody must not end a stop half-way.
+process.stderr.on('error', () => undefined);
+process.stdout.on('error', () => undefined);
 await program.parseAsync();
 
 /** Runs a command; what goes wrong is said in a line, and the exit code tells. */
@@ -48,6 +51,8 @@ async function run(command: () => Promise<void>): Promise<void> {
   } catch (error) {
     for (const line of explain(error).split('\n')) process.stderr.write(`kms-server: error: ${line}\n`);
     process.exitCode = 1;
+    // The channel of whoever spawned this would keep the process alive.
+    if (process.connected) process.disconnect();
   }
 }
 

@@ -1,4 +1,4 @@
-// `npm run build`: compiles what the package publishes into dist/npm, the same bytes every time. Argument: another folder.
+// `npm run build`: compiles what the package publishes into lib, the same bytes every time. Argument: another folder.
 import { spawnSync } from 'node:child_process';
 import { cpSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -7,7 +7,7 @@ import { requireNode } from './lib/node-version.mjs';
 requireNode(process.versions.node);
 const { prepare, root } = await import('./lib/prepare.mjs');
 
-const output = resolve(process.argv[2] ?? join(root, 'dist/npm'));
+const output = resolve(process.argv[2] ?? join(root, 'lib'));
 // Beside its place and moved there whole: a failed build leaves the last good one, and no file of a removed source stays.
 const partial = `${output}.${process.pid}`;
 

@@ -23,7 +23,7 @@ export function trialSettings(environment: NodeJS.ProcessEnv): TrialSettings {
     throw new UserError(`PORT is no port: ${environment.PORT}`, 'PORT=8081 npm start');
   const folder = environment.KMS_DATA_DIR || '.kms';
   const compiled = import.meta.url.endsWith('.js');
-  const root = fileURLToPath(new URL(compiled ? '../../../../' : '../../', import.meta.url));
+  const root = fileURLToPath(new URL(compiled ? '../../../' : '../../', import.meta.url));
   return {
     port,
     folder,

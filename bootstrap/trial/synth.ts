@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { parse } from 'yaml';
 import { UserError } from '../problem.ts';
@@ -17,6 +17,8 @@ export interface Manifests {
 export async function synthesize(root: string): Promise<Manifests> {
   const settings = parse(await readFile(join(root, 'cdk8s.yaml'), 'utf8')) as { app: string; output?: string };
   const folder = settings.output ?? 'dist';
+  // What an earlier version of the app wrote would be applied with the rest; cdk8s empties the folder too.
+  await rm(join(root, folder), { recursive: true, force: true });
   await run(settings.app, root, folder);
   const files = (await readdir(join(root, folder))).filter((file) => file.endsWith('.yaml')).sort();
   if (files.length === 0) throw new UserError(`the app of cdk8s.yaml wrote no manifest into ${folder}/`);

@@ -46,10 +46,10 @@ test('every export and program of the package is built', () => {
     each.types,
     each.default,
   ]);
-  const built = filesIn('one').map((path) => `./dist/npm/${path}`);
+  const built = filesIn('one').map((path) => `./lib/${path}`);
   expect(built).toEqual(expect.arrayContaining(wanted.filter((path) => path !== undefined)));
   const programs = ['server/main.js', 'bootstrap/kms.js', 'bootstrap/kms-bootstrap.js'];
-  expect(built).toEqual(expect.arrayContaining(programs.map((path) => `./dist/npm/${path}`)));
+  expect(built).toEqual(expect.arrayContaining(programs.map((path) => `./lib/${path}`)));
 });
 
 test('migrations lie beside the compiled code that reads them', () => {
