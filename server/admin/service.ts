@@ -99,7 +99,9 @@ export class Admin {
     }
     if (credential === undefined && password === undefined)
       throw invalid(['password'], 'give a password, or a credential of your own');
-    const passwordHash = password === undefined ? null : await hash(password);
+    // Hashing takes work; strangers who repeat the call on an instance that is set up shall not make this server do it.
+    const late = (await readInstance(this.#db)).bootstrapped;
+    const passwordHash = password === undefined || late ? null : await hash(password);
     const slug = given.organizationSlug ?? slugFor(given.organization);
     return takenAs(`organization "${slug}" or the account ${given.email} exists already`, () =>
       this.#db.transaction(async (tx) => {

@@ -30,7 +30,8 @@ export async function auditRoutes(scope: FastifyInstance, { queries }: { queries
     { schema: { ...schema, params: ProjectIdParams } },
     async (request) => {
       const { projectId } = request.params;
-      return { auditLogs: (await queries.query(request.caller, { ...request.query, projectId })).map(show) };
+      const query = { ...request.query, projectId, organizationId: undefined };
+      return { auditLogs: (await queries.query(request.caller, query)).map(show) };
     },
   );
 }

@@ -25,7 +25,10 @@ export class AuditQueries {
     this.#audit = options.audit;
   }
 
-  /** Records of a project, for its admins, or of a whole organization, for that one's admins. */
+  /**
+   * Records of a project, for its admins; or of an organization that is named, for that one's admins, who can look by
+   * `projectId` at a deleted project too.
+   */
   async query(caller: Caller, query: AuditQuery): Promise<AuditRow[]> {
     const { actor, organizationId, project } = await this.#scope(caller, query);
     const { limit: _limit, offset: _offset, ...asked } = query;
@@ -43,7 +46,7 @@ export class AuditQueries {
   }
 
   async #scope(caller: Caller, query: AuditQuery): Promise<Scope> {
-    if (query.projectId !== undefined) {
+    if (query.projectId !== undefined && query.organizationId === undefined) {
       const { environment } = query;
       const need = { action: 'read', subject: 'audit-logs', ...(environment ? { environment } : {}) } as const;
       const { actor, organization, project } = await this.#access.project(caller, { id: query.projectId }, need);

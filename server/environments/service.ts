@@ -7,6 +7,7 @@ import {
   type EnvironmentRow,
   findEnvironment,
   insertEnvironment,
+  renameInMemberships,
   updateEnvironment,
 } from './store.ts';
 
@@ -50,6 +51,7 @@ export class Environments {
           throw badRequest('environment "prod" keeps its slug: the built-in roles and the alias "production" name it');
         }
         const environment = await updateEnvironment(tx, projectId, id, change);
+        if (environment.slug !== before.slug) await renameInMemberships(tx, projectId, before.slug, environment.slug);
         return {
           environment,
           event: 'update-environment',
@@ -64,7 +66,7 @@ export class Environments {
   async remove(caller: Caller, projectId: string, id: string): Promise<EnvironmentRow> {
     return this.#change(caller, projectId, 'delete', async (tx) => {
       const environment = await this.#find(tx, projectId, id);
-      await deleteEnvironment(tx, projectId, id);
+      await deleteEnvironment(tx, projectId, environment);
       return { environment, event: 'delete-environment', action: 'delete', metadata: {} };
     });
   }

@@ -79,11 +79,34 @@ export async function updateEnvironment(
   return row!;
 }
 
+// Memberships are limited to environments by slug. They follow a renamed one, and let go of a deleted one: the next of that
+// name is another environment, which nobody was let into.
+const RENAME_IN_MEMBERSHIPS: Statement = {
+  name: 'environments.rename-in-memberships',
+  text: `
+    update project_membership_roles r set environments = array_replace(r.environments, $2, $3), updated_at = now()
+      from project_memberships m
+     where m.id = r.membership_id and m.project_id = $1 and $2 = any (r.environments)`,
+};
+const REMOVE_FROM_MEMBERSHIPS: Statement = {
+  name: 'environments.remove-from-memberships',
+  text: `
+    update project_membership_roles r set environments = array_remove(r.environments, $2), updated_at = now()
+      from project_memberships m
+     where m.id = r.membership_id and m.project_id = $1 and $2 = any (r.environments)`,
+};
+
+/** Lets the memberships of a project follow an environment to its new slug. */
+export async function renameInMemberships(tx: Db, projectId: string, before: string, after: string): Promise<void> {
+  await tx.query(RENAME_IN_MEMBERSHIPS, [projectId, before, after]);
+}
+
 const DELETE: Statement = {
   name: 'environments.delete',
   text: 'delete from environments where project_id = $1 and id = $2',
 };
 
-export async function deleteEnvironment(db: Db, projectId: string, id: string): Promise<void> {
-  await db.query(DELETE, [projectId, id]);
+export async function deleteEnvironment(tx: Db, projectId: string, { id, slug }: EnvironmentRow): Promise<void> {
+  await tx.query(REMOVE_FROM_MEMBERSHIPS, [projectId, slug]);
+  await tx.query(DELETE, [projectId, id]);
 }

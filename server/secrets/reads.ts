@@ -7,7 +7,7 @@ import { Turns } from '../database/turns.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import { notFound, tokenRefused, unavailable } from '../refusal.ts';
 import type { Answers } from './answers.ts';
-import { openSecret } from './seal.ts';
+import { type Opened, openSecret } from './seal.ts';
 import { environmentSlugs, type Filled, fill, findPlace, findSecrets, findVersion, type SecretRow } from './store.ts';
 
 /** What a read asks for, checked and complete. */
@@ -202,7 +202,21 @@ export function toSecret(
   row: SecretRow,
   withValue: boolean,
 ): Secret {
-  const { value, comment } = openSecret(keyring, projectId, row, withValue);
+  return showSecret(
+    projectId,
+    environment,
+    row,
+    openSecret(keyring, projectId, row, { value: withValue, comment: true }),
+  );
+}
+
+/** As `toSecret`, of what was opened; without a value it is shown as hidden. */
+export function showSecret(
+  projectId: string,
+  environment: string,
+  row: SecretRow,
+  { value, comment }: Partial<Opened>,
+): Secret {
   return {
     id: row.id,
     _id: row.id,
@@ -212,9 +226,9 @@ export function toSecret(
     version: row.version,
     type: 'shared',
     secretKey: row.key,
-    secretValue: withValue ? value : HIDDEN_VALUE,
-    secretValueHidden: !withValue,
-    secretComment: comment,
+    secretValue: value ?? HIDDEN_VALUE,
+    secretValueHidden: value === undefined,
+    secretComment: comment ?? '',
     skipMultilineEncoding: row.skipMultilineEncoding,
     secretReminderNote: null,
     secretReminderRepeatDays: null,

@@ -32,15 +32,24 @@ function placeOf(
   };
 }
 
-/** @throws SealBroken when the row was altered, or moved from where it was written */
-export function openSecret(keyring: Keyring, projectId: string, row: SecretRow, withValue = true): Opened {
+/**
+ * Opens what is asked for of a row, and nothing else.
+ *
+ * @throws SealBroken when the row was altered, or moved from where it was written
+ */
+export function openSecret(
+  keyring: Keyring,
+  projectId: string,
+  row: SecretRow,
+  wanted: { readonly value: boolean; readonly comment: boolean },
+): Partial<Opened> {
   const key = keyring.dataKey(projectId, row.keyVersion, row.wrappedKey);
   const home = { projectId, environmentId: row.environmentId, folderId: row.folderId };
   const open = (sealed: Buffer, field: Place['field']) =>
     openValue(key, placeOf(home, row, field), sealed).toString('utf8');
   return {
-    value: withValue ? open(row.sealedValue, 'value') : '',
-    comment: row.sealedComment === null ? '' : open(row.sealedComment, 'comment'),
+    ...(wanted.value ? { value: open(row.sealedValue, 'value') } : {}),
+    ...(wanted.comment ? { comment: row.sealedComment === null ? '' : open(row.sealedComment, 'comment') } : {}),
   };
 }
 

@@ -1,10 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { Secret } from '../../contracts/index.ts';
+import { SealBroken, UnknownFormat } from '../../keys/index.ts';
 import type { Access, Caller, Need, ProjectAccess, ProjectRecord, ProjectReference } from '../access/access.ts';
 import type { Db } from '../database/database.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import { badRequest, conflict } from '../refusal.ts';
-import { noFolder, noSecret, type Reads, toSecret } from './reads.ts';
+import { noFolder, noSecret, type Reads, showSecret, toSecret } from './reads.ts';
 import { openSecret, sealSecret } from './seal.ts';
 import {
   deleteSecrets,
@@ -109,7 +110,7 @@ export class Writes {
         rows.map(({ id }) => id),
       );
       return {
-        secrets: rows.map((row) => toSecret(this.#keyring, work.home.projectId, target.environment, row, true)),
+        secrets: rows.map((row) => this.#lastLook(work, row)),
         records: rows.map((row) => record('delete', 'delete-secret', target, row)),
       };
     });
@@ -183,18 +184,32 @@ export class Writes {
     const sealed = changes.flatMap((change) => {
       const row = there.get(change.secretKey);
       if (row === undefined) return [];
-      const { value, comment } = openSecret(this.#keyring, work.home.projectId, row);
+      // What the change replaces is not opened: a row that was broken in the database can so be written anew.
+      const kept = openSecret(this.#keyring, work.home.projectId, row, {
+        value: change.secretValue === undefined,
+        comment: change.secretComment === undefined,
+      });
       return sealSecret(this.#keyring, work.home, work.key, {
         id: row.id,
         key: change.newSecretName ?? row.key,
         version: row.version + 1,
         skipMultilineEncoding: change.skipMultilineEncoding ?? row.skipMultilineEncoding,
-        value: change.secretValue ?? value,
-        comment: change.secretComment ?? comment,
+        value: change.secretValue ?? kept.value!,
+        comment: change.secretComment ?? kept.comment!,
       });
     });
     if (sealed.length === 0) return { secrets: [], records: [] };
     return this.#written(work, 'update', sealed, await updateSecrets(work.tx, sealed));
+  }
+
+  /** A deleted secret, as the answer shows it. One that was broken in the database is deleted too, its value unseen. */
+  #lastLook({ home, target }: Work, row: SecretRow): Secret {
+    try {
+      return toSecret(this.#keyring, home.projectId, target.environment, row, true);
+    } catch (error) {
+      if (!(error instanceof SealBroken || error instanceof UnknownFormat)) throw error;
+      return showSecret(home.projectId, target.environment, row, {});
+    }
   }
 
   #written(work: Work, action: 'create' | 'update', sealed: readonly SecretWrite[], written: readonly Written[]) {

@@ -212,3 +212,18 @@ test.each(['startDate=yesterday', 'startDate=2025-02-30', 'limit=0', 'limit=1001
     expect({ status, path: body.message?.[0]?.path?.at(-1) }).toEqual({ status: 422, path: wrong.split('=')[0] });
   },
 );
+
+test('admins of the organization find the records of a deleted project', async () => {
+  const gone = await server.project('gone');
+  await server.do('DELETE', `/api/v1/projects/${gone.id}`);
+  const named = `/api/v1/audit-logs?organizationId=${server.organizationId}&projectId=${gone.id}`;
+  expect(events(await server.send('GET', named, { token: server.admin }))).toContain('delete-project');
+  expect((await server.send('GET', named, { token: projectAdmin.token })).status).toBe(403);
+});
+
+test('a project in the query does not widen the organization in the path', async () => {
+  const pars = await server.organization('pars');
+  const url = `/api/v1/organization/${pars.id}/audit-logs?projectId=${gateway.id}`;
+  const { status, body } = await server.send('GET', url, { token: server.admin });
+  expect([status, body.auditLogs]).toEqual([200, []]);
+});

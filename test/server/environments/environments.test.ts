@@ -137,3 +137,24 @@ test('environments are listed in their order', async () => {
   const { environments } = (await server.do('GET', `/api/v1/projects/${id}`)).project;
   expect(environments.map((e: any) => e.slug).at(-1)).toBe('last');
 });
+
+test('a membership follows a renamed environment, and the next of its name is closed to it', async () => {
+  const { id } = await server.project('renaming');
+  const url = `/api/v1/projects/${id}/environments`;
+  const { environment } = await server.do('POST', url, { body: { name: 'QA', slug: 'qa' } });
+  const { token } = await server.machine('qa-reader', {
+    projectId: id,
+    roles: [{ role: 'viewer', environments: ['qa'] }],
+  });
+  const read = async (slug: string) =>
+    (await server.send('GET', `/api/v4/secrets?projectId=${id}&environment=${slug}`, { token })).status;
+  expect(await read('qa')).toBe(200);
+
+  await server.do('PATCH', `${url}/${environment.id}`, { body: { slug: 'quality' } });
+  const next = (await server.do('POST', url, { body: { name: 'QA', slug: 'qa' } })).environment;
+  expect([await read('quality'), await read('qa')]).toEqual([200, 403]);
+
+  await server.do('DELETE', `${url}/${environment.id}`);
+  await server.do('PATCH', `${url}/${next.id}`, { body: { slug: 'quality' } });
+  expect(await read('quality')).toBe(403);
+});

@@ -43,8 +43,11 @@ const row = (project: string, environment: string, key: string) => `
   (select s.* from secrets s join environments e on e.id = s.environment_id
     where s.project_id = '${project}' and e.slug = '${environment}' and s.key = '${key}')`;
 
-/** Attacks on gateway/dev/TARGET; `read` names what is asked for afterwards, the target by default. */
-const attacks: { what: string; sql: () => string; read?: () => [string, string, string] }[] = [
+/**
+ * Attacks on gateway/dev/TARGET; `read` names what is asked for afterwards, the target by default, and `change` is one that
+ * would carry the attacked field along, by default of the comment.
+ */
+const attacks: { what: string; sql: () => string; read?: () => [string, string, string]; change?: object }[] = [
   {
     what: 'the value of a secret beside it',
     sql: () => `update secrets s set sealed_value = o.sealed_value from ${row(gateway, 'dev', other)} o
@@ -117,10 +120,11 @@ const attacks: { what: string; sql: () => string; read?: () => [string, string, 
     what: 'a comment from elsewhere',
     sql: () => `update secrets s set sealed_comment = o.sealed_value from ${row(gateway, 'dev', other)} o
                  where s.id = (select id from ${row(gateway, 'dev', target)} t)`,
+    change: { secretValue: 'touched' },
   },
 ];
 
-test.each(attacks)('a secret given $what does not open', async ({ sql, read }) => {
+test.each(attacks)('a secret given $what does not open', async ({ sql, read, change }) => {
   const [projectId, environment, key] = read?.() ?? [gateway, 'dev', target];
   const query = new URLSearchParams({ projectId, environment });
   // Held in memory before the attack, so that the memory is attacked as well.
@@ -132,7 +136,7 @@ test.each(attacks)('a secret given $what does not open', async ({ sql, read }) =
     await server.send('GET', `/api/v4/secrets?${query}`, { token: server.admin }),
     await server.send('PATCH', `/api/v4/secrets/${key}`, {
       token: server.admin,
-      body: { projectId, environment, secretComment: 'touched' },
+      body: { projectId, environment, ...(change ?? { secretComment: 'touched' }) },
     }),
   ];
   for (const { status, text, body } of answers) {
@@ -162,6 +166,27 @@ test.each([
   const { status, text } = await server.send('GET', `/api/v4/secrets/${target}?${query}`, { token: server.admin });
   expect(status).toBe(500);
   expect(text.includes(canary)).toBe(false);
+});
+
+test('a broken secret can be written anew, and deleted with its value unseen', async () => {
+  const breakIt = () =>
+    server.sql.query(
+      `update secrets set sealed_value = '\\x01', sealed_comment = '\\x01' where id = (select id from ${row(gateway, 'dev', target)} t)`,
+    );
+  const url = `/api/v4/secrets/${target}`;
+  const at = { projectId: gateway, environment: 'dev' };
+  await breakIt();
+  const kept = await server.send('PATCH', url, { token: server.admin, body: { ...at, secretValue: 'new' } });
+  expect(kept.status).toBe(500);
+  await server.do('PATCH', url, { body: { ...at, secretValue: 'new', secretComment: '' } });
+  expect((await server.do('GET', `${url}?projectId=${gateway}&environment=dev`)).secret.secretValue).toBe('new');
+
+  await breakIt();
+  const { secret } = await server.do('DELETE', url, { body: at });
+  expect(secret).toMatchObject({ secretKey: target, secretValueHidden: true, secretComment: '' });
+  expect(
+    (await server.send('GET', `${url}?projectId=${gateway}&environment=dev`, { token: server.admin })).status,
+  ).toBe(404);
 });
 
 test("another project's data key opens nothing here", async () => {
