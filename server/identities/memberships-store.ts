@@ -1,6 +1,6 @@
 import type { Db, Statement } from '../database/database.ts';
 
-export interface MembershipRoleRow {
+interface MembershipRoleRow {
   readonly id: string;
   readonly role: string;
   readonly environments: string[] | null;
