@@ -1,5 +1,6 @@
 import type { Action, ProjectSubject } from '../../contracts/index.ts';
 import type { Audit } from '../audit/audit.ts';
+import { Seldom } from '../audit/seldom.ts';
 import type { AuditRecord, Origin } from '../audit/store.ts';
 import { Batch } from '../database/batch.ts';
 import type { Database, Db } from '../database/database.ts';
@@ -53,6 +54,8 @@ export interface Need {
   readonly environment?: string;
 }
 
+const RECORD_DEAD_TOKENS_MS = 60_000;
+
 /**
  * Decides who may do what. Requests that wait at the same moment are judged by one statement (store.ts), which also
  * writes the audit of those whose answer this process holds; nothing is decided from anything but the database's
@@ -70,6 +73,7 @@ export class Access {
     waiting: 1_000,
     overflow: () => unavailable('too many changes are waiting'),
   });
+  readonly #deadTokens = new Seldom(RECORD_DEAD_TOKENS_MS);
   /** Callers, one object a request, that have taken their use. */
   readonly #used = new WeakSet<Caller>();
 
@@ -101,7 +105,7 @@ export class Access {
   /** Refuses a token without uses, or for what ended it before. */
   async #exhausted(caller: Caller, ask: Ask): Promise<never> {
     const verdict = await this.#live(caller, await this.#gate.add(ask));
-    await this.#refused(caller, verdict, 'token-exhausted', {});
+    await this.#refusedToken(caller, verdict, 'token-exhausted');
     throw tokenRefused('this access token has been used as often as it may; log in again');
   }
 
@@ -253,7 +257,7 @@ export class Access {
     };
     const dead = verdict.revoked ? 'revoked' : verdict.expired ? 'expired' : verdict.ipTrusted ? undefined : 'ip';
     if (dead === undefined) return { ...verdict, actor };
-    await this.#refused(caller, { ...verdict, actor }, `token-${dead}`, {});
+    await this.#refusedToken(caller, { ...verdict, actor }, `token-${dead}`);
     throw tokenRefused(
       {
         revoked: 'this access token has been revoked; log in again',
@@ -261,6 +265,12 @@ export class Access {
         ip: `this access token may not be used from ${caller.origin.ip}`,
       }[dead],
     );
+  }
+
+  /** A dead token can be sent again and again by whoever has it: a record a minute, and the rest is counted. */
+  async #refusedToken(caller: Caller, verdict: Verdict & { readonly actor: Actor }, event: string): Promise<void> {
+    this.#audit.refusedStranger(event);
+    if (this.#deadTokens.isFirst(`${caller.tokenId} ${event}`)) await this.#refused(caller, verdict, event, {});
   }
 
   async #refused(

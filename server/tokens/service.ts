@@ -53,7 +53,7 @@ export class Tokens {
 
   /** Lengthens a token's life, up to its max TTL. The bearer proves itself by the token alone. */
   async renew(token: string, origin: Origin): Promise<AccessToken> {
-    const renewed = await renewToken(this.#db, this.#read(token).identityAccessTokenId, origin.ip);
+    const renewed = await renewToken(this.#db, this.#read(token).identityAccessTokenId, origin);
     if (!renewed) throw tokenRefused('this access token has ended and cannot be renewed; log in again');
     return this.answer(renewed);
   }

@@ -1,3 +1,4 @@
+import type { Origin } from '../audit/store.ts';
 import type { Db, Statement } from '../database/database.ts';
 
 /** A token as it was just issued or renewed. Times are the database's, in Unix seconds. */
@@ -49,12 +50,18 @@ const RENEW: Statement = {
          and not exists (select from client_secrets cs join universal_auths ua on ua.id = cs.universal_auth_id
                           where cs.id = t.client_secret_id and not $2::inet <<= any (ua.access_token_trusted_ips))
       returning *
+    ),
+    audited as (
+      insert into audit_log (action, event, outcome, actor_kind, actor_id, actor_name, organization_id, metadata, ip, user_agent, request_id)
+      select 'login', 'renew-access-token', 'allowed', a.kind, a.id, coalesce(i.name, u.email), i.organization_id,
+             jsonb_build_object('accessTokenId', t.id), $2::inet, $3, $4
+        from t join actors a on a.id = t.actor_id left join identities i on i.id = a.id left join users u on u.id = a.id
     )
     select ${ISSUED} from t join actors a on a.id = t.actor_id`,
 };
 
-export async function renewToken(db: Db, id: string, ip: string): Promise<IssuedRow | undefined> {
-  return (await db.query<IssuedRow>(RENEW, [id, ip]))[0];
+export async function renewToken(db: Db, id: string, origin: Origin): Promise<IssuedRow | undefined> {
+  return (await db.query<IssuedRow>(RENEW, [id, origin.ip, origin.userAgent, origin.requestId]))[0];
 }
 
 export interface TokenOwner {

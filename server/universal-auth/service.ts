@@ -7,6 +7,7 @@ import type {
 import { clientSecretMac, clientSecretPrefix, newClientSecret, sameMac } from '../../keys/index.ts';
 import type { Access, Caller } from '../access/access.ts';
 import type { Audit } from '../audit/audit.ts';
+import { Seldom } from '../audit/seldom.ts';
 import type { AuditRecord, Origin } from '../audit/store.ts';
 import type { Database, Db } from '../database/database.ts';
 import type { Identities } from '../identities/service.ts';
@@ -46,7 +47,7 @@ export class UniversalAuth {
   readonly #identities: Identities;
   readonly #keyring: Keyring;
   readonly #tokens: Tokens;
-  readonly #recorded = new Map<string, number>();
+  readonly #wrong = new Seldom(RECORD_WRONG_MS);
 
   constructor(options: {
     db: Database;
@@ -200,11 +201,7 @@ export class UniversalAuth {
 
   async #refuseWrong(login: LoginRow | undefined, origin: Origin): Promise<void> {
     this.#audit.refusedStranger(login ? 'login-wrong-secret' : 'login-unknown-client');
-    if (!login) return;
-    const now = Date.now();
-    if (now - (this.#recorded.get(login.identityId) ?? 0) < RECORD_WRONG_MS) return;
-    if (this.#recorded.size > 10_000) this.#recorded.clear();
-    this.#recorded.set(login.identityId, now);
+    if (!login || !this.#wrong.isFirst(login.identityId)) return;
     await this.#audit.write(refusedLogin(login, origin, 'secret'));
   }
 

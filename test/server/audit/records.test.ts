@@ -214,6 +214,7 @@ test('refused strangers are counted by reason', async () => {
     'token-missing': 5,
     'login-wrong-secret': 20,
     'login-unknown-client': 20,
+    'token-revoked': 1,
   });
 });
 
@@ -245,4 +246,26 @@ test('no table holds a value, a client secret or a token', async () => {
   }
   const month = new Date().toISOString().slice(0, 7).replace('-', '_');
   expect([...found].sort()).toEqual([`name in audit_log_${month}`, 'name in identities']);
+});
+
+test('a revoked token sent again and again leaves one record, and a count', async () => {
+  const { id, token } = await server.machine('stubborn');
+  await server.do('POST', '/api/v1/auth/token/revoke', { body: { accessToken: token } });
+  for (let n = 0; n < 5; n++) {
+    expect((await server.send('GET', '/api/v1/projects', { token })).status).toBe(401);
+  }
+  const { rows } = await server.sql.query("select 1 from audit_log where actor_id = $1 and event = 'token-revoked'", [
+    id,
+  ]);
+  expect(rows).toHaveLength(1);
+});
+
+test('a renewed token is in the audit', async () => {
+  const { id, token } = await server.machine('renewer');
+  await server.do('POST', '/api/v1/auth/token/renew', { body: { accessToken: token } });
+  const { rows } = await server.sql.query(
+    "select actor_name, host(ip) as ip from audit_log where actor_id = $1 and event = 'renew-access-token'",
+    [id],
+  );
+  expect(rows).toEqual([{ actor_name: 'renewer', ip: '127.0.0.1' }]);
 });
