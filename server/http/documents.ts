@@ -23,6 +23,15 @@ export async function documentApi(app: FastifyInstance, version: string): Promis
     scope.addHook('onRoute', (route) => {
       route.config = { ...route.config, public: true };
     });
-    await scope.register(reference, { routePrefix: '/api/docs', configuration: { url: '/api/docs/json' } });
+    await scope.register(reference, {
+      routePrefix: '/api/docs',
+      configuration: {
+        url: '/api/docs/json',
+        pageTitle: 'Hanzo KMS',
+        // Nothing of the page comes from, or goes to, anybody else's host.
+        withDefaultFonts: false,
+        telemetry: false,
+      },
+    });
   });
 }
