@@ -25,7 +25,8 @@ const key = <Key>(parse: (text: string) => Key) =>
     }
   });
 
-const Environment = z.object({
+/** The variables; a test keeps docs/configuration.md equal to them. */
+export const Environment = z.object({
   ROOT_ENCRYPTION_KEY: key(parseRootKey).describe(
     '256 bits in hex or base64; wraps every project key (HIP-27, "Encryption")',
   ),
@@ -35,7 +36,7 @@ const Environment = z.object({
     .describe('the database; unset: an embedded Postgres in KMS_DATA_DIR'),
   REDIS_URL: url(/^rediss?:\/\//, 'redis://host:6379')
     .optional()
-    .describe('counters shared by replicas; never a secret'),
+    .describe('only checked so far; nothing is kept there'),
   PORT: z.coerce
     .number({ error: 'must be a port number' })
     .int()
@@ -47,7 +48,7 @@ const Environment = z.object({
   KMS_DATA_DIR: z.string().min(1).default('.kms').describe('folder of the embedded Postgres'),
   SITE_URL: url(/^https?:\/\//, 'https://kms.hanzo.ai')
     .optional()
-    .describe('where people reach this server'),
+    .describe('where people reach this server; only checked so far'),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
