@@ -11,8 +11,11 @@ export interface Terminal {
 
 export function terminalOf(program: string): Terminal {
   const { stdout, stderr, stdin } = process;
-  // `kms-bootstrap plan | head` closes the pipe early; that is no error of ours.
-  stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  // `kms-bootstrap apply | head` closes the pipe early. Ending there would leave the work half done, and 0 would hide it.
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') process.exit(1);
+  });
+  stderr.on('error', () => undefined);
   return { program, stdout, stderr, stdin };
 }
 

@@ -1,6 +1,8 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { print, printJson, say, type Terminal } from '../../../bootstrap/terminal/terminal.ts';
 import { runProgram } from '../support/run-program.ts';
@@ -49,4 +51,13 @@ test('JSON keeps its meaning', () => {
   printJson(terminal, { name: EVIL });
   expect(written.join('')).not.toContain('\u009b');
   expect(JSON.parse(written.join(''))).toEqual({ name: EVIL });
+});
+
+test('a reader that leaves early does not turn an error into success', async () => {
+  const program = fileURLToPath(new URL('../../../bootstrap/kms.ts', import.meta.url));
+  const env = { PATH: process.env.PATH, KMS_URL: url, KMS_TOKEN: 't' };
+  const child = spawn(process.execPath, [program, ...LIST, '--json'], { env, stdio: ['ignore', 'pipe', 'ignore'] });
+  child.stdout.destroy();
+  const [code] = await once(child, 'exit');
+  expect(code).toBe(1);
 });
