@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import { UserError } from '../problem.ts';
 
 /** What a program says: data on standard output, talk on standard error. */
 export interface Terminal {
@@ -47,9 +48,13 @@ export function say(terminal: Terminal, ...lines: string[]): void {
 
 export const printJson = (terminal: Terminal, data: unknown) => print(terminal, JSON.stringify(data, null, 2));
 
-/** Everything that standard input holds, byte for byte. */
+/** Everything that standard input holds, byte for byte. Bytes that are no text are refused: they would come out as others. */
 export async function readStdin({ stdin }: Terminal): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of stdin) chunks.push(Buffer.from(chunk));
-  return Buffer.concat(chunks).toString('utf8');
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.concat(chunks));
+  } catch {
+    throw new UserError('standard input is not UTF-8 text', 'encode it first, for example with base64');
+  }
 }

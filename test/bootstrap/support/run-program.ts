@@ -11,7 +11,7 @@ export interface Outcome {
 export function runProgram(
   entry: string,
   args: readonly string[],
-  { cwd, env = {}, stdin = '' }: { cwd: string; env?: Record<string, string>; stdin?: string },
+  { cwd, env = {}, stdin = '' }: { cwd: string; env?: Record<string, string>; stdin?: string | Buffer },
 ): Promise<Outcome> {
   const program = fileURLToPath(new URL(`../../../${entry}`, import.meta.url));
   const child = spawn(process.execPath, [program, ...args], { cwd, env: { PATH: process.env.PATH ?? '', ...env } });

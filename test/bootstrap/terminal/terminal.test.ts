@@ -61,3 +61,15 @@ test('a reader that leaves early does not turn an error into success', async () 
   const [code] = await once(child, 'exit');
   expect(code).toBe(1);
 });
+
+test('bytes that are no text are not stored as others', async () => {
+  const env = { KMS_URL: url, KMS_TOKEN: 't' };
+  const args = ['secrets', 'set', 'TLS_KEY', '-p', 'gateway', '-e', 'dev'];
+  const { code, stderr } = await runProgram('bootstrap/kms.ts', args, {
+    cwd: '/',
+    env,
+    stdin: Buffer.from([0x30, 0x82, 0xff, 0xfe]),
+  });
+  expect(stderr).toContain('standard input is not UTF-8 text');
+  expect(code).toBe(1);
+});
