@@ -2,7 +2,7 @@ import type { Inventory } from '../../contracts/inventory.ts';
 import { type AuthSecret, clientSecretPrefix, makeProof, newClientSecret } from '../../keys/index.ts';
 import { Conflict, Kms, type KmsOptions, type Prove, Unauthorized } from '../../sdk/index.ts';
 import { UserError } from '../problem.ts';
-import { type FirstCall, forgetFirstCall, readFirstCall, storeFirstCall } from './state.ts';
+import { type FirstCall, firstCallFile, forgetFirstCall, readFirstCall, storeFirstCall } from './state.ts';
 
 /** Proves knowledge of kms-secrets, for one request. */
 export const proverOf =
@@ -43,6 +43,12 @@ export async function takeOver(
     throw new UserError(
       `an unfinished first run in ${options.state} is for ${call.url}, not for ${options.connection.url}`,
       'finish that one, or use another folder with --state',
+    );
+  }
+  if (call && (call.email !== who.email || call.organizationSlug !== who.organizationSlug)) {
+    throw new UserError(
+      `an unfinished first run in ${options.state} makes ${call.email} of ${call.organizationSlug} the first admin, not ${who.email} of ${who.organizationSlug}`,
+      `remove ${firstCallFile(options.state)}: this instance has no admin yet`,
     );
   }
   if (!call) {

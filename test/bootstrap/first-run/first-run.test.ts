@@ -121,3 +121,17 @@ test('an unfinished first run is not sent to another server', async () => {
   const elsewhere = { ...options(), connection: { url: 'http://127.0.0.1:9' } };
   await expect(takeOver(elsewhere, who)).rejects.toThrow(`is for ${live.url}, not for http://127.0.0.1:9`);
 });
+
+test.each([{ email: 'new@hanzo.ai' }, { organizationSlug: 'zoo' }])(
+  'an unfinished first run makes no other admin than the one that was shown (%j)',
+  async (change) => {
+    const lost: typeof fetch = async () => {
+      throw new TypeError('killed before it was sent');
+    };
+    await expect(takeOver(options(lost), who)).rejects.toThrow('killed');
+    await expect(takeOver(options(), { ...who, ...change })).rejects.toThrow(
+      'makes z@hanzo.ai of hanzo the first admin',
+    );
+    expect(await count('users')).toBe(0);
+  },
+);
