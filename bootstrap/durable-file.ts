@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { UserError } from './problem.ts';
 
 /** A file is already there, and it must not be replaced. */
 export class FileExists extends Error {
@@ -70,6 +71,32 @@ export async function readIfThere(file: string): Promise<string | undefined> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
+  }
+}
+
+/**
+ * The content of a file that writeDurably made, or nothing when there is none. Such files say where credentials are sent
+ * and what the first credential is; in a folder that others write, or in a repository that was cloned, somebody else may
+ * have put one there. Ours belong to us with mode 0600, which a checkout never gives. Asked of the open file, so that
+ * nobody exchanges it in between.
+ */
+export async function readOwnIfThere(file: string): Promise<string | undefined> {
+  const handle = await open(file, 'r').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (!handle) return undefined;
+  try {
+    const { uid, mode } = await handle.stat();
+    if (process.geteuid && (uid !== process.geteuid() || (mode & 0o077) !== 0)) {
+      throw new UserError(
+        `${file} is not yours alone (owner ${uid}, mode ${(mode & 0o777).toString(8)}), so it is not trusted`,
+        `remove it; if you know that it is yours: chmod 600 ${file}`,
+      );
+    }
+    return await handle.readFile('utf8');
+  } finally {
+    await handle.close();
   }
 }
 

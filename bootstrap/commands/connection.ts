@@ -3,14 +3,20 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { type AuthSecret, KeyFormatError, parseAuthSecret } from '../../keys/index.ts';
 import { type Credentials, Kms, type KmsOptions } from '../../sdk/index.ts';
-import { readIfThere } from '../durable-file.ts';
+import { readOwnIfThere } from '../durable-file.ts';
 import { parseEnvFile } from '../init/env-file.ts';
 import { UserError } from '../problem.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What the local trial leaves for the command lines (mode 0600). */
-export const AdminFile = z.object({ url: z.string(), email: z.string(), token: z.string() });
+const LOOPBACK = /^(127\.\d+\.\d+\.\d+|localhost|\[::1\])$/;
+
+/** What the local trial leaves for the command lines (mode 0600). The trial is on this machine: no other address is taken from a file. */
+export const AdminFile = z.object({
+  url: z.string().refine((url) => URL.canParse(url) && LOOPBACK.test(new URL(url).hostname)),
+  email: z.string(),
+  token: z.string(),
+});
 export type AdminFile = z.infer<typeof AdminFile>;
 export const adminFile = (folder: string) => join(folder, 'admin.json');
 
@@ -48,7 +54,7 @@ function credentialsOf(given: (name: string) => string | undefined): Credentials
 }
 
 export async function readAdminFile(folder: string): Promise<AdminFile | undefined> {
-  const text = await readIfThere(adminFile(folder));
+  const text = await readOwnIfThere(adminFile(folder));
   if (text === undefined) return undefined;
   try {
     return AdminFile.parse(JSON.parse(text));

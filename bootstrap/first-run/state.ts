@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { isClientSecretShape } from '../../keys/index.ts';
-import { readIfThere, removeDurably, writeDurably } from '../durable-file.ts';
+import { readOwnIfThere, removeDurably, writeDurably } from '../durable-file.ts';
 import { UserError } from '../problem.ts';
 
 /** What the first call says. It is stored whole, so that a repetition after a crash says exactly the same. */
@@ -19,7 +19,7 @@ export const firstCallFile = (folder: string) => join(folder, 'first-credential.
 /** The first call that a run before this one began and did not finish. */
 export async function readFirstCall(folder: string): Promise<FirstCall | undefined> {
   const file = firstCallFile(folder);
-  const text = await readIfThere(file);
+  const text = await readOwnIfThere(file);
   if (text === undefined) return undefined;
   try {
     return FirstCall.parse(JSON.parse(text));
