@@ -13,7 +13,8 @@ export const credentialFile = (folder: string, identity: string) => join(folder,
 
 /**
  * Mints a client secret for each identity of the inventory that has no file yet, and writes it. The file's place is made
- * before the secret, and a secret that could not be written is revoked: none is ever lost and still works.
+ * before the secret, and a secret that could not be written is revoked. Killed between the answer and the file, a secret that
+ * nobody knows stays live: "kms-bootstrap" in the identity's list of client secrets, never used.
  */
 export async function mintCredentials(
   kms: Kms,
