@@ -83,5 +83,5 @@ export function nextCommands({
 
 export function manifestsLine({ folder, files }: Manifests): string {
   const shown = files.length > 4 ? `${files.length} files` : files.join(', ');
-  return `Kubernetes manifests: ${folder}/ (${shown}); on a cluster: kubectl apply -f ${folder}/`;
+  return `Kubernetes manifests: ${folder}/ (${shown}); on a cluster that has kms-secrets: kubectl apply -f ${folder}/`;
 }
