@@ -1,4 +1,4 @@
 #!/usr/bin/env node
 import { launch } from './launch.js';
 
-await launch('bootstrap/kms-bootstrap');
+await launch('bootstrap/kms-bootstrap', 'kms-bootstrap');

@@ -1,4 +1,4 @@
 #!/usr/bin/env node
 import { launch } from './launch.js';
 
-await launch('server/main');
+await launch('server/main', 'kms-server');

@@ -10,24 +10,24 @@ const root = new URL('..', import.meta.url);
  * Plain JavaScript without syntax of the last years: it must still run where the rest cannot, to say so.
  *
  * @param {string} entry the program, from the root and without its ending, such as `bootstrap/kms`
+ * @param {string} name as people call it, such as `kms`
  */
-export async function launch(entry) {
+export async function launch(entry, name) {
   const source = new URL(`${entry}.ts`, root);
   const compiled = new URL(`lib/${entry}.js`, root);
   const inClone = existsSync(source);
   if (isNewEnough()) return void (await import(pathToFileURL(fileURLToPath(inClone ? source : compiled)).href));
 
-  const name = entry.split('/').pop();
   const own = fileURLToPath(new URL('node_modules/.bin/node', root));
   if (!inClone) return fail(`${name}: error: needs Node 22.18 or newer, and this is ${process.version}`);
   if (!existsSync(own)) return fail(`${name}: error: the dependencies are missing: run npm ci first (or npm start)`);
   handOver(own, [fileURLToPath(source), ...process.argv.slice(2)]);
 }
 
-/** From 22.18 on Node runs TypeScript as it is. */
+/** From 22.18 and 23.6 on Node runs TypeScript as it is. */
 function isNewEnough() {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  return major > 22 || (major === 22 && minor >= 18);
+  return major > 23 || (major === 23 && minor >= 6) || (major === 22 && minor >= 18);
 }
 
 /** @param {string} node @param {string[]} args */

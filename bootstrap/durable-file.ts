@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { UserError } from './problem.ts';
 
 /** A file is already there, and it must not be replaced. */
@@ -31,6 +31,7 @@ export interface Draft {
 
 export async function draftFile(file: string): Promise<Draft> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  await sweepDrafts(file);
   const path = `${file}.${randomBytes(6).toString('hex')}.tmp`;
   const handle = await open(path, 'wx', 0o600);
   const discard = async () => {
@@ -56,6 +57,20 @@ export async function draftFile(file: string): Promise<Draft> {
       }
     },
   };
+}
+
+/** A draft lives for one request; older ones were left by a process that was killed, and may hold a secret. */
+const DRAFT_MS = 10 * 60_000;
+
+async function sweepDrafts(file: string): Promise<void> {
+  const drafts = (await readdir(dirname(file))).filter(
+    (name) => name.startsWith(`${basename(file)}.`) && name.endsWith('.tmp'),
+  );
+  for (const name of drafts) {
+    const path = join(dirname(file), name);
+    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));
+    if (Date.now() - mtimeMs > DRAFT_MS) await rm(path, { force: true });
+  }
 }
 
 /** Removes a file so that a crash does not bring it back. */

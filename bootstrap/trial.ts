@@ -1,3 +1,4 @@
+import { UserError } from './problem.ts';
 import { failureOf } from './terminal/failure.ts';
 import { paint, print, say, terminalOf } from './terminal/terminal.ts';
 import { startTrial } from './trial/run.ts';
@@ -14,6 +15,7 @@ const stopAsked = new Promise<'asked'>((resolve) => {
 });
 
 try {
+  refuseUnknown(process.argv.slice(2));
   const starting = startTrial(terminal, trialSettings(process.env));
   process.exitCode = await serve(starting);
 } catch (error) {
@@ -41,4 +43,9 @@ async function serve(starting: ReturnType<typeof startTrial>): Promise<number> {
   say(terminal, 'stopping');
   await trial.stop();
   return 0;
+}
+
+function refuseUnknown(given: readonly string[]): void {
+  const unknown = given.find((word) => word !== '--once');
+  if (unknown !== undefined) throw new UserError(`${unknown} is unknown`, 'npm start, or npm start -- --once');
 }

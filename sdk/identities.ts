@@ -15,6 +15,7 @@ import {
   UniversalAuthAnswer,
 } from '../contracts/identities.ts';
 import type { OrganizationRole, ProjectRole } from '../contracts/roles.ts';
+import { UnexpectedAnswer } from './errors.ts';
 import type { Session } from './session.ts';
 
 /** A role in a project, narrowed to environments where these are given. */
@@ -24,6 +25,8 @@ export interface RoleGrant {
 }
 
 const PAGE = 1000;
+/** More pages than any organization has; a server that never comes to its total would be asked for ever. */
+const PAGES_AT_MOST = 1_000;
 
 /** Machine identities, their Universal Auth, and what they may do in projects. */
 export class Identities {
@@ -112,11 +115,12 @@ export class Identities {
     page: (query: { offset: number; limit: number }) => Promise<{ identityMemberships: Entry[]; totalCount: number }>,
   ): Promise<Entry[]> {
     const all: Entry[] = [];
-    for (;;) {
+    for (let count = 0; count < PAGES_AT_MOST; count++) {
       const { identityMemberships, totalCount } = await page({ offset: all.length, limit: PAGE });
-      all.push(...identityMemberships);
+      for (const entry of identityMemberships) all.push(entry);
       if (identityMemberships.length === 0 || all.length >= totalCount) return all;
     }
+    throw new UnexpectedAnswer(`the list of identities does not end after ${PAGES_AT_MOST} pages`);
   }
 }
 

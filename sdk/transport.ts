@@ -93,14 +93,30 @@ export class Transport {
         redirect: 'error',
         signal: call.signal ? AbortSignal.any([call.signal, deadline]) : deadline,
       });
-      return { status: response.status, headers: response.headers, text: await response.text() };
+      return { status: response.status, headers: response.headers, text: await readText(response) };
     } catch (error) {
+      if (error instanceof UnexpectedAnswer) throw error;
       if (call.signal?.aborted) throw call.signal.reason;
       if (deadline.aborted)
         throw new KmsTimeout(`KMS at ${this.#base.origin} gave no answer within ${timeoutMs / 1000} s`);
       throw new KmsUnreachable(`KMS at ${this.#base.origin} cannot be reached: ${reasonOf(error)}`, { cause: error });
     }
   }
+}
+
+/** Nothing that KMS answers comes near to this; a server that sends without end must not take the caller's memory. */
+const ANSWER_LIMIT_BYTES = 64 * 1024 * 1024;
+
+async function readText(response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = '';
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > ANSWER_LIMIT_BYTES) throw new UnexpectedAnswer(`the answer is larger than ${ANSWER_LIMIT_BYTES} bytes`);
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
 }
 
 function read<Answer>(call: Call<Answer>, text: string): Answer {

@@ -6,10 +6,12 @@ import { type Config, ConfigError } from './config.ts';
 import { Database } from './database/database.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './database/embedded/index.ts';
 import { migrate } from './database/migrate.ts';
-import { synchronousCommit } from './keyring/store.ts';
+import { durability } from './keyring/store.ts';
 
 /** How long a stop may take before the process ends anyway. Kubernetes gives 30 seconds by default. */
 const STOP_WITHIN_MS = 25_000;
+/** When the database is gone there is nothing left to wait for. */
+const END_WITHIN_MS = 2_000;
 
 /** Starts the server, and stops it on SIGTERM, on SIGINT, or when the process that spawned it is gone. */
 export async function serve(config: Config): Promise<void> {
@@ -34,7 +36,12 @@ interface Running {
 
 async function start(running: Running, config: Config): Promise<void> {
   if (config.DB_CONNECTION_URI === undefined) {
-    running.embedded = await startEmbeddedPostgres({ dataDir: config.KMS_DATA_DIR, port: config.PORT, log: say });
+    running.embedded = await startEmbeddedPostgres({
+      dataDir: config.KMS_DATA_DIR,
+      port: config.PORT,
+      log: say,
+      onEnd: () => endWithDatabase(running),
+    });
   }
   const databaseUri = config.DB_CONNECTION_URI ?? running.embedded!.uri;
   await requireDurableCommits(databaseUri);
@@ -71,9 +78,10 @@ async function listen(app: FastifyInstance, config: Config): Promise<void> {
 async function requireDurableCommits(uri: string): Promise<void> {
   const db = new Database({ uri, connections: 1 });
   try {
-    const found = await synchronousCommit(db);
-    if (found === 'off')
-      throw new ConfigError('the database runs with synchronous_commit off, and would lose audit records; set it on');
+    const found = await durability(db);
+    const lossy =
+      found.synchronousCommit === 'off' ? 'synchronous_commit' : found.fsync === 'off' ? 'fsync' : undefined;
+    if (lossy) throw new ConfigError(`the database runs with ${lossy} off, and would lose audit records; set it on`);
   } finally {
     await db.close();
   }
@@ -105,6 +113,16 @@ async function end(running: Running): Promise<void> {
   await running.embedded?.stop();
   if (process.connected) process.disconnect();
   say('stopped');
+}
+
+/** Without its own database this process could only answer 503, and would hold the port and the folder of the next start. */
+function endWithDatabase(running: Running): void {
+  say('error: the embedded Postgres ended; start again, nothing that was answered is lost');
+  setTimeout(() => process.exit(1), END_WITHIN_MS).unref();
+  void running.app
+    ?.close()
+    .catch(() => undefined)
+    .finally(() => process.exit(1));
 }
 
 /**

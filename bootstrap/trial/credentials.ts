@@ -5,22 +5,31 @@ import { CredentialFile, credentialFile, identitiesOf } from '../apply/credentia
 import { readIfThere } from '../durable-file.ts';
 import { Ids } from '../live/ids.ts';
 
-/** Removes credentials of a database that is gone: the trial's folder can be cleared in part, and files outlive it. */
+/**
+ * Removes credentials that no longer work: those of a database that is gone, since the trial's folder can be cleared in
+ * part, and those whose client secret was revoked. New ones are made in their place.
+ */
 export async function dropStaleCredentials(kms: Kms, ids: Ids, inventory: Inventory, folder: string): Promise<void> {
   await Promise.all(
     identitiesOf(inventory).map(async ({ organization, identity }) => {
       const file = credentialFile(folder, identity);
       const text = await readIfThere(file);
       if (text === undefined) return;
-      const { clientId } = await kms.identities.universalAuth(Ids.of(ids.identity, organization, identity));
-      if (clientIdIn(text) !== clientId) await rm(file);
+      const id = Ids.of(ids.identity, organization, identity);
+      const [{ clientId }, live] = await Promise.all([
+        kms.identities.universalAuth(id),
+        kms.identities.clientSecrets(id),
+      ]);
+      const kept = read(text);
+      const works = live.some(({ clientSecretPrefix }) => kept?.clientSecret.startsWith(clientSecretPrefix));
+      if (kept?.clientId !== clientId || !works) await rm(file);
     }),
   );
 }
 
-function clientIdIn(text: string): string | undefined {
+function read(text: string): { clientId: string; clientSecret: string } | undefined {
   try {
-    return CredentialFile.parse(JSON.parse(text)).clientId;
+    return CredentialFile.parse(JSON.parse(text));
   } catch {
     return undefined;
   }

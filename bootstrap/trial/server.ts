@@ -28,7 +28,7 @@ export async function startServer(
   settings: TrialSettings,
   secrets: Readonly<Record<string, string>>,
 ): Promise<TrialServer> {
-  const entry = fileURLToPath(new URL(`../../server/main${settings.ending}`, import.meta.url));
+  const entry = fileURLToPath(new URL('../../server/main.ts', import.meta.url));
   const log = await open(settings.serverLog, 'a', 0o600);
   const { size } = await log.stat();
   const child = spawn(process.execPath, ['--disable-sigusr1', entry], {
@@ -38,7 +38,10 @@ export async function startServer(
   });
   await log.close();
   const said = () => linesSaid(settings.serverLog, size);
-  const ended = endOf(child).then(async (how) => lastOf(await said()) ?? `it ended with ${how}`);
+  // Who was killed has said nothing of it, and its last line is about something else.
+  const ended = endOf(child).then(async (how) =>
+    how.startsWith('SIG') ? `it was killed (${how})` : (lastOf(await said()) ?? `it ended with ${how}`),
+  );
   const url = await Promise.race([ready(child, said), ended.then((last) => Promise.reject(explain(last, settings)))]);
   return { url, ended, stop: () => stop(child, ended) };
 }

@@ -11,10 +11,8 @@ export interface TrialSettings {
   readonly credentials: string;
   readonly serverLog: string;
   readonly inventory: string;
-  /** The clone, or the installed package. */
+  /** The clone; the trial is not part of the published package. */
   readonly root: string;
-  /** The ending of our own programs: TypeScript in a clone, JavaScript where they were compiled. */
-  readonly ending: '.ts' | '.js';
 }
 
 export function trialSettings(environment: NodeJS.ProcessEnv): TrialSettings {
@@ -22,8 +20,7 @@ export function trialSettings(environment: NodeJS.ProcessEnv): TrialSettings {
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw new UserError(`PORT is no port: ${environment.PORT}`, 'PORT=8081 npm start');
   const folder = environment.KMS_DATA_DIR || '.kms';
-  const compiled = import.meta.url.endsWith('.js');
-  const root = fileURLToPath(new URL(compiled ? '../../../' : '../../', import.meta.url));
+  const root = fileURLToPath(new URL('../../', import.meta.url));
   return {
     port,
     folder,
@@ -32,6 +29,5 @@ export function trialSettings(environment: NodeJS.ProcessEnv): TrialSettings {
     serverLog: join(folder, 'server.log'),
     inventory: join(root, 'examples/hanzo/kms.yaml'),
     root,
-    ending: compiled ? '.js' : '.ts',
   };
 }

@@ -51,13 +51,13 @@ export async function insertProjectKey(db: Db, projectId: string, version: numbe
   await db.query(INSERT_PROJECT_KEY, [projectId, version, wrapped]);
 }
 
-const SYNCHRONOUS_COMMIT: Statement = {
-  name: 'keyring.synchronous-commit',
-  text: "select current_setting('synchronous_commit') as value",
+const DURABILITY: Statement = {
+  name: 'keyring.durability',
+  text: "select current_setting('synchronous_commit') as \"synchronousCommit\", current_setting('fsync') as fsync",
 };
 
-/** How durable a commit of this database is. */
-export async function synchronousCommit(db: Db): Promise<string> {
-  const [row] = await db.query<{ value: string }>(SYNCHRONOUS_COMMIT, []);
-  return row!.value;
+/** What this database does so that a commit outlives a crash. */
+export async function durability(db: Db): Promise<{ synchronousCommit: string; fsync: string }> {
+  const [row] = await db.query<{ synchronousCommit: string; fsync: string }>(DURABILITY, []);
+  return row!;
 }

@@ -1,4 +1,4 @@
-import { App, Chart, Duration, JsonPatch, Testing } from 'cdk8s';
+import { App, Chart, Duration, JsonPatch } from 'cdk8s';
 import { expect, test } from 'vitest';
 import { KmsSecret, type KmsSecretProps } from '../../constructs/index.ts';
 
@@ -89,13 +89,13 @@ test.each<{ name: string; props: KmsSecretProps; problem: string }>([
   { name: 'a service of 64 letters', props: { service: 'a'.repeat(64) }, problem: 'service: ' },
   { name: 'a bad namespace', props: { namespace: 'a.b' }, problem: 'must be a namespace name' },
 ])('$name is refused at synth, with the path', ({ props, problem }) => {
-  const app = Testing.app();
+  const app = new App();
   new KmsSecret(new Chart(app, 'chart'), 'gateway', props);
   expect(() => app.synth()).toThrow(new RegExp(`\\[chart/gateway\\].*${problem}`, 's'));
 });
 
 test('all problems are told at once, of every construct', () => {
-  const app = Testing.app();
+  const app = new App();
   const chart = new Chart(app, 'chart');
   new KmsSecret(chart, 'gateway', { envSlug: 'Prod', hostApi: 'kms' });
   new KmsSecret(chart, 'chat', { secretsPath: 'x' });
@@ -105,7 +105,7 @@ test('all problems are told at once, of every construct', () => {
 });
 
 test('two that keep one Secret are refused', () => {
-  const app = Testing.app();
+  const app = new App();
   const chart = new Chart(app, 'chart');
   new KmsSecret(chart, 'gateway');
   new KmsSecret(chart, 'gateway-database', { secretName: 'gateway-secrets', secretsPath: '/database' });

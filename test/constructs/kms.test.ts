@@ -1,4 +1,4 @@
-import { App, Chart, Testing } from 'cdk8s';
+import { App, Chart } from 'cdk8s';
 import { expect, test } from 'vitest';
 import { Kms, type KmsProps } from '../../constructs/index.ts';
 
@@ -115,13 +115,13 @@ test.each<{ name: string; props: KmsProps; problem: string }>([
     problem: 'belongs into kms-secrets',
   },
 ])('$name is refused at synth, with the path', ({ props, problem }) => {
-  const app = Testing.app();
+  const app = new App();
   new Kms(new Chart(app, 'chart'), 'kms', props);
   expect(() => app.synth()).toThrow(new RegExp(`\\[chart/kms\\].*${problem}`, 's'));
 });
 
 test('all problems are told at once', () => {
-  const app = Testing.app();
+  const app = new App();
   new Kms(new Chart(app, 'chart'), 'kms', { replicas: 0, version: 'latest' });
   expect(() => app.synth()).toThrow(/version[\s\S]*replicas|replicas[\s\S]*version/);
 });

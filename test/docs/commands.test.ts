@@ -96,7 +96,7 @@ test('the commands that npm start prints work when pasted', async () => {
     .split('\n')
     .slice(1)
     .join('\n');
-  const commands = next.replaceAll('bin/kms.js', `${process.execPath} ${root}bin/kms.js`);
+  const commands = next.replaceAll('bin/kms.js', `"${process.execPath}" "${root}bin/kms.js"`);
   expect(commands.match(/^# [123]\./gm)).toHaveLength(3);
   const { stdout } = await bash(commands);
   expect(stdout).toMatch(/^DATABASE_URL=/m);

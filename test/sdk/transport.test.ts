@@ -211,3 +211,40 @@ test.each([
 ])('retry-after %j is read as %j ms', (header, ms) => {
   expect(parseRetryAfter(header, 5000)).toBe(ms);
 });
+
+test('an answer without end is given up', async () => {
+  const block = Buffer.alloc(1024 * 1024, ' ');
+  const { url } = await peer((_request, response) => {
+    response.writeHead(200, { 'content-type': 'application/json' });
+    const send = () => {
+      while (response.write(block)) {
+        // Until the socket is full; the rest when it has drained.
+      }
+    };
+    response.on('drain', send);
+    send();
+  });
+  await expect(new Kms({ url, credentials: { token: 't' } }).organizations.list()).rejects.toThrow(
+    /larger than 67108864 bytes/,
+  );
+});
+
+test('pages without end are given up', async () => {
+  const { url, seen } = await peer((_request, response) => {
+    const entry = {
+      id: '00000000-0000-0000-0000-000000000001',
+      role: 'no-access',
+      roleId: null,
+      orgId: '00000000-0000-0000-0000-000000000002',
+      identityId: '00000000-0000-0000-0000-000000000003',
+      createdAt: '2025-01-01T00:00:00.000Z',
+      updatedAt: '2025-01-01T00:00:00.000Z',
+      identity: { id: '00000000-0000-0000-0000-000000000003', name: 'x', authMethod: null, authMethods: [] },
+    };
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ identityMemberships: [entry], totalCount: 1e9 }));
+  });
+  const list = new Kms({ url, credentials: { token: 't' } }).identities.list('00000000-0000-0000-0000-000000000002');
+  await expect(list).rejects.toThrow(/does not end/);
+  expect(seen).toHaveLength(1_000);
+});

@@ -21,12 +21,15 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-let failed = false;
+/** The test files with a failed test. One process runs many files, so each is noted by its path. */
+const failed = new Set<string>();
 
-/** Told by the set-up file: from now on this file's databases are kept. */
+/** Told by the set-up file: from now on the databases of this test file are kept. */
 export function noteFailure(): void {
-  failed = true;
+  failed.add(testPath());
 }
+
+const testPath = () => expect.getState().testPath ?? 'unknown';
 
 /**
  * A migrated database for this test file alone, cloned from the run's template in about 50 ms.
@@ -39,7 +42,8 @@ export function noteFailure(): void {
 export async function createDatabase(options: { empty?: boolean } = {}): Promise<TestDatabase> {
   const { adminUri, uri, dataDir, broken } = inject('postgres');
   if (broken && !options.empty) throw new Error(`the migrations do not run: ${broken}`);
-  const file = relative(join(import.meta.dirname, '..'), expect.getState().testPath ?? 'unknown');
+  const path = testPath();
+  const file = relative(join(import.meta.dirname, '..'), path);
   const name = `${file
     .replace(/\.test\.ts$/, '')
     .replace(/[^a-z0-9]+/gi, '_')
@@ -53,7 +57,7 @@ export async function createDatabase(options: { empty?: boolean } = {}): Promise
     adminUri: replaceDatabase(adminUri, name),
     name,
     drop: async () => {
-      if (!failed) return asAdmin(adminUri, `drop database if exists "${name}" with (force)`);
+      if (!failed.has(path)) return asAdmin(adminUri, `drop database if exists "${name}" with (force)`);
       await appendFile(join(dataDir, 'kept'), `${name} (test/${file})\n`);
     },
   };

@@ -1,8 +1,12 @@
 import { createHash } from 'node:crypto';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+
+/** A lock is signed at once, and no installation takes as long as this. */
+const UNSIGNED_MS = 5_000;
+const LONGEST_MS = 30 * 60_000;
 
 /**
  * Runs `work` while no other process runs its own for the same folder. The lock lies outside of the folder: npm ci removes
@@ -34,7 +38,9 @@ export async function withLock(folder, say, work) {
 /** @param {string} path */
 async function take(path) {
   const holder = holderOf(path);
-  if (holder !== undefined && !isAlive(holder)) rmSync(path, { force: true });
+  // A holder that died before it wrote its id, or whose id another program has by now, is known by the age of the lock.
+  const abandoned = holder === undefined ? ageOf(path) > UNSIGNED_MS : !isAlive(holder) || ageOf(path) > LONGEST_MS;
+  if (abandoned) rmSync(path, { force: true });
   try {
     writeFileSync(path, String(process.pid), { flag: 'wx', mode: 0o600 });
   } catch (error) {
@@ -44,6 +50,15 @@ async function take(path) {
   // Two that found the same dead holder may each have removed the file, the second one ours.
   await pause(100);
   return holderOf(path) === process.pid;
+}
+
+/** @param {string} path */
+function ageOf(path) {
+  try {
+    return Date.now() - statSync(path).mtimeMs;
+  } catch {
+    return 0;
+  }
 }
 
 /** @param {string} path */

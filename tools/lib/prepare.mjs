@@ -29,9 +29,14 @@ export async function prepare() {
 /** What an installation depends on. The platform is part of it: a folder can be shared with a container. */
 function fingerprint() {
   const hash = createHash('sha256').update(`${process.platform} ${process.arch}\n`);
-  for (const file of ['package.json', 'package-lock.json', '.npmrc']) {
+  for (const file of ['package-lock.json', '.npmrc']) {
     if (existsSync(join(root, file))) hash.update(readFileSync(join(root, file)));
   }
+  // The rest of package.json has no say: a changed script must not reinstall everything under a running program.
+  const { dependencies, devDependencies, optionalDependencies, overrides, workspaces } = JSON.parse(
+    readFileSync(join(root, 'package.json'), 'utf8'),
+  );
+  hash.update(JSON.stringify({ dependencies, devDependencies, optionalDependencies, overrides, workspaces }));
   return hash.digest('hex');
 }
 
@@ -131,7 +136,7 @@ function ownNode() {
   const own = join(root, 'node_modules/.bin/node');
   if (spawnSync(own, ['--version']).status === 0) return own;
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  if (major > 22 || (major === 22 && minor >= 18)) return process.execPath;
+  if (major > 23 || (major === 23 && minor >= 6) || (major === 22 && minor >= 18)) return process.execPath;
   return fail(
     `there is no Node 24 for ${process.platform}-${process.arch} in the dependencies, and this is ${process.versions.node}`,
     'install Node 24, then run this again',

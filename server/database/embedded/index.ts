@@ -8,6 +8,8 @@ export interface EmbeddedPostgresOptions {
   readonly dataDir: string;
   /** Told what is worth knowing: a wait, a take-over, a lost database. @default - nothing is told */
   readonly log?: (message: string) => void;
+  /** Called when Postgres ends without being stopped. @default - that is logged, and nothing else */
+  readonly onEnd?: () => void;
   /** The port that this process serves on: a second server that meets it names it. @default - not named */
   readonly port?: number;
   /** Settings of Postgres by name, for a server that is started; one that is taken over keeps its own. @default {} */
@@ -40,7 +42,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   for (;;) {
     const postmaster = await ensurePostmaster(cluster, options.extraSettings ?? {}, log);
     try {
-      return await own(cluster, postmaster, owner, log);
+      return await own(cluster, postmaster, owner, log, options.onEnd);
     } catch (error) {
       // It stopped between our look and our connection, because its owner stopped it: start over.
       if (postmaster.tookOver && !(await isPostmaster(postmaster.pid, cluster))) continue;
@@ -54,6 +56,7 @@ async function own(
   postmaster: Postmaster,
   owner: Owner,
   log: (message: string) => void,
+  onEnd: (() => void) | undefined,
 ): Promise<EmbeddedPostgres> {
   const { pid, port, tookOver } = postmaster;
   const adminUri = `postgresql://postgres:${cluster.passwords.superuser}@127.0.0.1:${port}/postgres`;
@@ -68,6 +71,7 @@ async function own(
     adminUri,
     owner,
     log,
+    onEnd,
     isStopping: () => stopped !== undefined,
   });
   const stop = async () => {
@@ -102,6 +106,7 @@ interface Kept {
   readonly adminUri: string;
   readonly owner: Owner;
   readonly log: (message: string) => void;
+  readonly onEnd: (() => void) | undefined;
   isStopping(): boolean;
 }
 
@@ -121,15 +126,16 @@ function keepOwnership(first: pg.Client, kept: Kept): { end(): Promise<void> } {
     client.on('end', onLoss);
   };
   const retake = async () => {
-    const { cluster, postmaster, adminUri, owner, log } = kept;
+    const { cluster, postmaster, adminUri, owner, log, onEnd } = kept;
     try {
       current = await takeOwnership(adminUri, cluster.dataDir, owner);
       watch(current);
     } catch (error) {
       if (kept.isStopping()) return;
-      if (!(await isPostmaster(postmaster.pid, cluster)))
+      if (!(await isPostmaster(postmaster.pid, cluster))) {
         log(`the embedded Postgres ended (pid ${postmaster.pid}); see ${cluster.log}`);
-      else setTimeout(retake, 500).unref();
+        onEnd?.();
+      } else setTimeout(retake, 500).unref();
       if (error instanceof Error && error.name === 'DataFolderInUse') log(error.message);
     }
   };

@@ -125,6 +125,50 @@ test.skipIf(process.platform !== 'linux')(
   120_000,
 );
 
+test('a credential that was revoked is made anew by the next start', async () => {
+  const file = join(folder, '.kms/credentials/zen-service.json');
+  const before = JSON.parse(await readFile(file, 'utf8'));
+  const started = run([]);
+  const url = await serving(started);
+  const admin = new Kms({ url, credentials: JSON.parse(await readFile(join(folder, '.kms/admin.json'), 'utf8')) });
+  const [hanzo] = (await admin.organizations.list()).filter(({ slug }) => slug === 'hanzo');
+  const zen = (await admin.identities.list(hanzo!.id)).find(({ identity }) => identity.name === 'zen-service');
+  const [secret] = await admin.identities.clientSecrets(zen!.identityId);
+  await admin.identities.revokeClientSecret(zen!.identityId, secret!.id);
+  started.child.kill('SIGINT');
+  await started.done;
+
+  const again = run([]);
+  const credentials = JSON.parse(await serving(again).then(() => readFile(file, 'utf8')));
+  expect(again.output() + again.errors()).toContain('1 made in .kms/credentials/');
+  expect(credentials.clientId).toBe(before.clientId);
+  expect(credentials.clientSecret).not.toBe(before.clientSecret);
+  again.child.kill('SIGINT');
+  await again.done;
+}, 120_000);
+
+test.skipIf(process.platform !== 'linux')(
+  'a Postgres that dies ends the trial with the reason, and the next start goes on',
+  async () => {
+    const started = run([]);
+    await serving(started);
+    const [postmaster] = (await postgresIn(folder)).map(Number).sort((a, b) => a - b);
+    process.kill(postmaster!, 'SIGKILL');
+    expect(await started.done).toBe(1);
+    expect(started.errors()).toContain('the embedded Postgres ended; start again');
+    const next = run(['--once']);
+    expect(await next.done, next.errors()).toBe(0);
+    expect(next.output()).toContain('nothing to change');
+  },
+  120_000,
+);
+
+test('an argument that nobody knows is refused', async () => {
+  const refused = run(['--onec']);
+  expect(await refused.done).toBe(1);
+  expect(refused.errors()).toContain('npm start: error: --onec is unknown');
+});
+
 test('a taken port is said in one line, with the way out', async () => {
   const taker = createServer().listen(0, '127.0.0.1');
   await new Promise<void>((resolve) => taker.on('listening', () => resolve()));
