@@ -111,7 +111,7 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
     seal: new MemorySeal(),
     beforeFill: options.beforeFill,
   });
-  const writes = new Writes({ access, keyring, reads });
+  const writes = new Writes({ access, keyring });
   const { authSecret, allowUnprovenBootstrap: allowUnproven = false } = options;
   const admin = new Admin({ db, audit, keyring, tokens, authSecret, allowUnproven });
 

@@ -13,10 +13,10 @@ import {
 import type { Audit } from '../audit/audit.ts';
 import type { Origin } from '../audit/store.ts';
 import type { Database, Db } from '../database/database.ts';
+import { takenAs } from '../database/taken.ts';
 import { insertIdentity } from '../identities/store.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import { insertMembership } from '../organizations/members-store.ts';
-import { takenAs } from '../organizations/service.ts';
 import { findOrganization, insertOrganization, type OrganizationRow, organizationsOf } from '../organizations/store.ts';
 import { conflict, forbidden, invalid, notFound } from '../refusal.ts';
 import { slugFor } from '../slugs.ts';

@@ -1,6 +1,6 @@
 import type { Access, Caller, Need } from '../access/access.ts';
 import type { Database, Db } from '../database/database.ts';
-import { takenAs } from '../organizations/service.ts';
+import { takenAs } from '../database/taken.ts';
 import { badRequest, notFound } from '../refusal.ts';
 import {
   deleteEnvironment,

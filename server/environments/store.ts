@@ -110,3 +110,13 @@ export async function deleteEnvironment(tx: Db, projectId: string, { id, slug }:
   await tx.query(REMOVE_FROM_MEMBERSHIPS, [projectId, slug]);
   await tx.query(DELETE, [projectId, id]);
 }
+
+const ENVIRONMENT_SLUGS: Statement = {
+  name: 'environments.slugs',
+  text: 'select slug from environments where project_id = $1 order by position',
+};
+
+/** The environments there are, for the message that names them. */
+export async function environmentSlugs(db: Db, projectId: string): Promise<string[]> {
+  return (await db.query<{ slug: string }>(ENVIRONMENT_SLUGS, [projectId])).map(({ slug }) => slug);
+}

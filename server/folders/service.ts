@@ -1,9 +1,10 @@
-import { MAX_PATH_CHARACTERS } from '../../contracts/index.ts';
+import { MAX_PATH_CHARACTERS, Uuid } from '../../contracts/index.ts';
 import type { Access, Caller, Need, ProjectAccess, ProjectRecord } from '../access/access.ts';
 import type { Database, Db } from '../database/database.ts';
-import { takenAs } from '../organizations/service.ts';
+import { takenAs } from '../database/taken.ts';
+import { noEnvironment, noFolder } from '../environments/missing.ts';
+import { environmentSlugs } from '../environments/store.ts';
 import { badRequest, notFound } from '../refusal.ts';
-import { environmentSlugs } from '../secrets/store.ts';
 import {
   deleteFolder,
   type FolderRow,
@@ -23,7 +24,6 @@ export interface FolderAddress {
   readonly path: string;
 }
 
-const isUuid = (text: string) => /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i.test(text);
 const MAX_DEPTH = 32;
 
 /** Folders group the secrets of an environment (HIP-27, "Folders"). Their rights go with the secrets in them. */
@@ -122,17 +122,16 @@ export class Folders {
   async #at(db: Db, allowed: ProjectAccess, { projectId, environment, path }: FolderAddress): Promise<FolderRow> {
     const folder = await findFolderAt(db, projectId, environment, path);
     if (folder) return folder;
-    const { slug } = allowed.project;
-    const known = await environmentSlugs(db, projectId);
-    if (known.includes(environment))
-      throw notFound(`folder "${path}" not found in environment "${environment}" of project "${slug}"`);
-    throw notFound(`environment "${environment}" not found in project "${slug}": it has ${known.join(', ') || 'none'}`);
+    if ((await environmentSlugs(db, projectId)).includes(environment)) {
+      throw noFolder(allowed.project.slug, environment, path);
+    }
+    throw await noEnvironment(db, allowed.project, environment);
   }
 
   /** A folder named by id anywhere in the environment, or by name in the path. The root is nobody's child. */
   async #child(db: Db, allowed: ProjectAccess, at: FolderAddress, idOrName: string): Promise<FolderRow> {
     const parent = await this.#at(db, allowed, at);
-    const folder = isUuid(idOrName)
+    const folder = Uuid.safeParse(idOrName).success
       ? await findFolder(db, idOrName)
       : await findFolderAt(
           db,

@@ -1,9 +1,9 @@
 import type { RoleGrant } from '../../contracts/index.ts';
 import type { Access, Caller } from '../access/access.ts';
 import type { Database } from '../database/database.ts';
-import { takenAs } from '../organizations/service.ts';
+import { takenAs } from '../database/taken.ts';
+import { environmentSlugs } from '../environments/store.ts';
 import { invalid, notFound } from '../refusal.ts';
-import { environmentSlugs } from '../secrets/store.ts';
 import {
   deleteProjectIdentity,
   findProjectIdentity,

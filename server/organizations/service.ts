@@ -2,8 +2,8 @@ import type { OrganizationRole } from '../../contracts/index.ts';
 import type { Access, Actor, Caller, OrganizationAccess } from '../access/access.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Database, Db } from '../database/database.ts';
-import { sqlState, UNIQUE_VIOLATION } from '../database/sqlstate.ts';
-import { badRequest, conflict, forbidden, notFound } from '../refusal.ts';
+import { takenAs } from '../database/taken.ts';
+import { badRequest, forbidden, notFound } from '../refusal.ts';
 import { slugFor } from '../slugs.ts';
 import {
   deleteMembership,
@@ -210,15 +210,5 @@ export async function keepOneAdmin(tx: Db, organizationId: string, leaving: stri
   const admins = await lockAdmins(tx, organizationId);
   if (admins.length === 1 && admins[0] === leaving) {
     throw badRequest('this is the last admin of the organization; make somebody else admin first');
-  }
-}
-
-/** Runs a write, and says `message` (409) when something of that name is there already. */
-export async function takenAs<Result>(message: string, work: () => Promise<Result>): Promise<Result> {
-  try {
-    return await work();
-  } catch (error) {
-    if (sqlState(error) === UNIQUE_VIOLATION) throw conflict(message);
-    throw error;
   }
 }

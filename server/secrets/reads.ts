@@ -4,11 +4,12 @@ import type { Access, Caller, ProjectAccess, ProjectReference } from '../access/
 import type { Held } from '../access/store.ts';
 import type { Db } from '../database/database.ts';
 import { Turns } from '../database/turns.ts';
+import { noEnvironment, noFolder } from '../environments/missing.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import { notFound, tokenRefused, unavailable } from '../refusal.ts';
 import type { Answers } from './answers.ts';
 import { type Opened, openSecret } from './seal.ts';
-import { environmentSlugs, type Filled, fill, findPlace, findSecrets, findVersion, type SecretRow } from './store.ts';
+import { type Filled, fill, findPlace, findSecrets, findVersion, type SecretRow } from './store.ts';
 
 /** What a read asks for, checked and complete. */
 export interface Question {
@@ -122,17 +123,9 @@ export class Reads {
 
   async #refuseMissing(allowed: ProjectAccess, question: Question, filled: Filled): Promise<void> {
     const { slug } = allowed.project;
-    if (!filled.environmentFound) throw await this.noEnvironment(allowed, question.environment);
+    if (!filled.environmentFound) throw await noEnvironment(this.#on.db, allowed.project, question.environment);
     if (!filled.folderFound) throw noFolder(slug, question.environment, question.path);
     if (question.key !== undefined && filled.rows.length === 0) throw noSecret(slug, question, question.key);
-  }
-
-  /** A mistyped environment is an error that names it, never an empty list; only readers of the project get here. */
-  async noEnvironment(allowed: ProjectAccess, environment: string) {
-    const known = await environmentSlugs(this.#on.db, allowed.project.id);
-    return notFound(
-      `environment "${environment}" not found in project "${allowed.project.slug}": it has ${known.join(', ') || 'none'}`,
-    );
   }
 
   /** One version of one secret. Not kept in memory: history is read rarely. */
@@ -143,7 +136,7 @@ export class Reads {
     const allowed = await access.project(caller, question.project, need);
     await this.#on.beforeFill?.();
     const place = await findPlace(db, allowed.project.id, environment, path);
-    if (place.environmentId === null) throw await this.noEnvironment(allowed, environment);
+    if (place.environmentId === null) throw await noEnvironment(db, allowed.project, environment);
     if (place.folderId === null) throw noFolder(allowed.project.slug, environment, path);
     const [current] = await findSecrets(db, place.folderId, [key]);
     const row = current?.version === version ? current : await findVersion(db, place.folderId, key, version);
@@ -187,9 +180,6 @@ function nameOf(caller: Caller, { project, environment, path, recursive, key, wi
 type At = { readonly environment: string; readonly path: string };
 const where = (project: string, { environment, path }: At) =>
   `project "${project}", environment "${environment}", path "${path}"`;
-
-export const noFolder = (project: string, environment: string, path: string) =>
-  notFound(`folder "${path}" not found in environment "${environment}" of project "${project}"`);
 
 export const noSecret = (project: string, at: At, key: string) =>
   notFound(`secret "${key}" not found in ${where(project, at)}`);

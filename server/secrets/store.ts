@@ -262,13 +262,3 @@ const DELETE: Statement = { name: 'secrets.delete', text: 'delete from secrets w
 export async function deleteSecrets(db: Db, ids: readonly string[]): Promise<void> {
   await db.query(DELETE, [ids]);
 }
-
-const ENVIRONMENT_SLUGS: Statement = {
-  name: 'secrets.environment-slugs',
-  text: 'select slug from environments where project_id = $1 order by position',
-};
-
-/** The environments there are, for the message that names them. */
-export async function environmentSlugs(db: Db, projectId: string): Promise<string[]> {
-  return (await db.query<{ slug: string }>(ENVIRONMENT_SLUGS, [projectId])).map(({ slug }) => slug);
-}

@@ -3,9 +3,10 @@ import type { Secret } from '../../contracts/index.ts';
 import { SealBroken, UnknownFormat } from '../../keys/index.ts';
 import type { Access, Caller, Need, ProjectAccess, ProjectRecord, ProjectReference } from '../access/access.ts';
 import type { Db } from '../database/database.ts';
+import { noEnvironment, noFolder } from '../environments/missing.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import { badRequest, conflict } from '../refusal.ts';
-import { noFolder, noSecret, type Reads, showSecret, toSecret } from './reads.ts';
+import { noSecret, showSecret, toSecret } from './reads.ts';
 import { openSecret, sealSecret } from './seal.ts';
 import {
   deleteSecrets,
@@ -55,12 +56,10 @@ interface Work {
 export class Writes {
   readonly #access: Access;
   readonly #keyring: Keyring;
-  readonly #reads: Reads;
 
-  constructor(options: { access: Access; keyring: Keyring; reads: Reads }) {
+  constructor(options: { access: Access; keyring: Keyring }) {
     this.#access = options.access;
     this.#keyring = options.keyring;
-    this.#reads = options.reads;
   }
 
   async create(caller: Caller, target: Target, secrets: readonly NewSecret[]): Promise<Secret[]> {
@@ -127,7 +126,7 @@ export class Writes {
     const allowed = await this.#access.project(caller, target.project, ...needs);
     return this.#access.change(allowed, needs, async (tx, audit) => {
       const place = await findPlace(tx, allowed.project.id, environment, path);
-      const home = await this.#home(allowed, target, place);
+      const home = await this.#home(tx, allowed, target, place);
       const key = { version: place.keyVersion, wrapped: place.wrappedKey };
       const { secrets, records } = await run({ tx, allowed, target, home, key });
       await audit(records);
@@ -135,8 +134,8 @@ export class Writes {
     });
   }
 
-  async #home(allowed: ProjectAccess, { environment, path }: Target, place: Place) {
-    if (place.environmentId === null) throw await this.#reads.noEnvironment(allowed, environment);
+  async #home(tx: Db, allowed: ProjectAccess, { environment, path }: Target, place: Place) {
+    if (place.environmentId === null) throw await noEnvironment(tx, allowed.project, environment);
     if (place.folderId === null) throw noFolder(allowed.project.slug, environment, path);
     return { projectId: allowed.project.id, environmentId: place.environmentId, folderId: place.folderId };
   }

@@ -1,8 +1,9 @@
-import type {
-  AccessToken,
-  AttachUniversalAuthBody,
-  CreateClientSecretBody,
-  UpdateUniversalAuthBody,
+import {
+  type AccessToken,
+  type AttachUniversalAuthBody,
+  type CreateClientSecretBody,
+  type UpdateUniversalAuthBody,
+  Uuid,
 } from '../../contracts/index.ts';
 import { clientSecretMac, clientSecretPrefix, newClientSecret, sameMac } from '../../keys/index.ts';
 import type { Access, Caller } from '../access/access.ts';
@@ -10,9 +11,9 @@ import type { Audit } from '../audit/audit.ts';
 import { Seldom } from '../audit/seldom.ts';
 import type { AuditRecord, Origin } from '../audit/store.ts';
 import type { Database, Db } from '../database/database.ts';
+import { takenAs } from '../database/taken.ts';
 import type { Identities } from '../identities/service.ts';
 import type { Keyring } from '../keyring/keyring.ts';
-import { takenAs } from '../organizations/service.ts';
 import { badRequest, forbidden, invalid, notFound, unauthorized } from '../refusal.ts';
 import type { Tokens } from '../tokens/service.ts';
 import {
@@ -37,7 +38,6 @@ import {
 const SECRETS_AT_MOST = 100;
 /** Wrong secrets for a client id that exists are recorded once in this time; the rest are counted. Client ids are public. */
 const RECORD_WRONG_MS = 60_000;
-const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
 
 /** Universal Auth (HIP-27): client id and client secret for a token, and what admins set up for that. */
 export class UniversalAuth {
@@ -68,7 +68,7 @@ export class UniversalAuth {
   /** An unknown client id and a wrong secret get the same answer for the same work. */
   async login(clientId: string, clientSecret: string, origin: Origin): Promise<AccessToken> {
     const mac = clientSecretMac(this.#keyring.clientSecretMacKey, clientSecret);
-    const login = UUID.test(clientId) ? await findLogin(this.#db, clientId, origin.ip) : undefined;
+    const login = Uuid.safeParse(clientId).success ? await findLogin(this.#db, clientId, origin.ip) : undefined;
     const matching = login?.secrets.filter((secret) => sameMac(secret.mac, mac))[0];
     if (!login || !matching) {
       await this.#refuseWrong(login, origin);
