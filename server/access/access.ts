@@ -6,7 +6,7 @@ import { Batch } from '../database/batch.ts';
 import type { Database, Db } from '../database/database.ts';
 import { Turns } from '../database/turns.ts';
 import { badRequest, forbidden, notFound, tokenRefused, unavailable } from '../refusal.ts';
-import { type Rights, rightsOf } from './permissions.ts';
+import { type Place, type Rights, rightsOf } from './permissions.ts';
 import { type Ask, admit, type Held, judge, lockProject, takeUse, type Verdict } from './store.ts';
 
 /** Who calls, as far as the token's signature tells. Everything else is asked of the database, at each request. */
@@ -47,11 +47,10 @@ export interface ProjectReference {
   readonly organizationId?: string | undefined;
 }
 
-/** A right that a request needs. */
-export interface Need {
+/** A right that a request needs, and where. */
+export interface Need extends Place {
   readonly action: Action;
   readonly subject: ProjectSubject;
-  readonly environment?: string;
 }
 
 const RECORD_DEAD_TOKENS_MS = 60_000;
@@ -174,7 +173,7 @@ export class Access {
 
   /** Refuses, with an audit record, what the rights do not cover. */
   async need(access: ProjectAccess, need: Need): Promise<void> {
-    if (access.rights.may(need.action, need.subject, need.environment)) return;
+    if (access.rights.may(need.action, need.subject, need)) return;
     const where = need.environment === undefined ? '' : ` in environment "${need.environment}"`;
     await this.#audit.write(refusal(access, need));
     throw forbidden(

@@ -1,8 +1,16 @@
 import { type Action, type Permission, type ProjectSubject, projectRoles } from '../../contracts/index.ts';
 
+/** Where in a project something is: an environment, a folder in it, a secret in that. What is absent is not asked about. */
+export interface Place {
+  readonly environment?: string | undefined;
+  readonly path?: string | undefined;
+  readonly key?: string | undefined;
+}
+
 /** What a caller holds in a project, read from the grants of a verdict. */
 export interface Rights {
-  may(action: Action, subject: ProjectSubject, environment?: string): boolean;
+  /** Whether the action is allowed at the place. With no `path` or `key`: whether it is anywhere in the environment. */
+  may(action: Action, subject: ProjectSubject, at?: Place): boolean;
 }
 
 interface Grant {
@@ -38,8 +46,8 @@ class Grants implements Rights {
     this.#grants = grants;
   }
 
-  may(action: Action, subject: ProjectSubject, environment?: string): boolean {
-    return this.#grants.some((grant) => allows(grant, action, subject, environment));
+  may(action: Action, subject: ProjectSubject, at: Place = {}): boolean {
+    return this.#grants.some((grant) => allows(grant, action, subject, at.environment));
   }
 }
 
