@@ -25,6 +25,7 @@ import { Identities } from './identities/service.ts';
 import { openKeyring } from './keyring/keyring.ts';
 import { organizationsRoutes } from './organizations/routes.ts';
 import { Organizations } from './organizations/service.ts';
+import { Outbound } from './outbound/outbound.ts';
 import { projectsRoutes } from './projects/routes.ts';
 import { Projects } from './projects/service.ts';
 import { notFound } from './refusal.ts';
@@ -55,6 +56,8 @@ export interface AppOptions {
   readonly allowUnprovenBootstrap?: boolean;
   /** @default 'silent' */
   readonly logLevel?: string;
+  /** What may be called beyond the open internet; see outbound/allow-list.ts. @default [] */
+  readonly outboundAllow?: readonly string[] | undefined;
   /** Runs between the check and the fill of a read; tests pause here. */
   readonly beforeFill?: () => Promise<void>;
 }
@@ -113,6 +116,7 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   });
   const writes = new Writes({ access, keyring });
   const { authSecret, allowUnprovenBootstrap: allowUnproven = false } = options;
+  const outbound = new Outbound({ allow: options.outboundAllow });
   const admin = new Admin({ db, audit, keyring, tokens, authSecret, allowUnproven });
 
   const app = newServer(options.logLevel ?? 'silent');
@@ -128,6 +132,7 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   });
   app.addHook('onClose', async () => {
     tokens.stop();
+    outbound.close();
     await audit.stop().catch(() => undefined);
     await Promise.all([db.close(), path.close()]);
   });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseAuthSecret, parseRootKey } from '../keys/index.ts';
+import { AllowList } from './outbound/allow-list.ts';
 
 /** Everything the server can be told, from its environment. Checked whole at start; a problem never shows the value. */
 
@@ -62,6 +63,19 @@ export const Environment = z.object({
   KMS_ALLOW_UNPROVEN_BOOTSTRAP: flag.describe(
     'accept the first-admin call without a proof of kms-secrets; for trials only',
   ),
+  KMS_OUTBOUND_ALLOW: z
+    .string()
+    .transform((text, context) => {
+      const entries = text.split(/[\s,]+/).filter((entry) => entry !== '');
+      try {
+        new AllowList(entries);
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: (error as Error).message });
+      }
+      return entries;
+    })
+    .optional()
+    .describe('networks, addresses and hosts inside of your network that the server may call'),
 });
 
 export type Config = z.infer<typeof Environment>;

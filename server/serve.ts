@@ -53,6 +53,7 @@ async function start(running: Running, config: Config): Promise<void> {
     redisConfigured: config.REDIS_URL !== undefined,
     allowUnprovenBootstrap: config.KMS_ALLOW_UNPROVEN_BOOTSTRAP,
     logLevel: config.LOG_LEVEL,
+    outboundAllow: config.KMS_OUTBOUND_ALLOW,
   });
   if (running.stopping === undefined) {
     running.app = app;

@@ -1,0 +1,237 @@
+import { lookup as systemLookup } from 'node:dns/promises';
+import http, { type IncomingMessage } from 'node:http';
+import https from 'node:https';
+import { isIP, type LookupFunction } from 'node:net';
+import { VERSION } from '../../contracts/index.ts';
+import { AllowList } from './allow-list.ts';
+import { OutboundFailure } from './failure.ts';
+
+export interface OutboundRequest {
+  /** @default 'GET' */
+  readonly method?: 'GET' | 'POST';
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Buffer;
+  /** The CA that the other server's certificate must come from, in PEM, instead of the public ones. */
+  readonly ca?: string | undefined;
+  /** For all of it: name, connection, request and answer. @default 5000 */
+  readonly timeoutMs?: number;
+  /** Longest body that is read. @default 262144 */
+  readonly maxBytes?: number;
+}
+
+export interface OutboundAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: Buffer;
+}
+
+/** Finds the addresses of a host name. */
+export type Resolve = (host: string) => Promise<readonly { address: string; family: number }[]>;
+
+export interface OutboundOptions {
+  /** What may be called beyond the open internet; see AllowList. @default [] */
+  readonly allow?: readonly string[] | undefined;
+  /** @default the system's resolver */
+  readonly resolve?: Resolve | undefined;
+}
+
+const TIMEOUT_MS = 5_000;
+const MAX_BYTES = 256 * 1024;
+const MAX_URL = 2048;
+/** Calls under way at once; whoever makes others slow must not fill the memory with waiting ones. */
+const UNDER_WAY_AT_MOST = 256;
+const POOL = { keepAlive: true, maxSockets: 16, maxTotalSockets: 128, maxFreeSockets: 8, timeout: 30_000 };
+
+/**
+ * The one door to other servers. Every URL that a caller may choose (an issuer's discovery and keys, a cluster's
+ * TokenReview, a webhook, single sign-on) is called through it: https only, and only addresses of the open internet unless
+ * the configuration allows more. The address is checked where the connection is made, so a name that changes its
+ * mind between a check and the call gains nothing. Redirects are not followed; time and size are bounded.
+ */
+export class Outbound {
+  readonly #allow: AllowList;
+  readonly #resolve: Resolve;
+  readonly #plain = new http.Agent(POOL);
+  readonly #secure = new https.Agent(POOL);
+  #underWay = 0;
+
+  constructor({ allow = [], resolve = (host) => systemLookup(host, { all: true }) }: OutboundOptions = {}) {
+    this.#allow = new AllowList(allow);
+    this.#resolve = resolve;
+  }
+
+  /**
+   * Whether a URL could be called at all, for when it is configured. What its name stands for is asked at each call.
+   *
+   * @throws OutboundFailure 'bad-url' or 'not-allowed'
+   */
+  check(url: string): URL {
+    if (url.length > MAX_URL || !URL.canParse(url)) throw new OutboundFailure('bad-url', 'this is not a URL');
+    const parsed = new URL(url);
+    // Decimal, octal and hexadecimal forms of an address are plain ones here: the parser has written them out.
+    const host = hostOf(parsed);
+    const address = isIP(host) === 0 ? undefined : host;
+    if (parsed.protocol !== 'https:' && parsed.protocol !== 'http:') {
+      throw new OutboundFailure('bad-url', 'only https URLs are called');
+    }
+    if (parsed.username !== '' || parsed.password !== '') {
+      throw new OutboundFailure('bad-url', 'a URL with a user name or a password in it is not called');
+    }
+    if (host === '') throw new OutboundFailure('bad-url', 'this URL names no host');
+    if (address !== undefined && !this.#allow.permits(host, address)) throw notAllowed(host);
+    if (parsed.protocol === 'http:' && address !== undefined && !this.#allow.mayBePlain(host, address))
+      throw notPlain(host);
+    return parsed;
+  }
+
+  /** Makes one call and reads its whole answer, whatever the status; a redirect is a failure. */
+  async fetch(url: string, request: OutboundRequest = {}): Promise<OutboundAnswer> {
+    const parsed = this.check(url);
+    if (this.#underWay >= UNDER_WAY_AT_MOST)
+      throw new OutboundFailure('busy', 'too many calls to other servers are under way');
+    this.#underWay++;
+    try {
+      return await this.#call(parsed, request);
+    } finally {
+      this.#underWay--;
+    }
+  }
+
+  /** As `fetch`, for JSON that answers 200 or 201. What the body holds is for the caller's schema to check. */
+  async json(url: string, request: OutboundRequest = {}): Promise<unknown> {
+    const { status, body } = await this.fetch(url, {
+      ...request,
+      headers: { accept: 'application/json', ...request.headers },
+    });
+    const host = hostOf(new URL(url));
+    if (status !== 200 && status !== 201)
+      throw new OutboundFailure('bad-answer', `${host} answered with status ${status}`);
+    try {
+      return JSON.parse(body.toString('utf8'));
+    } catch {
+      throw new OutboundFailure('bad-answer', `${host} answered with something that is no JSON`);
+    }
+  }
+
+  /** Ends the connections that are kept for the next call. */
+  close(): void {
+    this.#plain.destroy();
+    this.#secure.destroy();
+  }
+
+  async #call(url: URL, request: OutboundRequest): Promise<OutboundAnswer> {
+    const host = hostOf(url);
+    const secure = url.protocol === 'https:';
+    const signal = AbortSignal.timeout(request.timeoutMs ?? TIMEOUT_MS);
+    try {
+      const response = await new Promise<IncomingMessage>((resolve, reject) => {
+        const call = (secure ? https : http).request(
+          url,
+          {
+            method: request.method ?? 'GET',
+            headers: {
+              'user-agent': `hanzo-kms/${VERSION}`,
+              'accept-encoding': 'identity',
+              ...(request.body === undefined ? {} : { 'content-length': String(Buffer.byteLength(request.body)) }),
+              ...request.headers,
+            },
+            agent: secure ? this.#secure : this.#plain,
+            lookup: this.#lookup(host, secure),
+            signal,
+            maxHeaderSize: 16 * 1024,
+            ...(secure && request.ca ? { ca: request.ca } : {}),
+          },
+          resolve,
+        );
+        call.on('error', reject);
+        call.end(request.body);
+      });
+      const status = response.statusCode ?? 0;
+      if (status >= 300 && status < 400) {
+        response.destroy();
+        throw new OutboundFailure('redirected', `${host} answered with a redirect, and redirects are not followed`);
+      }
+      const body = await readBody(response, host, request.maxBytes ?? MAX_BYTES);
+      return { status, headers: response.headers, body };
+    } catch (error) {
+      throw asFailure(error, host, signal.aborted);
+    }
+  }
+
+  /** Resolves a name for one connection, and refuses it when any of its addresses is not to be called. */
+  #lookup(host: string, secure: boolean): LookupFunction {
+    return (_name, options, done) => {
+      const found = (addresses: readonly { address: string; family: number }[]) => {
+        const plain = addresses.map(({ address, family }) => ({ address: address.replace(/%.*$/, ''), family }));
+        if (plain.length === 0) throw new OutboundFailure('unreachable', `${host} has no address`);
+        for (const { address } of plain) {
+          if (!this.#allow.permits(host, address)) throw notAllowed(host);
+          if (!secure && !this.#allow.mayBePlain(host, address)) throw notPlain(host);
+        }
+        return plain;
+      };
+      this.#resolve(host)
+        .then(found)
+        .then(
+          (addresses) =>
+            options.all ? done(null, addresses as never) : done(null, addresses[0]!.address, addresses[0]!.family),
+          (error) => done(error as NodeJS.ErrnoException, ''),
+        );
+    };
+  }
+}
+
+/** A URL's host as names are compared: lower case, no brackets, no dot at the end. */
+export const hostOf = (url: URL): string =>
+  url.hostname
+    .toLowerCase()
+    .replace(/^\[|\]$/g, '')
+    .replace(/\.$/, '');
+
+async function readBody(response: IncomingMessage, host: string, maxBytes: number): Promise<Buffer> {
+  const tooLarge = () => new OutboundFailure('too-large', `${host} answered with more than ${maxBytes} bytes`);
+  try {
+    if (Number(response.headers['content-length'] ?? 0) > maxBytes) throw tooLarge();
+    const encoding = response.headers['content-encoding'];
+    if (encoding !== undefined && encoding !== 'identity') {
+      throw new OutboundFailure('bad-answer', `${host} answered compressed, which was not asked for`);
+    }
+    const parts: Buffer[] = [];
+    let length = 0;
+    for await (const part of response as AsyncIterable<Buffer>) {
+      length += part.length;
+      if (length > maxBytes) throw tooLarge();
+      parts.push(part);
+    }
+    return Buffer.concat(parts);
+  } finally {
+    response.destroy();
+  }
+}
+
+const notAllowed = (host: string) =>
+  new OutboundFailure(
+    'not-allowed',
+    `${host} is not called: it is, or stands for, an address inside of a network (private, loopback, link-local or ` +
+      'reserved); whoever runs this server can allow it with KMS_OUTBOUND_ALLOW',
+  );
+
+const notPlain = (host: string) =>
+  new OutboundFailure(
+    'not-allowed',
+    `${host} is not called without TLS; use https, or whoever runs this server can allow it with KMS_OUTBOUND_ALLOW=http://${host}`,
+  );
+
+const TLS = /^(CERT_|ERR_TLS_|ERR_SSL_|ERR_OSSL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|EPROTO$|HOSTNAME_MISMATCH)/;
+
+function asFailure(error: unknown, host: string, timedOut: boolean): OutboundFailure {
+  if (error instanceof OutboundFailure) return error;
+  const code = String((error as { code?: unknown }).code ?? '');
+  if (timedOut) return new OutboundFailure('too-slow', `${host} did not answer in time`);
+  if (TLS.test(code)) {
+    return new OutboundFailure('tls', `${host} has no certificate that is trusted here (${code})`, error);
+  }
+  if (code.startsWith('HPE_'))
+    return new OutboundFailure('bad-answer', `${host} answered with something that is no HTTP`, error);
+  return new OutboundFailure('unreachable', `${host} could not be reached`, error);
+}
