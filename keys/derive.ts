@@ -6,6 +6,7 @@ type KeyLabel =
   | 'wrap-project-key'
   | 'wrap-client-secret-mac-key'
   | 'wrap-audit-signing-key'
+  | 'wrap-config-key'
   | 'content-tag'
   | 'key-check'
   | 'fingerprint';

@@ -14,6 +14,7 @@ export {
   newClientSecret,
   newClientSecretMacKey,
 } from './client-secret.ts';
+export { type ConfigPlace, configKeyVersion, newConfigKey, openConfig, sealConfig } from './config-seal.ts';
 export { deriveKey } from './derive.ts';
 export { KeyFormatError, SealBroken, TokenInvalid, type TokenRefusal, UnknownFormat } from './errors.ts';
 export { contentTag } from './etag.ts';
@@ -22,5 +23,5 @@ export { MemorySeal } from './memory-seal.ts';
 export { checkProof, makeProof, type ProvenRequest } from './proof.ts';
 export { keyCheck, parseRootKey, rootFingerprint } from './root-key.ts';
 export { newDataKey, openValue, type Place, sealValue } from './seal.ts';
-export type { AuthSecret, DataKey, RootKey } from './secret.ts';
+export type { AuthSecret, ConfigKey, DataKey, RootKey } from './secret.ts';
 export { unwrapKey, type WrapContext, type WrapLabel, wrapKey } from './wrap.ts';

@@ -18,6 +18,9 @@ export type AuthSecret = SecretFor<'auth'>;
 /** One version of a project's data key: seals that project's values and comments, and nothing else. */
 export type DataKey = SecretFor<'data'>;
 
+/** One version of the instance's configuration key: seals OIDC client secrets, TOTP seeds and the like, and nothing else. */
+export type ConfigKey = SecretFor<'config'>;
+
 /** Takes the bytes over: they are copied out of the JavaScript heap and then overwritten. */
 export function takeSecret<Purpose extends string>(bytes: Buffer): SecretFor<Purpose> {
   const key = createSecretKey(bytes) as SecretFor<Purpose>;

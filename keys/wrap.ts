@@ -2,13 +2,14 @@ import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { deriveKey } from './derive.ts';
 import { frame } from './frame.ts';
 import { gcmOpen, gcmSeal } from './gcm.ts';
-import { type DataKey, type RootKey, takeSecret } from './secret.ts';
+import { type ConfigKey, type DataKey, type RootKey, takeSecret } from './secret.ts';
 
 /** What each wrapped key is, once unwrapped. */
 interface Unwrapped {
   'wrap-project-key': DataKey;
   'wrap-client-secret-mac-key': KeyObject;
   'wrap-audit-signing-key': KeyObject;
+  'wrap-config-key': ConfigKey;
 }
 export type WrapLabel = keyof Unwrapped;
 

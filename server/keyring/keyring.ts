@@ -1,19 +1,32 @@
 import type { KeyObject } from 'node:crypto';
 import {
+  type ConfigKey,
+  configKeyVersion,
   type DataKey,
   deriveKey,
   keyCheck,
   newAuditSigningKey,
   newClientSecretMacKey,
+  newConfigKey,
   newDataKey,
+  openConfig,
   type RootKey,
   rootFingerprint,
+  SealBroken,
   sameMac,
+  sealConfig,
   unwrapKey,
   wrapKey,
 } from '../../keys/index.ts';
 import type { Database, Db } from '../database/database.ts';
-import { insertInstanceKey, insertProjectKey, lockInstance, readInstanceKeys, setRoot } from './store.ts';
+import {
+  type InstanceKeyRow,
+  insertInstanceKey,
+  insertProjectKey,
+  lockInstance,
+  readInstanceKeys,
+  setRoot,
+} from './store.ts';
 
 /** The server was given another root key than the one that this database was made with. */
 export class WrongRootKey extends Error {
@@ -30,13 +43,18 @@ export class Keyring {
   readonly clientSecretMacKey: KeyObject;
   /** Makes the ETags, alike on every replica; keyed, so that a tag cannot be used to test a guess of the content. */
   readonly etagKey: KeyObject;
+  readonly #db: Db;
   readonly #dataKeys = new Map<string, DataKey>();
+  readonly #configKeys = new Map<number, ConfigKey>();
 
-  constructor(instanceId: string, root: RootKey, clientSecretMacKey: KeyObject) {
+  constructor(db: Db, instanceId: string, root: RootKey, stored: readonly InstanceKeyRow[]) {
+    this.#db = db;
     this.instanceId = instanceId;
     this.#root = root;
-    this.clientSecretMacKey = clientSecretMacKey;
+    const { version, wrapped } = newestOf(stored, MAC_KEY)!;
+    this.clientSecretMacKey = unwrapKey(root, 'wrap-client-secret-mac-key', wrapped, { id: instanceId, version });
     this.etagKey = deriveKey(root, 'content-tag');
+    this.#takeConfigKeys(stored);
   }
 
   /** The fingerprint of the root key in use, as `kms-bootstrap init` prints it. */
@@ -55,6 +73,37 @@ export class Keyring {
     return key;
   }
 
+  /**
+   * Seals a secret that the instance itself needs (an OIDC client secret, a TOTP seed) for one purpose and one owner: it
+   * opens for no other. Store what comes back in one bytea column, and list that column in `sealed-columns.ts`, so that
+   * rotations find it.
+   */
+  async sealConfig(purpose: string, ownerId: string, text: string): Promise<Buffer> {
+    const keyVersion = Math.max(...this.#configKeys.keys());
+    const place = { instanceId: this.instanceId, purpose, ownerId, keyVersion };
+    return sealConfig(this.#configKeys.get(keyVersion)!, place, Buffer.from(text, 'utf8'));
+  }
+
+  /** Opens what `sealConfig` sealed for the same purpose and owner. @throws SealBroken, UnknownFormat */
+  async openConfig(purpose: string, ownerId: string, sealed: Buffer): Promise<string> {
+    const keyVersion = configKeyVersion(sealed);
+    // Another replica, or a rotation, may have sealed under a key that was made since this process looked.
+    if (!this.#configKeys.has(keyVersion)) this.#takeConfigKeys(await readInstanceKeys(this.#db));
+    const key = this.#configKeys.get(keyVersion);
+    if (key === undefined) throw new SealBroken('sealed under a configuration key that this instance does not have');
+    return openConfig(key, { instanceId: this.instanceId, purpose, ownerId, keyVersion }, sealed).toString('utf8');
+  }
+
+  #takeConfigKeys(stored: readonly InstanceKeyRow[]): void {
+    for (const { purpose, version, wrapped } of stored) {
+      if (purpose !== CONFIG_KEY || this.#configKeys.has(version)) continue;
+      this.#configKeys.set(
+        version,
+        unwrapKey(this.#root, 'wrap-config-key', wrapped, { id: this.instanceId, version }),
+      );
+    }
+  }
+
   /** Makes a project's first key, in the transaction that makes the project. */
   async addProjectKey(tx: Db, projectId: string): Promise<void> {
     const version = 1;
@@ -65,9 +114,21 @@ export class Keyring {
 
 const MAC_KEY = 'client-secret-mac';
 const AUDIT_KEY = 'audit-signing';
+const CONFIG_KEY = 'config';
+
+/** Every key of an instance: how it is named in the table and under which label it is wrapped, and how the first is made. */
+const INSTANCE_KEYS = [
+  { purpose: MAC_KEY, label: 'wrap-client-secret-mac-key', make: newClientSecretMacKey },
+  { purpose: AUDIT_KEY, label: 'wrap-audit-signing-key', make: newAuditSigningKey },
+  { purpose: CONFIG_KEY, label: 'wrap-config-key', make: newConfigKey },
+] as const;
+
+function newestOf(stored: readonly InstanceKeyRow[], purpose: string): InstanceKeyRow | undefined {
+  return stored.filter((key) => key.purpose === purpose).sort((a, b) => b.version - a.version)[0];
+}
 
 /**
- * Opens the instance's keys, or makes them in an empty database. The root key is checked before anything is served.
+ * Opens the instance's keys, or makes those that are missing. The root key is checked before anything is served.
  *
  * @throws WrongRootKey, naming the fingerprint found and the one needed
  */
@@ -82,31 +143,13 @@ export async function openKeyring(db: Database, root: RootKey): Promise<Keyring>
           'put back the key from kms-secrets or the recovery kit',
       );
     }
-    const stored = new Map((await readInstanceKeys(tx)).map((key) => [key.purpose, key]));
-    const macKey = stored.get(MAC_KEY);
-    if (!stored.has(AUDIT_KEY)) {
-      const context = { id: instance.id, version: 1 };
-      await insertInstanceKey(tx, AUDIT_KEY, 1, wrapKey(root, 'wrap-audit-signing-key', newAuditSigningKey(), context));
+    const stored = await readInstanceKeys(tx);
+    for (const { purpose, label, make } of INSTANCE_KEYS) {
+      if (newestOf(stored, purpose)) continue;
+      const wrapped = wrapKey(root, label, make(), { id: instance.id, version: 1 });
+      await insertInstanceKey(tx, purpose, 1, wrapped);
+      stored.push({ purpose, version: 1, wrapped });
     }
-    return new Keyring(
-      instance.id,
-      root,
-      macKey ? openMacKey(root, instance.id, macKey) : await makeMacKey(tx, root, instance.id),
-    );
+    return new Keyring(db, instance.id, root, stored);
   });
-}
-
-function openMacKey(root: RootKey, instanceId: string, stored: { version: number; wrapped: Buffer }): KeyObject {
-  return unwrapKey(root, 'wrap-client-secret-mac-key', stored.wrapped, { id: instanceId, version: stored.version });
-}
-
-async function makeMacKey(tx: Db, root: RootKey, instanceId: string): Promise<KeyObject> {
-  const key = newClientSecretMacKey();
-  await insertInstanceKey(
-    tx,
-    MAC_KEY,
-    1,
-    wrapKey(root, 'wrap-client-secret-mac-key', key, { id: instanceId, version: 1 }),
-  );
-  return key;
 }

@@ -29,7 +29,13 @@ export async function setRoot(db: Db, fingerprint: string, check: Buffer): Promi
 
 const READ_KEYS: Statement = { name: 'keyring.read-keys', text: 'select purpose, version, wrapped from instance_keys' };
 
-export async function readInstanceKeys(db: Db): Promise<{ purpose: string; version: number; wrapped: Buffer }[]> {
+export interface InstanceKeyRow {
+  readonly purpose: string;
+  readonly version: number;
+  readonly wrapped: Buffer;
+}
+
+export async function readInstanceKeys(db: Db): Promise<InstanceKeyRow[]> {
   return db.query(READ_KEYS, []);
 }
 

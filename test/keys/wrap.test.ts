@@ -13,6 +13,7 @@ import { gcmSeal } from '../../keys/gcm.ts';
 import {
   newAuditSigningKey,
   newClientSecretMacKey,
+  newConfigKey,
   newDataKey,
   openValue,
   parseRootKey,
@@ -33,6 +34,7 @@ const make: Record<WrapLabel, () => KeyObject> = {
   'wrap-project-key': newDataKey,
   'wrap-client-secret-mac-key': newClientSecretMacKey,
   'wrap-audit-signing-key': newAuditSigningKey,
+  'wrap-config-key': newConfigKey,
 };
 const labels = Object.keys(make) as WrapLabel[];
 

@@ -1,0 +1,25 @@
+/**
+ * Where the database holds something sealed: rotations walk these lists, and prove by a count over them that nothing is
+ * left under an old key. A test fails on a `…sealed…` column of bytea that is in neither list.
+ */
+
+/** A column that holds what `keyring.sealConfig` sealed. */
+export interface ConfigColumn {
+  readonly table: string;
+  /** The bytea column, which may be null. */
+  readonly column: string;
+  /** The column whose text is the `ownerId`; with the table it names one row. */
+  readonly owner: string;
+  readonly purpose: string;
+}
+
+/** Sealed under the instance's configuration key. */
+export const CONFIG_COLUMNS: readonly ConfigColumn[] = [];
+
+/** Sealed under a project's key, as `table.column`. */
+export const PROJECT_COLUMNS: readonly string[] = [
+  'secrets.sealed_value',
+  'secrets.sealed_comment',
+  'secret_versions.sealed_value',
+  'secret_versions.sealed_comment',
+];
