@@ -33,11 +33,13 @@ export const ValidationIssue = z.object({
 export type ValidationIssue = z.infer<typeof ValidationIssue>;
 
 /** The body of every answer that is not a success. `message` is a list of issues exactly when the status is 422. */
-export const ErrorBody = z.object({
-  reqId: z.string(),
-  statusCode: z.number().int(),
-  message: z.union([z.string(), z.array(ValidationIssue)]),
-  error: z.string(),
-  details: z.record(z.string(), z.unknown()).optional(),
-});
+export const ErrorBody = z
+  .object({
+    reqId: z.string(),
+    statusCode: z.number().int(),
+    message: z.union([z.string(), z.array(ValidationIssue)]),
+    error: z.string(),
+    details: z.record(z.string(), z.unknown()).optional(),
+  })
+  .meta({ id: 'Error' });
 export type ErrorBody = z.infer<typeof ErrorBody>;

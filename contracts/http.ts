@@ -21,3 +21,6 @@ export const emptyBody = <Schema extends z.ZodType>(schema: Schema) =>
   z.preprocess((body) => (body === undefined || body === null ? {} : body), schema);
 
 export const Message = z.object({ message: z.string() });
+
+/** A 304: the caller holds this content already, by the tag that it sent. */
+export const NotModified = z.null().describe('The content has the tag that was sent; there is no body');

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import helmet from '@fastify/helmet';
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
@@ -16,13 +15,17 @@ import { Environments } from './environments/service.ts';
 import { foldersRoutes } from './folders/routes.ts';
 import { Folders } from './folders/service.ts';
 import { authenticate } from './http/authentication.ts';
+import { knowAddresses } from './http/client-address.ts';
 import { documentApi } from './http/documents.ts';
 import { answerBrokenRequest, answerError } from './http/errors.ts';
 import { parseBodies } from './http/parsing.ts';
+import { RequestIds } from './http/request-ids.ts';
+import { TrustedProxies, type TrustedProxiesOptions } from './http/trusted-proxies.ts';
 import { IdentityMemberships } from './identities/memberships.ts';
 import { identitiesRoutes } from './identities/routes.ts';
 import { Identities } from './identities/service.ts';
 import { openKeyring } from './keyring/keyring.ts';
+import { Metrics } from './metrics/metrics.ts';
 import { organizationsRoutes } from './organizations/routes.ts';
 import { Organizations } from './organizations/service.ts';
 import { Outbound } from './outbound/outbound.ts';
@@ -42,6 +45,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Makes this replica not ready, while it still answers: load balancers look elsewhere before it closes. */
     drain(): void;
+    /** What this server tells about itself; served on a port of its own (metrics/listener.ts). */
+    readonly metrics: Metrics;
   }
 }
 
@@ -58,6 +63,12 @@ export interface AppOptions {
   readonly logLevel?: string;
   /** What may be called beyond the open internet; see outbound/allow-list.ts. @default [] */
   readonly outboundAllow?: readonly string[] | undefined;
+  /** Where log lines go. @default standard output */
+  readonly logStream?: { write(line: string): void };
+  /** Whose forwarded headers say where a request came from. @default nobody's: the connection tells */
+  readonly trustedProxies?: TrustedProxiesOptions | undefined;
+  /** Runs before any route is there; tests watch every answer from here. */
+  readonly prepare?: (app: FastifyInstance) => void;
   /** Runs between the check and the fill of a read; tests pause here. */
   readonly beforeFill?: () => Promise<void>;
 }
@@ -119,7 +130,10 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   const outbound = new Outbound({ allow: options.outboundAllow });
   const admin = new Admin({ db, audit, keyring, tokens, authSecret, allowUnproven });
 
-  const app = newServer(options.logLevel ?? 'silent');
+  const proxies = options.trustedProxies && new TrustedProxies(options.trustedProxies);
+  const app = newServer(options, new RequestIds(proxies));
+  options.prepare?.(app);
+  app.decorate('metrics', new Metrics());
   let stopping = false;
   const drain = () => {
     stopping = true;
@@ -136,6 +150,7 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
     await audit.stop().catch(() => undefined);
     await Promise.all([db.close(), path.close()]);
   });
+  knowAddresses(app, proxies);
   parseBodies(app);
   authenticate(app, keys, audit);
   await app.register(helmet, { contentSecurityPolicy: false });
@@ -158,16 +173,14 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   return app;
 }
 
-const newRequestId = () => `req-${randomBytes(9).toString('base64url')}`;
-
-function newServer(logLevel: string): FastifyInstance {
+function newServer({ logLevel = 'silent', logStream }: AppOptions, ids: RequestIds): FastifyInstance {
   const app = Fastify({
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    genReqId: newRequestId,
+    genReqId: (request) => ids.of(request),
     return503OnClosing: true,
     frameworkErrors: (error, request, reply) => void answerError(error, request, reply),
-    clientErrorHandler: (error, socket) => answerBrokenRequest(error, socket, newRequestId()),
+    clientErrorHandler: (error, socket) => answerBrokenRequest(error, socket, ids.next()),
     forceCloseConnections: 'idle',
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 1024 },
     // A line names the method, the path and the status. The query is left out: a mistaken client may put a value there.
@@ -177,6 +190,7 @@ function newServer(logLevel: string): FastifyInstance {
         ? false
         : {
             level: logLevel,
+            ...(logStream === undefined ? {} : { stream: logStream }),
             serializers: { req: ({ method, url }) => ({ method, path: url.split('?')[0] }) },
             redact: ['req.headers', 'headers', '*.authorization'],
           },
@@ -187,6 +201,10 @@ function newServer(logLevel: string): FastifyInstance {
   app.setNotFoundHandler((request, reply) =>
     answerError(notFound(`Route ${request.method}:${request.url.split('?')[0]} not found`), request, reply),
   );
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id);
+    done();
+  });
   app.addHook('onResponse', async (request, reply) => {
     const { method, url } = request;
     const line = {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseAuthSecret, parseRootKey } from '../keys/index.ts';
+import { parseNetwork } from './http/trusted-proxies.ts';
 import { AllowList } from './outbound/allow-list.ts';
 
 /** Everything the server can be told, from its environment. Checked whole at start; a problem never shows the value. */
@@ -14,6 +15,14 @@ const url = (protocols: RegExp, example: string) =>
     .string()
     .trim()
     .refine((text) => URL.canParse(text) && protocols.test(text), `must be a URL such as ${example}`);
+
+/** Words between commas. */
+const words = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((word) => word.trim())
+    .filter((word) => word !== ''),
+);
 
 /** A key whose parser explains what is wrong without repeating the key. */
 const key = <Key>(parse: (text: string) => Key) =>
@@ -60,6 +69,17 @@ export const Environment = z.object({
     .max(300)
     .default(0)
     .describe('how long to go on serving, as not ready, after the signal to stop'),
+  KMS_TRUSTED_PROXIES: words
+    .refine(
+      (networks) => networks.every((network) => parseNetwork(network) !== undefined),
+      'must be addresses or networks such as 10.0.0.0/8, between commas; not one of everybody (/0)',
+    )
+    .optional()
+    .describe('whose forwarded header says where a request came from'),
+  KMS_FORWARDED_HEADER: z
+    .enum(['x-forwarded-for', 'forwarded'])
+    .default('x-forwarded-for')
+    .describe('the header that the trusted proxies write; the other one is not read'),
   KMS_ALLOW_UNPROVEN_BOOTSTRAP: flag.describe(
     'accept the first-admin call without a proof of kms-secrets; for trials only',
   ),

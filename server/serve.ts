@@ -54,6 +54,10 @@ async function start(running: Running, config: Config): Promise<void> {
     allowUnprovenBootstrap: config.KMS_ALLOW_UNPROVEN_BOOTSTRAP,
     logLevel: config.LOG_LEVEL,
     outboundAllow: config.KMS_OUTBOUND_ALLOW,
+    trustedProxies: config.KMS_TRUSTED_PROXIES && {
+      networks: config.KMS_TRUSTED_PROXIES,
+      header: config.KMS_FORWARDED_HEADER,
+    },
   });
   if (running.stopping === undefined) {
     running.app = app;

@@ -13,26 +13,22 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Who calls; set on every route that is not public. */
     caller: Caller;
+    knownOrigin: Origin | null;
   }
 }
 
-/** Where a request came from. IPv4 over an IPv6 socket is IPv4, so that an address list needs one form. */
+/** Where a request came from: made once a request, since limits, the audit and the checks of addresses all ask. */
 export function originOf(request: FastifyRequest): Origin {
+  const known = request.knownOrigin;
+  if (known) return known;
   const userAgent = request.headers['user-agent'];
-  return {
-    ip: addressOf(request),
+  const origin = {
+    ip: request.clientAddress(),
     userAgent: userAgent === undefined ? null : printable(userAgent).slice(0, 256),
     requestId: request.id,
   };
-}
-
-/**
- * The caller's address without an IPv6 zone (`fe80::1%eth0`), which is this machine's own affair and no inet. A caller who
- * is gone already has none; it gets one that no list of trusted addresses holds, unless that holds all.
- */
-function addressOf(request: FastifyRequest): string {
-  const address: string | undefined = request.ip;
-  return (address ?? '0.0.0.0').replace(/%.*$/, '').replace(/^::ffff:(?=\d+\.)/, '');
+  request.knownOrigin = origin;
+  return origin;
 }
 
 // Headers arrive as Latin-1; what the audit stores of them must be text that every reader can show.
@@ -44,6 +40,7 @@ const printable = (text: string) => text.replace(/[^\x20-\x7e]/g, '?');
  */
 export function authenticate(app: FastifyInstance, keys: SigningKeys, audit: Audit): void {
   app.decorateRequest('caller', null as unknown as Caller);
+  app.decorateRequest('knownOrigin', null);
   app.addHook('onRequest', async (request) => {
     if (request.routeOptions.config.public || request.is404) return;
     const claims = readToken(request, keys, audit);

@@ -3,6 +3,7 @@ import type { FastifyInstance, InjectOptions } from 'fastify';
 import pg from 'pg';
 import { makeProof, newClientSecret, parseAuthSecret, parseRootKey } from '../../keys/index.ts';
 import { type AppOptions, createApp } from '../../server/app.ts';
+import { holdToContract } from './contract.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
 
 export interface Answer<Body = any> {
@@ -160,6 +161,10 @@ export async function startEmptyServer(options: Partial<AppOptions> = {}): Promi
     rootKey: parseRootKey(secrets.rootKey),
     authSecret: parseAuthSecret(secrets.authSecret),
     ...options,
+    prepare: (app) => {
+      holdToContract(app);
+      options.prepare?.(app);
+    },
   });
   const sql = new pg.Client(database.uri);
   await sql.connect();

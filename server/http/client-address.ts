@@ -1,0 +1,37 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { canonicalAddress, type TrustedProxies } from './trusted-proxies.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /**
+     * The caller's address, as far as it can be known: the other end of the connection, or what trusted proxies say
+     * (http/trusted-proxies.ts). Nothing else in this server looks at a forwarded header.
+     */
+    clientAddress(): string;
+    /** Whether the other end of the connection is a trusted proxy. */
+    fromProxy(): boolean;
+  }
+}
+
+/** A caller who is gone already has no address; it gets one that no list of trusted addresses holds, unless that holds all. */
+const NOBODY = '0.0.0.0';
+
+const socketAddress = (request: FastifyRequest): string =>
+  canonicalAddress((request.raw.socket.remoteAddress as string | undefined) ?? NOBODY) ?? NOBODY;
+
+/** Teaches requests where they come from. Without trusted proxies no header is looked at. */
+export function knowAddresses(app: FastifyInstance, proxies: TrustedProxies | undefined): void {
+  app.decorateRequest(
+    'clientAddress',
+    proxies === undefined
+      ? function (this: FastifyRequest) {
+          return socketAddress(this);
+        }
+      : function (this: FastifyRequest) {
+          return proxies.clientOf(socketAddress(this), this.headers);
+        },
+  );
+  app.decorateRequest('fromProxy', function (this: FastifyRequest) {
+    return proxies?.trusts(socketAddress(this)) ?? false;
+  });
+}
