@@ -11,4 +11,5 @@ export * from './organizations.ts';
 export * from './projects.ts';
 export * from './roles.ts';
 export * from './secrets.ts';
+export * from './tags.ts';
 export * from './version.ts';

@@ -68,6 +68,10 @@ export const SecretValue = z
 /** Free text of people: comments, descriptions. */
 export const FreeText = (max: number) => z.string().max(max).refine(isStorable, 'well-formed Unicode text without NUL');
 
+/** One line of text without control characters. */
+export const PlainText = (max: number) =>
+  z.string().min(1).max(max).refine(isPlainText, 'one line of text without control characters');
+
 /** A name for people, in one line. */
 export const DisplayName = z.string().trim().min(1).max(64).refine(isPlainText, 'a name holds no control characters');
 

@@ -5,6 +5,7 @@ import {
   FolderPath,
   FreeText,
   orAbsent,
+  PlainText,
   QueryBoolean,
   SecretKey,
   SecretValue,
@@ -79,17 +80,31 @@ export const GetSecretQuery = named({
 
 export const SecretNameParams = z.object({ secretName: SecretKey });
 
+export const SecretMetadata = z.object({
+  key: z.string().trim().pipe(PlainText(255)),
+  value: FreeText(4096).default(''),
+  isEncrypted: z.boolean().default(false).describe('sealed like the value of the secret, and shown only with it'),
+});
+export type SecretMetadata = z.infer<typeof SecretMetadata>;
+
+/** What can be written of a secret besides its value. Absent: as it is; `tagIds` and `secretMetadata` replace all that is there. */
 const writable = {
-  secretComment: FreeText(10_000),
   skipMultilineEncoding: z.boolean().nullish(),
+  tagIds: z.array(Uuid).max(100).nullish(),
+  secretMetadata: z.array(SecretMetadata).max(64).nullish(),
+  secretReminderRepeatDays: z.number().int().min(1).max(365).nullish().describe('null ends the reminder'),
+  secretReminderNote: FreeText(1024).nullish(),
+  secretReminderRecipients: z.array(PlainText(255)).max(100).nullish(),
 };
+const secretComment = FreeText(10_000);
+const ownPath = orAbsent(FolderPath).describe('of this secret, in place of the one of the whole batch');
 
 export const CreateSecretBody = named({
   environment,
   secretPath,
   secretValue: SecretValue,
-  secretComment: writable.secretComment.default(''),
-  skipMultilineEncoding: writable.skipMultilineEncoding,
+  secretComment: secretComment.default(''),
+  ...writable,
   type,
 });
 
@@ -98,16 +113,16 @@ export const UpdateSecretBody = named({
   secretPath,
   secretValue: SecretValue.optional(),
   newSecretName: orAbsent(SecretKey),
-  secretComment: writable.secretComment.optional(),
-  skipMultilineEncoding: writable.skipMultilineEncoding,
+  secretComment: secretComment.optional(),
+  ...writable,
   type,
 });
 
 export const DeleteSecretBody = named({ environment, secretPath, type });
 
-const noDuplicates = (items: readonly { readonly secretKey: string }[]) =>
-  new Set(items.map(({ secretKey }) => secretKey)).size === items.length;
-const batchOf = <Item extends z.ZodType<{ secretKey: string }>>(item: Item) =>
+const noDuplicates = (items: readonly { readonly secretKey: string; readonly secretPath?: string | undefined }[]) =>
+  new Set(items.map(({ secretKey, secretPath = '' }) => `${secretPath}:${secretKey}`)).size === items.length;
+const batchOf = <Item extends z.ZodType<{ secretKey: string; secretPath?: string | undefined }>>(item: Item) =>
   z.array(item).min(1).max(1000).refine(noDuplicates, 'a key is named twice');
 
 export const CreateSecretsBody = named({
@@ -116,9 +131,10 @@ export const CreateSecretsBody = named({
   secrets: batchOf(
     z.object({
       secretKey: SecretKey,
+      secretPath: ownPath,
       secretValue: SecretValue,
-      secretComment: writable.secretComment.default(''),
-      skipMultilineEncoding: writable.skipMultilineEncoding,
+      secretComment: secretComment.default(''),
+      ...writable,
     }),
   ),
 });
@@ -130,10 +146,11 @@ export const UpdateSecretsBody = named({
   secrets: batchOf(
     z.object({
       secretKey: SecretKey,
+      secretPath: ownPath,
       secretValue: SecretValue.optional(),
       newSecretName: orAbsent(SecretKey),
-      secretComment: writable.secretComment.optional(),
-      skipMultilineEncoding: writable.skipMultilineEncoding,
+      secretComment: secretComment.optional(),
+      ...writable,
     }),
   ),
 });
@@ -141,8 +158,25 @@ export const UpdateSecretsBody = named({
 export const DeleteSecretsBody = named({
   environment,
   secretPath,
-  secrets: batchOf(z.object({ secretKey: SecretKey, type })),
+  secrets: batchOf(z.object({ secretKey: SecretKey, secretPath: ownPath, type })),
 });
+
+/** Tags that a secret gets or loses, by their slugs: `POST` and `DELETE /api/v3/secrets/tags/:secretName`. */
+export const SecretTagsBody = named({ environment, secretPath, type, tagSlugs: z.array(Slug).min(1).max(100) });
+
+export const MoveSecretsBody = named({
+  sourceEnvironment: environment,
+  sourceSecretPath: secretPath,
+  destinationEnvironment: environment,
+  destinationSecretPath: secretPath,
+  secretIds: z
+    .array(Uuid)
+    .min(1)
+    .max(1000)
+    .refine((ids) => new Set(ids).size === ids.length, 'an id is named twice'),
+  shouldOverwrite: z.boolean().default(false),
+});
+export const MovedSecretsAnswer = z.object({ isSourceUpdated: z.boolean(), isDestinationUpdated: z.boolean() });
 
 export const Secret = z.object({
   id: Uuid,
@@ -159,8 +193,9 @@ export const Secret = z.object({
   skipMultilineEncoding: z.boolean(),
   secretReminderNote: z.string().nullable(),
   secretReminderRepeatDays: z.number().int().nullable(),
-  secretMetadata: z.array(z.object({ key: z.string(), value: z.string() })),
-  tags: z.array(z.object({ id: z.string(), slug: z.string(), name: z.string(), color: z.string().nullable() })),
+  secretReminderRecipients: z.array(z.string()).optional(),
+  secretMetadata: z.array(z.object({ key: z.string(), value: z.string(), isEncrypted: z.boolean() })),
+  tags: z.array(z.object({ id: z.string(), slug: z.string(), name: z.string(), color: z.string() })),
   isRotatedSecret: z.boolean(),
   rotationId: z.string().nullable(),
   createdAt: Timestamp,

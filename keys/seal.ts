@@ -18,7 +18,7 @@ export interface Place {
   readonly keyName: string;
   /** The secret's version. */
   readonly version: number;
-  readonly field: 'value' | 'comment';
+  readonly field: 'value' | 'comment' | 'metadata';
   /** The version of the project's data key. */
   readonly keyVersion: number;
 }
@@ -27,7 +27,7 @@ export interface Place {
 const MOST_BYTES = 1_048_576;
 
 /**
- * Seals one value or comment for one place. Layout: format 0x01 | nonce 12 | ciphertext | tag 16.
+ * Seals one value, comment or list of metadata for one place. Layout: format 0x01 | nonce 12 | ciphertext | tag 16.
  * The place is authenticated with the value: someone who can write the table but has no key could otherwise copy
  * another project's value over this one, or an old version over the present one, and the server would serve it.
  * Not caught here: a whole old row put back (the audit finds that). Not hidden: the length of the value.

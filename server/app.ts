@@ -37,6 +37,8 @@ import { Reads } from './secrets/reads.ts';
 import { secretsRoutes } from './secrets/routes.ts';
 import { Writes } from './secrets/writes.ts';
 import { statusRoutes } from './status/routes.ts';
+import { tagsRoutes } from './tags/routes.ts';
+import { Tags } from './tags/service.ts';
 import { Tokens } from './tokens/service.ts';
 import { universalAuthRoutes } from './universal-auth/routes.ts';
 import { UniversalAuth } from './universal-auth/service.ts';
@@ -113,6 +115,7 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   const projects = new Projects({ db, access, audit, keyring });
   const environments = new Environments({ db, access });
   const folders = new Folders({ db, access });
+  const tags = new Tags({ db, access });
   const identities = new Identities({ db, access, audit });
   const memberships = new IdentityMemberships({ db, access, identities });
   const universalAuth = new UniversalAuth({ db, access, audit, identities, keyring, tokens });
@@ -167,6 +170,7 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   await app.register(projectsRoutes, { projects });
   await app.register(environmentsRoutes, { environments });
   await app.register(foldersRoutes, { folders });
+  await app.register(tagsRoutes, { tags });
   await app.register(identitiesRoutes, { identities, memberships });
   await app.register(secretsRoutes, { reads, writes });
   await app.register(auditRoutes, { queries });

@@ -20,6 +20,8 @@ export const CONFIG_COLUMNS: readonly ConfigColumn[] = [];
 export const PROJECT_COLUMNS: readonly string[] = [
   'secrets.sealed_value',
   'secrets.sealed_comment',
+  'secrets.sealed_metadata',
   'secret_versions.sealed_value',
   'secret_versions.sealed_comment',
+  'secret_versions.sealed_metadata',
 ];

@@ -138,7 +138,7 @@ export class Reads {
     const place = await findPlace(db, allowed.project.id, environment, path);
     if (place.environmentId === null) throw await noEnvironment(db, allowed.project, environment);
     if (place.folderId === null) throw noFolder(allowed.project.slug, environment, path);
-    const [current] = await findSecrets(db, place.folderId, [key]);
+    const [current] = await findSecrets(db, [{ folderId: place.folderId, key }]);
     const row = current?.version === version ? current : await findVersion(db, place.folderId, key, version);
     if (row === undefined)
       throw notFound(`secret "${key}" has no version ${version} in ${where(allowed.project.slug, question)}`);
@@ -196,7 +196,7 @@ export function toSecret(
     projectId,
     environment,
     row,
-    openSecret(keyring, projectId, row, { value: withValue, comment: true }),
+    openSecret(keyring, projectId, row, { value: withValue, comment: true, metadata: withValue }),
   );
 }
 
@@ -205,8 +205,9 @@ export function showSecret(
   projectId: string,
   environment: string,
   row: SecretRow,
-  { value, comment }: Partial<Opened>,
+  { value, comment, metadata }: Partial<Opened>,
 ): Secret {
+  const recipients = row.reminder?.recipients ?? [];
   return {
     id: row.id,
     _id: row.id,
@@ -220,13 +221,21 @@ export function showSecret(
     secretValueHidden: value === undefined,
     secretComment: comment ?? '',
     skipMultilineEncoding: row.skipMultilineEncoding,
-    secretReminderNote: null,
-    secretReminderRepeatDays: null,
-    secretMetadata: [],
-    tags: [],
+    secretReminderNote: row.reminder?.note ?? null,
+    secretReminderRepeatDays: row.reminder?.repeatDays ?? null,
+    ...(recipients.length > 0 ? { secretReminderRecipients: [...recipients] } : {}),
+    secretMetadata: metadata ?? row.metadata.map(hiddenMetadata),
+    tags: [...row.tags],
     isRotatedSecret: false,
     rotationId: null,
     createdAt: row.createdAt.toISOString(),
     updatedAt: row.updatedAt.toISOString(),
   };
 }
+
+/** Metadata of a secret that was not opened: the sealed values stay hidden, as the secret's own does. */
+const hiddenMetadata = ({ key, value }: SecretRow['metadata'][number]) => ({
+  key,
+  value: value ?? HIDDEN_VALUE,
+  isEncrypted: value === undefined,
+});

@@ -13,6 +13,7 @@ import {
   SecretAnswer,
   SecretNameParams,
   SecretsAnswer,
+  SecretTagsBody,
   UpdateSecretBody,
   UpdateSecretsBody,
   WrittenSecretsAnswer,
@@ -31,6 +32,7 @@ export interface SecretsRoutesOptions {
 export async function secretsRoutes(scope: FastifyInstance, { reads, writes }: SecretsRoutesOptions): Promise<void> {
   const app = scope.withTypeProvider<ZodTypeProvider>();
   const tags = ['secrets'];
+  tagRoutes(scope, writes);
 
   for (const base of ['/api/v3/secrets/raw', '/api/v4/secrets']) {
     app.get(
@@ -111,8 +113,7 @@ export async function secretsRoutes(scope: FastifyInstance, { reads, writes }: S
       },
       async ({ caller, body }) => {
         for (const { type } of body.secrets) refusePersonal(type);
-        const keys = body.secrets.map(({ secretKey }) => secretKey);
-        return { secrets: await writes.remove(caller, target(body), keys) };
+        return { secrets: await writes.remove(caller, target(body), body.secrets) };
       },
     );
 
@@ -144,10 +145,36 @@ export async function secretsRoutes(scope: FastifyInstance, { reads, writes }: S
       async (request) => {
         const { caller, body, params } = request;
         refusePersonal(body.type);
-        const [secret] = await writes.remove(caller, target(body), [params.secretName]);
+        const [secret] = await writes.remove(caller, target(body), [{ secretKey: params.secretName }]);
         return { secret: secret! };
       },
     );
+  }
+}
+
+/** Tags of a secret, at Infisical's one address for them. */
+function tagRoutes(scope: FastifyInstance, writes: Writes): void {
+  const app = scope.withTypeProvider<ZodTypeProvider>();
+  const url = '/api/v3/secrets/tags/:secretName';
+  const schema = {
+    tags: ['secrets'],
+    params: SecretNameParams,
+    body: SecretTagsBody,
+    response: { 200: SecretAnswer },
+  };
+  for (const [method, how, summary] of [
+    ['POST', 'add', 'Add tags to a secret'],
+    ['DELETE', 'remove', 'Take tags from a secret'],
+  ] as const) {
+    app.route({
+      method,
+      url,
+      schema: { ...schema, summary },
+      handler: async ({ caller, body, params }) => {
+        refusePersonal(body.type);
+        return { secret: await writes.retag(caller, target(body), params.secretName, how, body.tagSlugs) };
+      },
+    });
   }
 }
 

@@ -14,14 +14,46 @@ export interface SecretRow {
   readonly sealedValue: Buffer;
   readonly sealedComment: Buffer | null;
   readonly skipMultilineEncoding: boolean;
+  readonly tags: readonly SecretTag[];
+  /** The values of the sealed ones are in `sealedMetadata`, in the order of their keys here. */
+  readonly metadata: readonly { readonly key: string; readonly value?: string }[];
+  readonly sealedMetadata: Buffer | null;
+  readonly reminder: Reminder | null;
   readonly createdAt: Date;
   readonly updatedAt: Date;
 }
 
+/** A tag as a secret shows it. */
+export interface SecretTag {
+  readonly id: string;
+  readonly slug: string;
+  readonly name: string;
+  readonly color: string;
+}
+
+/** Who should be reminded to renew a secret, and how often. */
+export interface Reminder {
+  readonly repeatDays: number | null;
+  readonly note: string | null;
+  readonly recipients: readonly string[];
+}
+
+/** The tags of an array of ids; most secrets have none, and cost no look-up. */
+const tagsOf = (ids: string) => `
+  case when ${ids} = '{}' then '[]'::json else coalesce((
+    select json_agg(json_build_object('id', t.id, 'slug', t.slug, 'name', t.name, 'color', t.color) order by t.slug)
+      from tags t where t.id = any (${ids})), '[]') end`;
+
 const COLUMNS = `
   s.id, s.environment_id as "environmentId", s.folder_id as "folderId", f.path, s.key, s.version, s.key_version as "keyVersion",
   k.wrapped as "wrappedKey", s.sealed_value as "sealedValue", s.sealed_comment as "sealedComment",
-  s.skip_multiline_encoding as "skipMultilineEncoding", s.created_at as "createdAt", s.updated_at as "updatedAt"`;
+  s.skip_multiline_encoding as "skipMultilineEncoding", ${tagsOf('s.tag_ids')} as tags, s.metadata,
+  s.sealed_metadata as "sealedMetadata", s.reminder, s.created_at as "createdAt", s.updated_at as "updatedAt"`;
+
+/** The columns of COLUMNS by their names, for a query over a query that has them. */
+const NAMED = `
+  s.id, s."environmentId", s."folderId", s.path, s.key, s.version, s."keyVersion", s."wrappedKey", s."sealedValue",
+  s."sealedComment", s."skipMultilineEncoding", s.tags, s.metadata, s."sealedMetadata", s.reminder, s."createdAt", s."updatedAt"`;
 
 /** What a read asks for. `key`: one secret by its name; absent: all of the folder. */
 export interface Wanted {
@@ -97,9 +129,7 @@ const FILL: Statement = {
        where folder_id is not null and ($13::text is null or exists (select from found))
     )
     select ${VERDICT}, false as served, p.n is not null as "stillAllowed", p.environment_id is not null as "environmentFound",
-           p.folder_id is not null as "folderFound", (select id from manifest) as "manifestId",
-           s.id, s."environmentId", s."folderId", s.path, s.key, s.version, s."keyVersion", s."wrappedKey", s."sealedValue",
-           s."sealedComment", s."skipMultilineEncoding", s."createdAt", s."updatedAt"
+           p.folder_id is not null as "folderFound", (select id from manifest) as "manifestId", ${NAMED}
       from judged j
       left join place p on p.n = j.n
       left join found s on true
@@ -153,14 +183,21 @@ const FIND_SECRETS: Statement = {
   name: 'secrets.find',
   text: `
     select ${COLUMNS}
-      from secrets s
+      from unnest($1::uuid[], $2::text[]) as n (folder_id, key)
+      join secrets s on s.folder_id = n.folder_id and s.key = n.key
       join folders f on f.id = s.folder_id
-      join project_keys k on k.project_id = s.project_id and k.version = s.key_version
-     where s.folder_id = $1 and s.key = any ($2::text[])`,
+      join project_keys k on k.project_id = s.project_id and k.version = s.key_version`,
 };
 
-export async function findSecrets(db: Db, folderId: string, keys: readonly string[]): Promise<SecretRow[]> {
-  return db.query<SecretRow>(FIND_SECRETS, [folderId, keys]);
+/** Where one secret is looked for. */
+export interface SecretAddress {
+  readonly folderId: string;
+  readonly key: string;
+}
+
+/** Those of the addresses that hold a secret, in any order. */
+export async function findSecrets(db: Db, wanted: readonly SecretAddress[]): Promise<SecretRow[]> {
+  return db.query<SecretRow>(FIND_SECRETS, [wanted.map(({ folderId }) => folderId), wanted.map(({ key }) => key)]);
 }
 
 const FIND_VERSION: Statement = {
@@ -168,7 +205,8 @@ const FIND_VERSION: Statement = {
   text: `
     select v.secret_id as id, v.environment_id as "environmentId", v.folder_id as "folderId", f.path, v.key, v.version,
            v.key_version as "keyVersion", k.wrapped as "wrappedKey", v.sealed_value as "sealedValue",
-           v.sealed_comment as "sealedComment", s.skip_multiline_encoding as "skipMultilineEncoding",
+           v.sealed_comment as "sealedComment", v.skip_multiline_encoding as "skipMultilineEncoding",
+           ${tagsOf('v.tag_ids')} as tags, v.metadata, v.sealed_metadata as "sealedMetadata", v.reminder,
            s.created_at as "createdAt", v.created_at as "updatedAt"
       from secrets s
       join folders f on f.id = s.folder_id
@@ -186,79 +224,4 @@ export async function findVersion(
 ): Promise<SecretRow | undefined> {
   const [row] = await db.query<SecretRow>(FIND_VERSION, [folderId, key, version]);
   return row;
-}
-
-/** A secret that is about to be written. */
-export interface SecretWrite {
-  readonly id: string;
-  readonly key: string;
-  readonly version: number;
-  readonly keyVersion: number;
-  readonly sealedValue: Buffer;
-  readonly sealedComment: Buffer | null;
-  readonly skipMultilineEncoding: boolean;
-}
-
-const columnsOf = (secrets: readonly SecretWrite[]) => [
-  secrets.map((s) => s.id),
-  secrets.map((s) => s.key),
-  secrets.map((s) => s.version),
-  secrets.map((s) => s.keyVersion),
-  secrets.map((s) => s.sealedValue),
-  secrets.map((s) => s.sealedComment),
-  secrets.map((s) => s.skipMultilineEncoding),
-];
-
-const INSERT: Statement = {
-  name: 'secrets.insert',
-  text: `
-    insert into secrets (project_id, environment_id, folder_id, id, key, version, key_version, sealed_value, sealed_comment, skip_multiline_encoding)
-    select $1, $2, $3, * from unnest($4::uuid[], $5::text[], $6::int[], $7::int[], $8::bytea[], $9::bytea[], $10::boolean[])
-    returning id, created_at as "createdAt", updated_at as "updatedAt"`,
-};
-
-export interface Written {
-  readonly id: string;
-  readonly createdAt: Date;
-  readonly updatedAt: Date;
-}
-
-export async function insertSecrets(
-  db: Db,
-  at: { readonly projectId: string; readonly environmentId: string; readonly folderId: string },
-  secrets: readonly SecretWrite[],
-): Promise<Written[]> {
-  return db.query<Written>(INSERT, [at.projectId, at.environmentId, at.folderId, ...columnsOf(secrets)]);
-}
-
-const ARCHIVE: Statement = {
-  name: 'secrets.archive',
-  text: `
-    insert into secret_versions (secret_id, version, project_id, environment_id, folder_id, key, key_version, sealed_value, sealed_comment, created_at)
-    select id, version, project_id, environment_id, folder_id, key, key_version, sealed_value, sealed_comment, updated_at
-      from secrets where id = any ($1::uuid[])`,
-};
-
-const UPDATE: Statement = {
-  name: 'secrets.update',
-  text: `
-    update secrets s
-       set key = n.key, version = n.version, key_version = n.key_version, sealed_value = n.sealed_value,
-           sealed_comment = n.sealed_comment, skip_multiline_encoding = n.skip_multiline_encoding, updated_at = now()
-      from unnest($1::uuid[], $2::text[], $3::int[], $4::int[], $5::bytea[], $6::bytea[], $7::boolean[])
-        as n (id, key, version, key_version, sealed_value, sealed_comment, skip_multiline_encoding)
-     where s.id = n.id
-    returning s.id, s.created_at as "createdAt", s.updated_at as "updatedAt"`,
-};
-
-/** Replaces secrets by their next versions, and keeps what they were. */
-export async function updateSecrets(db: Db, secrets: readonly SecretWrite[]): Promise<Written[]> {
-  await db.query(ARCHIVE, [secrets.map(({ id }) => id)]);
-  return db.query<Written>(UPDATE, columnsOf(secrets));
-}
-
-const DELETE: Statement = { name: 'secrets.delete', text: 'delete from secrets where id = any ($1::uuid[])' };
-
-export async function deleteSecrets(db: Db, ids: readonly string[]): Promise<void> {
-  await db.query(DELETE, [ids]);
 }

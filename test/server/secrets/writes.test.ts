@@ -119,7 +119,7 @@ test('changes at once get a version each', async () => {
   }
 });
 
-test('a deleted secret is gone with its versions', async () => {
+test('a deleted secret is gone, and its history is kept', async () => {
   await write('POST', 'A', { secretValue: '1' });
   const { id } = (await write('PATCH', 'A', { secretValue: '2' })).body.secret;
   expect((await write('DELETE', 'A')).body.secret).toMatchObject({ id, secretKey: 'A', version: 2 });
@@ -131,8 +131,8 @@ test('a deleted secret is gone with its versions', async () => {
   ]) {
     expect([answer.status, answer.body.error]).toEqual([404, 'NotFound']);
   }
-  const left = await server.sql.query('select from secret_versions where secret_id = $1', [id]);
-  expect(left.rowCount).toBe(0);
+  const kept = await server.sql.query('select version from secret_versions where secret_id = $1 order by 1', [id]);
+  expect(kept.rows).toEqual([{ version: 1 }, { version: 2 }]);
   expect((await write('POST', 'A', { secretValue: '3' })).body.secret.version).toBe(1);
 });
 
