@@ -8,6 +8,7 @@ export * from './inventory.ts';
 export * from './kms-secret.ts';
 export * from './names.ts';
 export * from './organizations.ts';
+export * from './permissions.ts';
 export * from './projects.ts';
 export * from './roles.ts';
 export * from './secrets.ts';

@@ -1,55 +1,55 @@
 import { z } from 'zod';
+import type { Rule } from './permissions.ts';
 
-/** What someone can do to a thing. `describe` (names, no values) comes with `read`. */
-export const actions = ['read', 'create', 'edit', 'delete'] as const;
-export type Action = (typeof actions)[number];
-
-/** The things within a project that rights are about. Folders and imports go with `secrets`, as Infisical has it. */
-export const projectSubjects = ['secrets', 'environments', 'member', 'identity', 'workspace', 'audit-logs'] as const;
-export type ProjectSubject = (typeof projectSubjects)[number];
-
-/** A right: these actions on this subject, for `secrets` in these environments only (absent: in all). */
-export interface Permission {
-  readonly subject: ProjectSubject;
-  readonly actions: readonly Action[];
-  readonly environments?: readonly string[];
-}
-
-const all = actions;
+const all = ['read', 'create', 'edit', 'delete'] as const;
 const read = ['read'] as const;
+/** What an environment holds. */
+const contents = ['secrets', 'secret-folders', 'secret-imports'] as const;
+const content = (action: readonly string[], ...environments: string[]): Rule[] =>
+  contents.map((subject) =>
+    environments.length === 0
+      ? { subject, action }
+      : { subject, action, conditions: { environment: { $in: environments } } },
+  );
+const each = (action: readonly string[], ...subjects: string[]): Rule[] =>
+  subjects.map((subject) => ({ subject, action }));
 
 /**
- * The built-in roles of a project. HIP-27's access table ("Environments") is the default: developers work on dev and
- * staging; staging is for CI too; prod is read by CI and service identities and managed by project admins alone.
+ * The built-in roles of a project, as rules. HIP-27's access table ("Environments") is the default: developers work on dev
+ * and staging; staging is for CI too; prod is read by CI and service identities and managed by project admins alone.
  */
 export const projectRoles = {
   admin: [
-    { subject: 'secrets', actions: all },
-    { subject: 'environments', actions: all },
-    { subject: 'member', actions: all },
-    { subject: 'identity', actions: all },
-    { subject: 'workspace', actions: all },
-    { subject: 'audit-logs', actions: read },
+    { subject: 'secrets', action: [...all, 'subscribe'] },
+    ...each(all, 'secret-folders', 'secret-imports'),
+    { subject: 'secret-rollback', action: ['read', 'create'] },
+    ...each(all, 'environments', 'tags', 'role', 'workspace', 'settings', 'service-tokens', 'webhooks'),
+    ...each([...all, 'grant-privileges'], 'member', 'identity', 'groups'),
+    ...each(read, 'audit-logs'),
   ],
   developer: [
-    { subject: 'secrets', actions: all, environments: ['dev', 'staging'] },
-    { subject: 'environments', actions: read },
-    { subject: 'member', actions: read },
-    { subject: 'identity', actions: read },
-    { subject: 'workspace', actions: read },
+    ...content(all, 'dev', 'staging'),
+    { subject: 'secrets', action: ['subscribe'], conditions: { environment: { $in: ['dev', 'staging'] } } },
+    {
+      subject: 'secret-rollback',
+      action: ['read', 'create'],
+      conditions: { environment: { $in: ['dev', 'staging'] } },
+    },
+    ...each(all, 'tags'),
+    ...each(read, 'environments', 'member', 'identity', 'groups', 'role', 'workspace'),
   ],
   ci: [
-    { subject: 'secrets', actions: read, environments: ['staging', 'prod'] },
-    { subject: 'environments', actions: read },
-    { subject: 'workspace', actions: read },
+    ...content(read, 'staging', 'prod'),
+    { subject: 'secrets', action: ['subscribe'], conditions: { environment: { $in: ['staging', 'prod'] } } },
+    ...each(read, 'environments', 'tags', 'workspace'),
   ],
   viewer: [
-    { subject: 'secrets', actions: read },
-    { subject: 'environments', actions: read },
-    { subject: 'workspace', actions: read },
+    ...content(read),
+    ...each(['subscribe'], 'secrets'),
+    ...each(read, 'secret-rollback', 'environments', 'tags', 'workspace'),
   ],
   'no-access': [],
-} as const satisfies Record<string, readonly Permission[]>;
+} as const satisfies Record<string, readonly Rule[]>;
 
 export type ProjectRole = keyof typeof projectRoles;
 

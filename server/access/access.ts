@@ -1,4 +1,4 @@
-import type { Action, ProjectSubject } from '../../contracts/index.ts';
+import type { Action } from '../../contracts/index.ts';
 import type { Audit } from '../audit/audit.ts';
 import { Seldom } from '../audit/seldom.ts';
 import type { AuditRecord, Origin } from '../audit/store.ts';
@@ -6,8 +6,11 @@ import { Batch } from '../database/batch.ts';
 import type { Database, Db } from '../database/database.ts';
 import { Turns } from '../database/turns.ts';
 import { badRequest, forbidden, notFound, tokenRefused, unavailable } from '../refusal.ts';
-import { type Place, type Rights, rightsOf } from './permissions.ts';
+import { type Need, type Rights, rightsOf } from './permissions.ts';
+import { refusedNeed } from './refused.ts';
 import { type Ask, admit, type Held, judge, lockProject, takeUse, type Verdict } from './store.ts';
+
+export type { Need } from './permissions.ts';
 
 /** Who calls, as far as the token's signature tells. Everything else is asked of the database, at each request. */
 export interface Caller {
@@ -45,12 +48,6 @@ export interface ProjectReference {
   readonly id?: string | undefined;
   readonly slug?: string | undefined;
   readonly organizationId?: string | undefined;
-}
-
-/** A right that a request needs, and where. */
-export interface Need extends Place {
-  readonly action: Action;
-  readonly subject: ProjectSubject;
 }
 
 const RECORD_DEAD_TOKENS_MS = 60_000;
@@ -174,13 +171,8 @@ export class Access {
   /** Refuses, with an audit record, what the rights do not cover. */
   async need(access: ProjectAccess, need: Need): Promise<void> {
     if (access.rights.may(need.action, need.subject, need)) return;
-    const where = need.environment === undefined ? '' : ` in environment "${need.environment}"`;
     await this.#audit.write(refusal(access, need));
-    throw forbidden(
-      `${access.actor.name} may not ${need.action} ${need.subject}${where} of project "${access.project.slug}"; ` +
-        `its roles there are: ${access.grants || 'none'}`,
-      { action: need.action, subject: need.subject, environment: need.environment },
-    );
+    throw refusedNeed(access.actor.name, access.project.slug, access.rights, need);
   }
 
   /** Refuses something of an organization. */
@@ -303,15 +295,19 @@ function inProject(access: ProjectAccess) {
   };
 }
 
-const asHipAction = { read: 'read', create: 'create', edit: 'update', delete: 'delete' } as const;
+/** HIP-27's word for an action; all that it does not name only reads. */
+const asHipAction = (action: Action) =>
+  action === 'create' || action === 'delete' ? action : action === 'edit' ? 'update' : 'read';
 
 function refusal(access: ProjectAccess, need: Need): AuditRecord {
   return {
     ...inProject(access),
-    action: asHipAction[need.action],
+    action: asHipAction(need.action),
     event: `${need.action}-${need.subject}`,
     outcome: 'refused',
     environment: need.environment ?? null,
+    secretPath: need.path ?? null,
+    secretKey: need.key ?? null,
   };
 }
 

@@ -1,22 +1,78 @@
-import { type Action, type Permission, type ProjectSubject, projectRoles } from '../../contracts/index.ts';
+import { type Action, type ProjectSubject, projectRoles, projectSubjects, type Rule } from '../../contracts/index.ts';
+import { apart, type CompiledRule, compile, covers, holds, type Place, parts, type Told, within } from './rules.ts';
 
-/** Where in a project something is: an environment, a folder in it, a secret in that. What is absent is not asked about. */
-export interface Place {
-  readonly environment?: string | undefined;
-  readonly path?: string | undefined;
-  readonly key?: string | undefined;
+export type { Place } from './rules.ts';
+
+/** A right that a request needs, and where. */
+export interface Need extends Place {
+  readonly action: Action;
+  readonly subject: ProjectSubject;
 }
 
-/** What a caller holds in a project, read from the grants of a verdict. */
+/**
+ * What a caller holds in a project: the rules of all its roles together. An action is allowed where one rule allows it and
+ * none forbids it.
+ */
 export interface Rights {
-  /** Whether the action is allowed at the place. With no `path` or `key`: whether it is anywhere in the environment. */
+  /**
+   * Whether the action is allowed at a place. This is the question to ask; it is exact for what the place names, and where
+   * it names less, it is on the safe side of what the answer is used for:
+   *
+   * - **With a `key`** (`{ environment, path, key }`, and `tags` where the secret has any): allowed for this very secret.
+   *   Lists ask this of each row, changes of each secret that they touch. A part that is left out counts as unknown, and
+   *   what is unknown is refused.
+   * - **Without a `key`, reading** (`read`, `readValue`, `describeSecret`, `subscribe`): allowed *somewhere* within what is
+   *   named. It is the early refusal of a list; each row has then to be asked for itself. Of a recursive list, ask without
+   *   the path: rights may begin in a folder below.
+   * - **Without a `key`, changing** (and `read` of `audit-logs`): allowed *everywhere* within what is named. A change that
+   *   names only its environment is thereby refused to those who may change a part of it.
+   *
+   * Of `secrets`, `read` is `describeSecret` (that it is there, its comment, its tags) and `readValue` together. A list
+   * shows what `describeSecret` allows, and of it the values that `readValue` allows; the others are hidden.
+   */
   may(action: Action, subject: ProjectSubject, at?: Place): boolean;
+  /** Whether the action is allowed at every place within what is named: rows of it need not be asked one by one. */
+  everywhere(action: Action, subject: ProjectSubject, at?: Place): boolean;
+  /** Whether there may be a place, within what is named, where the action is allowed. */
+  somewhere(action: Action, subject: ProjectSubject, at?: Place): boolean;
+  /** As `may`, with the rules that decide. */
+  decide(action: string, subject: string, at?: Place): Decision;
+  /** Whether all that `rules` would allow is held, provably. See `Grants.covers`. */
+  covers(rules: readonly CompiledRule[]): boolean;
+  /** The roles with their environments, for people: `viewer@prod,ci@*`. */
+  readonly roles: string;
+}
+
+/** A rule that took part in a decision, and the role that it is of. */
+export interface Deciding {
+  readonly role: string;
+  readonly rule: Rule;
+}
+
+export interface Decision {
+  readonly allowed: boolean;
+  readonly allowedBy: readonly Deciding[];
+  readonly forbiddenBy: readonly Deciding[];
 }
 
 interface Grant {
-  readonly permissions: readonly Permission[];
-  /** The environments that the membership is limited to; none means no limit. */
-  readonly environments: ReadonlySet<string> | undefined;
+  /** Role and environments, as people read it. */
+  readonly role: string;
+  readonly rules: readonly CompiledRule[];
+}
+
+const ORGANIZATION_ADMIN = 'organization-admin@*';
+const FULL: ReadonlySet<string> = new Set([ORGANIZATION_ADMIN, 'admin@*']);
+
+const ready: ReadonlyMap<string, readonly CompiledRule[]> = new Map(
+  Object.entries({ ...projectRoles, 'organization-admin': projectRoles.admin }).map(([role, rules]) => [
+    role,
+    compileAll(rules),
+  ]),
+);
+
+export function compileAll(rules: readonly Rule[]): CompiledRule[] {
+  return rules.map(compile).filter((rule) => rule !== undefined);
 }
 
 const parsed = new Map<string, Rights>();
@@ -27,43 +83,110 @@ export function rightsOf(grants: string): Rights {
   const known = parsed.get(grants);
   if (known) return known;
   if (parsed.size >= PARSED_AT_MOST) parsed.clear();
-  const rights = new Grants(grants === '' ? [] : grants.split(',').map(parseGrant));
+  const texts = grants === '' ? [] : grants.split(',');
+  // An admin of the organization holds every right, also where a role of its own would forbid something: else whoever may
+  // give roles in a project could lock out those who answer for it.
+  const rights = new Grants((texts.includes(ORGANIZATION_ADMIN) ? [ORGANIZATION_ADMIN] : texts).map(parseGrant));
   parsed.set(grants, rights);
   return rights;
 }
 
 function parseGrant(text: string): Grant {
   const [role, environments] = text.split('@') as [string, string];
+  const limit = environments === '*' ? undefined : new Set(environments.split('+'));
   // A role that this version does not know gives nothing: deny by default, also while versions run side by side.
-  const permissions = Object.hasOwn(projectRoles, role) ? projectRoles[role as keyof typeof projectRoles] : [];
-  return { permissions, environments: environments === '*' ? undefined : new Set(environments.split('+')) };
+  return { role: text, rules: (ready.get(role) ?? []).map((rule) => within(rule, limit)) };
+}
+
+const READING: ReadonlySet<string> = new Set(['read', 'readValue', 'describeSecret', 'subscribe']);
+
+/** Which questions about a place that leaves something open are answered by "somewhere". */
+function asksSomewhere(action: string, subject: string, at: Place): boolean {
+  // The audit tells the key names of every environment, so whoever is limited to some has to name one of them.
+  return at.key === undefined && READING.has(action) && subject !== 'audit-logs';
 }
 
 class Grants implements Rights {
-  readonly #grants: readonly Grant[];
+  readonly roles: string;
+  readonly #rules: readonly { readonly role: string; readonly rule: CompiledRule }[];
+  readonly #full: boolean;
 
   constructor(grants: readonly Grant[]) {
-    this.#grants = grants;
+    this.roles = grants.map(({ role }) => role).join(',');
+    this.#full = grants.some(({ role }) => FULL.has(role));
+    this.#rules = grants.flatMap(({ role, rules }) => rules.map((rule) => ({ role, rule })));
   }
 
-  may(action: Action, subject: ProjectSubject, at: Place = {}): boolean {
-    return this.#grants.some((grant) => allows(grant, action, subject, at.environment));
+  may(action: string, subject: string, at: Place = {}): boolean {
+    return asksSomewhere(action, subject, at)
+      ? this.somewhere(action, subject, at)
+      : this.everywhere(action, subject, at);
+  }
+
+  everywhere(action: string, subject: string, at: Place = {}): boolean {
+    return parts(action, subject).every((part) => this.#allows(part, subject, at, { allow: ['yes'], forbid: NOT_NO }));
+  }
+
+  somewhere(action: string, subject: string, at: Place = {}): boolean {
+    return parts(action, subject).every((part) => this.#allows(part, subject, at, { allow: NOT_NO, forbid: ['yes'] }));
+  }
+
+  #allows(
+    part: string,
+    subject: string,
+    at: Place,
+    enough: { allow: readonly Told[]; forbid: readonly Told[] },
+  ): boolean {
+    let allowed = false;
+    for (const { rule } of this.#rules) {
+      if (rule.subject !== subject || !rule.actions.has(part) || (allowed && !rule.inverted)) continue;
+      const told = holds(rule, at);
+      if (!rule.inverted) allowed = enough.allow.includes(told);
+      else if (enough.forbid.includes(told)) return false;
+    }
+    return allowed;
+  }
+
+  decide(action: string, subject: string, at: Place = {}): Decision {
+    const open = asksSomewhere(action, subject, at);
+    const asked = parts(action, subject);
+    const fitting = this.#rules.filter(({ rule }) => {
+      if (rule.subject !== subject || !asked.some((part) => rule.actions.has(part))) return false;
+      const told = holds(rule, at);
+      return told === 'yes' || (told === 'maybe' && open !== rule.inverted);
+    });
+    const of = (inverted: boolean) =>
+      fitting
+        .filter(({ rule }) => rule.inverted === inverted)
+        .map(({ role, rule }): Deciding => ({ role, rule: rule.written }));
+    return { allowed: this.may(action, subject, at), allowedBy: of(false), forbiddenBy: of(true) };
+  }
+
+  /**
+   * Sound, and not complete: for each rule that allows, one rule held has to reach all of it, and each rule held that
+   * forbids has to be out of its way, or be among `rules` itself. Whatever cannot be shown so is refused.
+   */
+  covers(rules: readonly CompiledRule[]): boolean {
+    const forbidden = rules.filter(({ inverted }) => inverted);
+    return rules
+      .filter(({ inverted }) => !inverted)
+      .every((rule) => {
+        // It gives nothing yet. What a later version makes of it is for those to give who hold everything.
+        if (!Object.hasOwn(projectSubjects, rule.subject)) return this.#full;
+        return [...rule.actions].every((action) => {
+          const reaches = this.#rules.some(({ rule: held }) => !held.inverted && covers(held, rule, action));
+          const clear = this.#rules.every(
+            ({ rule: held }) =>
+              !held.inverted ||
+              held.subject !== rule.subject ||
+              !held.actions.has(action) ||
+              apart(held, rule) ||
+              forbidden.some((theirs) => covers(theirs, held, action)),
+          );
+          return reaches && clear;
+        });
+      });
   }
 }
 
-function allows(grant: Grant, action: Action, subject: ProjectSubject, environment: string | undefined): boolean {
-  const { permissions, environments } = grant;
-  if (environment !== undefined && environments !== undefined && !environments.has(environment)) return false;
-  // A membership that reaches only some environments cannot run the project: it may look, and change nothing of the whole.
-  if (environment === undefined && environments !== undefined && action !== 'read') return false;
-  // The audit tells the key names of every environment, so a limited membership has to name one of its own.
-  if (environment === undefined && environments !== undefined && subject === 'audit-logs') return false;
-  return permissions.some(
-    (permission) =>
-      permission.subject === subject &&
-      permission.actions.includes(action) &&
-      (environment === undefined ||
-        permission.environments === undefined ||
-        permission.environments.includes(environment)),
-  );
-}
+const NOT_NO: readonly Told[] = ['yes', 'maybe'];

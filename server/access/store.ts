@@ -69,7 +69,7 @@ export const JUDGED = `
            coalesce(p.organization_id, o.organization_id, i.organization_id) as "organizationId",
            coalesce(p.role, o.role) as "organizationRole",
            p.id as "projectId", p.slug as "projectSlug", p.change_id as "changeId", coalesce(p.matches, 0)::int as "matches",
-           concat_ws(',', case when p.role = 'admin' then 'admin@*' end, g.grants) as "grants"
+           concat_ws(',', case when p.role = 'admin' then 'organization-admin@*' end, g.grants) as "grants"
       from asked a
       left join access_tokens t on t.id = a.token_id
       left join client_secrets cs on cs.id = t.client_secret_id
