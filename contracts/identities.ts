@@ -58,41 +58,70 @@ export const IdentityMembershipsAnswer = z.object({
 const CIDR = z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()], { error: 'not an IP address or CIDR range' });
 
 /** Addresses that may use something. Absent: all of them. */
-const TrustedIps = z
+export const TrustedIps = z
   .array(z.object({ ipAddress: CIDR }))
   .min(1)
   .max(100);
-const EVERYWHERE = [{ ipAddress: '0.0.0.0/0' }, { ipAddress: '::/0' }];
+export const EVERYWHERE = [{ ipAddress: '0.0.0.0/0' }, { ipAddress: '::/0' }];
 
-const seconds = z.number().int().min(1).max(MAX_TTL_SECONDS);
+const seconds = z.number().int().min(0).max(MAX_TTL_SECONDS);
 const numUsesLimit = z.number().int().min(0).max(2_147_483_647);
+const within = (min: number, max: number) => z.number().int().min(min).max(max);
+
+/** What every login says of the tokens that it gives. */
+export const tokenSettings = {
+  accessTokenTrustedIps: TrustedIps.default(EVERYWHERE),
+  accessTokenTTL: seconds.default(DEFAULT_TOKEN_TTL_SECONDS).describe('seconds; 0: till the max TTL'),
+  accessTokenMaxTTL: seconds.default(DEFAULT_TOKEN_TTL_SECONDS).describe('seconds; renewals end here; 0: never'),
+  accessTokenNumUsesLimit: numUsesLimit.default(0).describe('0: no limit'),
+  accessTokenPeriod: seconds
+    .default(0)
+    .describe('seconds; not 0: tokens live this long, and can be renewed again and again, whatever the TTLs say'),
+};
+/** As `tokenSettings`, for a change: what is absent stays. */
+export const tokenSettingsChange = {
+  accessTokenTrustedIps: TrustedIps.optional(),
+  accessTokenTTL: seconds.optional(),
+  accessTokenMaxTTL: seconds.optional(),
+  accessTokenNumUsesLimit: numUsesLimit.optional(),
+  accessTokenPeriod: seconds.optional(),
+};
+
+interface TokenTimes {
+  readonly accessTokenTTL: number;
+  readonly accessTokenMaxTTL: number;
+}
+/** Whether a TTL lies within its max TTL, of which 0 is none. */
+export const ttlFits = ({ accessTokenTTL, accessTokenMaxTTL }: TokenTimes) =>
+  accessTokenMaxTTL === 0 || accessTokenTTL <= accessTokenMaxTTL;
+export const TTL_TOO_LONG = 'accessTokenTTL is longer than accessTokenMaxTTL';
+export const ttlRefused = () => ({ message: TTL_TOO_LONG, path: ['accessTokenTTL'] });
 
 export const AttachUniversalAuthBody = emptyBody(
   z
     .object({
       clientSecretTrustedIps: TrustedIps.default(EVERYWHERE),
-      accessTokenTrustedIps: TrustedIps.default(EVERYWHERE),
-      accessTokenTTL: seconds.default(DEFAULT_TOKEN_TTL_SECONDS).describe('seconds'),
-      accessTokenMaxTTL: seconds.default(DEFAULT_TOKEN_TTL_SECONDS).describe('seconds; renewals end here'),
-      accessTokenNumUsesLimit: numUsesLimit.default(0).describe('0: no limit'),
+      ...tokenSettings,
+      lockoutEnabled: z.boolean().default(true).describe('whether wrong secrets are slowed down; a right one never is'),
+      lockoutThreshold: within(1, 30).default(3).describe('wrong secrets of one address before that'),
+      lockoutDurationSeconds: within(30, 86_400).default(300),
+      lockoutCounterResetSeconds: within(5, 3600).default(30).describe('wrong secrets further apart do not add up'),
     })
-    .refine((given) => given.accessTokenTTL <= given.accessTokenMaxTTL, {
-      message: 'accessTokenTTL is longer than accessTokenMaxTTL',
-      path: ['accessTokenTTL'],
-    }),
+    .refine(ttlFits, ttlRefused()),
 );
 export type AttachUniversalAuthBody = z.infer<typeof AttachUniversalAuthBody>;
 
 export const UpdateUniversalAuthBody = z.object({
   clientSecretTrustedIps: TrustedIps.optional(),
-  accessTokenTrustedIps: TrustedIps.optional(),
-  accessTokenTTL: seconds.optional(),
-  accessTokenMaxTTL: seconds.optional(),
-  accessTokenNumUsesLimit: numUsesLimit.optional(),
+  ...tokenSettingsChange,
+  lockoutEnabled: z.boolean().optional(),
+  lockoutThreshold: within(1, 30).optional(),
+  lockoutDurationSeconds: within(30, 86_400).optional(),
+  lockoutCounterResetSeconds: within(5, 3600).optional(),
 });
 export type UpdateUniversalAuthBody = z.infer<typeof UpdateUniversalAuthBody>;
 
-const TrustedIp = z.object({ type: z.enum(['ipv4', 'ipv6']), ipAddress: z.string(), prefix: z.number().int() });
+export const TrustedIp = z.object({ type: z.enum(['ipv4', 'ipv6']), ipAddress: z.string(), prefix: z.number().int() });
 
 export const UniversalAuth = z.object({
   id: Uuid,
@@ -101,12 +130,18 @@ export const UniversalAuth = z.object({
   accessTokenTTL: z.number().int(),
   accessTokenMaxTTL: z.number().int(),
   accessTokenNumUsesLimit: z.number().int(),
+  accessTokenPeriod: z.number().int(),
   clientSecretTrustedIps: z.array(TrustedIp),
   accessTokenTrustedIps: z.array(TrustedIp),
+  lockoutEnabled: z.boolean(),
+  lockoutThreshold: z.number().int(),
+  lockoutDurationSeconds: z.number().int(),
+  lockoutCounterResetSeconds: z.number().int(),
   createdAt: Timestamp,
   updatedAt: Timestamp,
 });
 export const UniversalAuthAnswer = z.object({ identityUniversalAuth: UniversalAuth });
+export const ClearedLockouts = z.object({ deleted: z.number().int() });
 
 export const CreateClientSecretBody = emptyBody(
   z.object({
@@ -138,12 +173,13 @@ export const ClientSecretsAnswer = z.object({ clientSecretData: z.array(ClientSe
 export const LoginBody = z.object({
   clientId: z.string().trim().min(1).max(128),
   clientSecret: z.string().min(1).max(512),
+  subOrganizationName: FreeText(128).optional().describe('taken and not used: there are no sub-organizations'),
 });
 export const TokenBody = z.object({ accessToken: z.string().min(1).max(4096) });
 export const AccessToken = z.object({
   accessToken: z.string(),
-  expiresIn: z.number().int().describe('seconds'),
-  accessTokenMaxTTL: z.number().int().describe('seconds'),
+  expiresIn: z.number().int().describe('seconds; 0: never'),
+  accessTokenMaxTTL: z.number().int().describe('seconds; 0: no end of renewals'),
   tokenType: z.literal('Bearer'),
 });
 export type AccessToken = z.infer<typeof AccessToken>;

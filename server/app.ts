@@ -90,8 +90,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   const db = new Database({ uri: options.databaseUri, connections: 10 });
   const path = new Database({
     uri: options.databaseUri,
-    // Two groups of verdicts, one of audit records, four fills (secrets/reads.ts), and one for what comes rarely.
-    connections: 8,
+    // Two groups of verdicts, one of audit records, one of logins, four fills (secrets/reads.ts), and one for what comes rarely.
+    connections: 9,
     applicationName: 'kms-server path',
     settings: POINT_LOOKUPS,
   });
@@ -118,7 +118,7 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   const tags = new Tags({ db, access });
   const identities = new Identities({ db, access, audit });
   const memberships = new IdentityMemberships({ db, access, identities });
-  const universalAuth = new UniversalAuth({ db, access, audit, identities, keyring, tokens });
+  const universalAuth = new UniversalAuth({ db, path, access, audit, identities, keyring, tokens });
   const queries = new AuditQueries({ db, access, audit });
   const reads = new Reads({
     db: path,

@@ -13,6 +13,8 @@ export function answerError(given: FastifyError | Error, request: FastifyRequest
   if (status >= 500) request.log.error({ failure: logged(refusal) }, 'request failed');
   if (status === 401) reply.header('www-authenticate', 'Bearer');
   if (status === 503) reply.header('retry-after', '1');
+  const { retryAfterSeconds } = refusal.details ?? {};
+  if (status === 429 && retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds));
   return reply
     .code(status)
     .type('application/json; charset=utf-8')

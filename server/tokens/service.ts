@@ -47,11 +47,15 @@ export class Tokens {
       iat: row.issuedAt,
       exp: row.expiresAt,
     });
-    const expiresIn = row.expiresAt - row.issuedAt;
+    const endless = row.ttl === 0 && row.maxTtl === 0;
+    const expiresIn = endless ? 0 : row.expiresAt - row.issuedAt;
     return { accessToken, expiresIn, accessTokenMaxTTL: row.maxTtl, tokenType: 'Bearer' };
   }
 
-  /** Lengthens a token's life, up to its max TTL. The bearer proves itself by the token alone. */
+  /**
+   * Lengthens a token's life, up to its max TTL. The bearer proves itself by the token alone. What comes back says the new
+   * end; the text that was sent stands for the same token, and goes on working just as long, for clients that keep it.
+   */
   async renew(token: string, origin: Origin): Promise<AccessToken> {
     const renewed = await renewToken(this.#db, this.#read(token).identityAccessTokenId, origin);
     if (!renewed) throw tokenRefused('this access token has ended and cannot be renewed; log in again');

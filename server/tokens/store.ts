@@ -7,6 +7,9 @@ export interface IssuedRow {
   readonly actorId: string;
   readonly actorKind: 'user' | 'identity';
   readonly clientSecretId: string | null;
+  /** Seconds; 0: as long as the max TTL, or for ever. */
+  readonly ttl: number;
+  /** Seconds; 0: renewals have no end. */
   readonly maxTtl: number;
   readonly usesLimited: boolean;
   readonly issuedAt: number;
@@ -15,8 +18,8 @@ export interface IssuedRow {
 
 // Both times are rounded the same way, so that between them lie exactly the seconds of the TTL (HIP-27 shows 7200).
 // Seconds as float8: as int4 they end in 2038, which a token of ten years reaches in 2028.
-const ISSUED = `
-  t.id, t.actor_id as "actorId", a.kind as "actorKind", t.client_secret_id as "clientSecretId", t.max_ttl as "maxTtl",
+export const ISSUED = `
+  t.id, t.actor_id as "actorId", a.kind as "actorKind", t.client_secret_id as "clientSecretId", t.ttl, t.max_ttl as "maxTtl",
   t.num_uses_limit > 0 as "usesLimited", floor(extract(epoch from now()))::float8 as "issuedAt",
   greatest(floor(extract(epoch from t.expires_at)), floor(extract(epoch from now())) + 1)::float8 as "expiresAt"`;
 
@@ -42,13 +45,15 @@ const RENEW: Statement = {
   text: `
     with t as (
       update access_tokens t
-         set expires_at = least(now() + ttl * interval '1 second', created_at + max_ttl * interval '1 second')
+         set expires_at = token_end(created_at, now(), ttl, max_ttl)
        where id = $1 and revoked_at is null and expires_at > now()
-         and created_at + max_ttl * interval '1 second' > now()
+         and (max_ttl = 0 or created_at + max_ttl * interval '1 second' > now())
          and (num_uses_limit = 0 or num_uses < num_uses_limit)
          and not exists (select from client_secrets cs where cs.id = t.client_secret_id and cs.revoked_at is not null)
          and not exists (select from client_secrets cs join universal_auths ua on ua.id = cs.universal_auth_id
                           where cs.id = t.client_secret_id and not $2::inet <<= any (ua.access_token_trusted_ips))
+         and not exists (select from machine_logins ml
+                          where ml.id = t.machine_login_id and not $2::inet <<= any (ml.access_token_trusted_ips))
       returning *
     ),
     audited as (

@@ -3,6 +3,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import {
   AccessToken,
   AttachUniversalAuthBody,
+  ClearedLockouts,
   ClientSecretAnswer,
   ClientSecretParams,
   ClientSecretsAnswer,
@@ -78,6 +79,18 @@ export async function universalAuthRoutes(scope: FastifyInstance, { universalAut
   app.delete(base, { schema: { ...one, summary: 'Take Universal Auth away' } }, async ({ caller, params }) => ({
     identityUniversalAuth: show(await universalAuth.detach(caller, params.identityId)),
   }));
+  app.post(
+    `${base}/clear-lockouts`,
+    {
+      schema: {
+        tags,
+        summary: 'Forget wrong client secrets that came',
+        params: IdentityParams,
+        response: { 200: ClearedLockouts },
+      },
+    },
+    async ({ caller, params }) => ({ deleted: await universalAuth.clearLockouts(caller, params.identityId) }),
+  );
 
   const secrets = `${base}/client-secrets`;
   app.post(

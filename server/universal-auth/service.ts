@@ -2,39 +2,41 @@ import {
   type AccessToken,
   type AttachUniversalAuthBody,
   type CreateClientSecretBody,
+  TTL_TOO_LONG,
+  ttlFits,
   type UpdateUniversalAuthBody,
   Uuid,
 } from '../../contracts/index.ts';
-import { clientSecretMac, clientSecretPrefix, newClientSecret, sameMac } from '../../keys/index.ts';
+import { clientSecretMac, clientSecretPrefix, newClientSecret } from '../../keys/index.ts';
 import type { Access, Caller } from '../access/access.ts';
 import type { Audit } from '../audit/audit.ts';
 import { Seldom } from '../audit/seldom.ts';
 import type { AuditRecord, Origin } from '../audit/store.ts';
+import { Batch } from '../database/batch.ts';
 import type { Database, Db } from '../database/database.ts';
 import { takenAs } from '../database/taken.ts';
 import type { Identities } from '../identities/service.ts';
 import type { Keyring } from '../keyring/keyring.ts';
-import { badRequest, forbidden, invalid, notFound, unauthorized } from '../refusal.ts';
+import { badRequest, forbidden, invalid, notFound, Refusal, unauthorized, unavailable } from '../refusal.ts';
 import type { Tokens } from '../tokens/service.ts';
+import { type LoginAsk, type LoginOutcome, logIn } from './login-store.ts';
 import {
   type ClientSecretRow,
   deleteUniversalAuth,
   findClientSecret,
-  findLogin,
   findUniversalAuth,
   insertClientSecret,
   insertUniversalAuth,
-  type LoginRow,
   listClientSecrets,
   lockUniversalAuth,
-  logIn,
   revokeClientSecret,
   type UniversalAuthRow,
   type UniversalAuthWrite,
   updateUniversalAuth,
 } from './store.ts';
+import { Throttle } from './throttle.ts';
 
-/** A login compares every live secret of the identity, so their number is bounded. */
+/** A login looks through the live secrets of the identity, so their number is bounded. */
 const SECRETS_AT_MOST = 100;
 /** Wrong secrets for a client id that exists are recorded once in this time; the rest are counted. Client ids are public. */
 const RECORD_WRONG_MS = 60_000;
@@ -48,9 +50,13 @@ export class UniversalAuth {
   readonly #keyring: Keyring;
   readonly #tokens: Tokens;
   readonly #wrong = new Seldom(RECORD_WRONG_MS);
+  readonly #throttle = new Throttle();
+  readonly #logins: Batch<LoginAsk, LoginOutcome>;
 
+  /** @param options.path the pool of short statements, which logins share with the request path */
   constructor(options: {
     db: Database;
+    path: Database;
     access: Access;
     audit: Audit;
     identities: Identities;
@@ -63,29 +69,25 @@ export class UniversalAuth {
     this.#identities = options.identities;
     this.#keyring = options.keyring;
     this.#tokens = options.tokens;
+    this.#logins = new Batch<LoginAsk, LoginOutcome>(
+      { size: 100, lanes: 1, waiting: 10_000, overflow: () => unavailable('too many logins are waiting') },
+      (asks) => logIn(options.path, asks),
+    );
   }
 
   /** An unknown client id and a wrong secret get the same answer for the same work. */
   async login(clientId: string, clientSecret: string, origin: Origin): Promise<AccessToken> {
     const mac = clientSecretMac(this.#keyring.clientSecretMacKey, clientSecret);
-    const login = Uuid.safeParse(clientId).success ? await findLogin(this.#db, clientId, origin.ip) : undefined;
-    const matching = login?.secrets.filter((secret) => sameMac(secret.mac, mac))[0];
-    if (!login || !matching) {
-      await this.#refuseWrong(login, origin);
-      throw unauthorized(
-        'Invalid credentials: this client id and client secret do not go together, or the secret has ended',
-      );
-    }
-    if (!login.ipTrusted) {
-      await this.#audit.write(refusedLogin(login, origin, 'address'));
+    const id = Uuid.safeParse(clientId).data;
+    const outcome = id === undefined ? undefined : await this.#logins.add({ ...origin, clientId: id, mac });
+    if (outcome?.token) return this.#tokens.answer(outcome.token);
+    if (!outcome?.matches) return this.#refuseWrong(id, outcome, origin);
+    if (!outcome.ipTrusted) {
+      await this.#audit.write(refusedLogin(outcome, origin, 'address'));
       throw forbidden(`this identity may not log in from ${origin.ip}`);
     }
-    const issued = matching.exhausted ? undefined : await logIn(this.#db, matching.id, origin);
-    if (!issued) {
-      await this.#audit.write(refusedLogin(login, origin, 'exhausted'));
-      throw unauthorized('Invalid credentials: this client secret has ended, or has been used as often as it may');
-    }
-    return this.#tokens.answer(issued);
+    await this.#audit.write(refusedLogin(outcome, origin, 'exhausted'));
+    throw unauthorized('Invalid credentials: this client secret has ended, or has been used as often as it may');
   }
 
   async attach(caller: Caller, identityId: string, given: AttachUniversalAuthBody): Promise<UniversalAuthRow> {
@@ -111,9 +113,7 @@ export class UniversalAuth {
       const before = await lockUniversalAuth(tx, identityId);
       if (!before) throw notFound(`identity ${identityId} has no Universal Auth`);
       const next = { ...before, ...defined(change) };
-      if (next.accessTokenTTL > next.accessTokenMaxTTL) {
-        throw invalid(['accessTokenTTL'], 'accessTokenTTL is longer than accessTokenMaxTTL');
-      }
+      if (!ttlFits(next)) throw invalid(['accessTokenTTL'], TTL_TOO_LONG);
       const row = await updateUniversalAuth(tx, identityId, {
         ...next,
         clientSecretTrustedIps:
@@ -164,6 +164,17 @@ export class UniversalAuth {
     });
   }
 
+  /** Forgets the wrong secrets that came for an identity; how many addresses were slowed down for them. */
+  async clearLockouts(caller: Caller, identityId: string): Promise<number> {
+    const event = 'clear-identity-universal-auth-lockouts';
+    const access = await this.#identities.managed(caller, identityId, event);
+    return this.#access.changeOrganization(access, async (tx) => {
+      const { clientId } = await this.#find(tx, identityId);
+      await this.#record(tx, access, 'update', event, { identityId, clientId });
+      return this.#throttle.clear(clientId);
+    });
+  }
+
   async listSecrets(caller: Caller, identityId: string): Promise<ClientSecretRow[]> {
     await this.#identities.managed(caller, identityId, 'list-client-secrets', { orItself: true });
     await this.#find(this.#db, identityId);
@@ -199,10 +210,24 @@ export class UniversalAuth {
     return row;
   }
 
-  async #refuseWrong(login: LoginRow | undefined, origin: Origin): Promise<void> {
-    this.#audit.refusedStranger(login ? 'login-wrong-secret' : 'login-unknown-client');
-    if (!login || !this.#wrong.isFirst(login.identityId)) return;
-    await this.#audit.write(refusedLogin(login, origin, 'secret'));
+  async #refuseWrong(clientId: string | undefined, outcome: LoginOutcome | undefined, origin: Origin): Promise<never> {
+    const known = outcome?.identity;
+    this.#audit.refusedStranger(known ? 'login-wrong-secret' : 'login-unknown-client');
+    if (outcome && known && this.#wrong.isFirst(known.id))
+      await this.#audit.write(refusedLogin(outcome, origin, 'secret'));
+    const seconds = outcome?.lockout ? await this.#throttle.wrong(clientId!, origin.ip, outcome.lockout) : 0;
+    if (seconds > 0) {
+      throw new Refusal(
+        'rateLimited',
+        `too many wrong client secrets for this client id; try again in ${seconds} seconds`,
+        {
+          details: { retryAfterSeconds: seconds },
+        },
+      );
+    }
+    throw unauthorized(
+      'Invalid credentials: this client id and client secret do not go together, or the secret has ended',
+    );
   }
 
   #record(
@@ -220,13 +245,13 @@ export class UniversalAuth {
   }
 }
 
-function refusedLogin(login: LoginRow, origin: Origin, reason: string): AuditRecord {
+function refusedLogin({ identity }: LoginOutcome, origin: Origin, reason: string): AuditRecord {
   return {
     action: 'login',
     event: 'login-identity-universal-auth',
     outcome: 'refused',
-    actor: { kind: 'identity', id: login.identityId, name: login.identityName },
-    organizationId: login.organizationId,
+    actor: { kind: 'identity', id: identity?.id, name: identity?.name },
+    organizationId: identity?.organizationId,
     metadata: { reason },
     origin,
   };

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newClientSecret } from '../../../keys/index.ts';
 import { type Answer, startServer, type TestServer } from '../../support/server.ts';
@@ -86,6 +87,7 @@ test('every failed login gets the same answer', async () => {
   const detached = await server.machine('detached');
   await server.do('DELETE', `/api/v1/auth/universal-auth/identities/${detached.id}`);
   const deleted = await server.machine('deleted');
+  await settings(machine.id, { lockoutEnabled: false });
   await server.do('DELETE', `/api/v1/identities/${deleted.id}`);
   const attempts: [string, string][] = [
     [randomUUID(), newClientSecret()],
@@ -251,3 +253,82 @@ test.each(['x-forwarded-for', 'cf-connecting-ip', 'x-real-ip', 'x-client-ip', 'f
     expect(await useFrom('203.0.113.9', machine.token, forged)).toBe(401);
   },
 );
+
+test('wrong secrets of one address are slowed down with 429', async () => {
+  const machine = await server.machine('guessed');
+  await settings(machine.id, { lockoutThreshold: 2, lockoutDurationSeconds: 60 });
+  const guess = () => login(machine.clientId, newClientSecret());
+  expect([(await guess()).status, (await guess()).status]).toEqual([401, 401]);
+  const { status, headers, body } = await guess();
+  expect([status, body.error]).toEqual([429, 'RateLimitExceeded']);
+  expect(Number(headers['retry-after'])).toBeGreaterThan(50);
+  expect(body.details.retryAfterSeconds).toBe(Number(headers['retry-after']));
+  // Somebody else at another address is asked nothing of that, and an identity of its own neither.
+  expect(await loginFrom('192.0.2.9', machine.clientId, newClientSecret())).toBe(401);
+  expect((await login((await server.machine('bystander')).clientId, newClientSecret())).status).toBe(401);
+});
+
+test('a right secret is never refused, however many wrong ones come', async () => {
+  const machine = await server.machine('attacked');
+  await settings(machine.id, { lockoutThreshold: 1, lockoutDurationSeconds: 86_400 });
+  const fresh = await secretOf(machine.id);
+  const guesses = Array.from({ length: 40 }, () => login(machine.clientId, newClientSecret()));
+  const right = [machine.clientSecret, fresh.clientSecret].map((secret) => login(machine.clientId, secret));
+  expect((await Promise.all(right)).map(({ status }) => status)).toEqual([200, 200]);
+  expect((await Promise.all(guesses)).filter(({ status }) => status === 429).length).toBe(39);
+  expect((await login(machine.clientId, fresh.clientSecret)).status).toBe(200);
+});
+
+test('clearing forgets the wrong secrets, and is for admins', async () => {
+  const machine = await server.machine('cleared');
+  await settings(machine.id, { lockoutThreshold: 1 });
+  const guess = async () => (await login(machine.clientId, newClientSecret())).status;
+  const clear = `/api/v1/auth/universal-auth/identities/${machine.id}/clear-lockouts`;
+  expect([await guess(), await guess()]).toEqual([401, 429]);
+  expect((await server.send('POST', clear, { token: machine.token })).status).toBe(403);
+  expect(await server.do('POST', clear)).toEqual({ deleted: 1 });
+  expect(await guess()).toBe(401);
+  expect(await server.do('POST', clear)).toEqual({ deleted: 1 });
+  expect(await server.do('POST', clear)).toEqual({ deleted: 0 });
+});
+
+test('a periodic token is renewed beyond any max TTL', async () => {
+  const machine = await server.machine('periodic');
+  await settings(machine.id, { accessTokenPeriod: 100, accessTokenTTL: 10, accessTokenMaxTTL: 20 });
+  const { body } = await login(machine.clientId, machine.clientSecret);
+  expect(body).toMatchObject({ expiresIn: 100, accessTokenMaxTTL: 0 });
+  await server.sql.query(
+    "update access_tokens set created_at = now() - interval '10 days', expires_at = now() + interval '5 seconds'",
+  );
+  const renewed = await server.send('POST', '/api/v1/auth/token/renew', { body: { accessToken: body.accessToken } });
+  expect([renewed.status, renewed.body.expiresIn]).toEqual([200, 100]);
+});
+
+test('with TTLs of 0 a token never ends', async () => {
+  const machine = await server.machine('endless');
+  await settings(machine.id, { accessTokenTTL: 0, accessTokenMaxTTL: 0 });
+  const { body } = await login(machine.clientId, machine.clientSecret);
+  expect(body).toMatchObject({ expiresIn: 0, accessTokenMaxTTL: 0 });
+  expect((await server.send('GET', '/api/v1/organization', { token: body.accessToken })).status).toBe(200);
+});
+
+test('logins that wait at the same moment are one statement', async () => {
+  const machines = await Promise.all(['a', 'b', 'c'].map((name) => server.machine(`grouped-${name}`)));
+  const admin = new pg.Client(server.database.adminUri);
+  await admin.connect();
+  const calls = async () => {
+    const { rows } = await admin.query(
+      "select coalesce(sum(calls), 0)::int as calls from stats.pg_stat_statements where dbid = (select oid from pg_database where datname = current_database()) and query like '%login-identity-universal-auth%'",
+    );
+    return rows[0].calls as number;
+  };
+  const before = await calls();
+  const all = [...machines, ...machines, ...machines].map((m) => login(m.clientId, m.clientSecret));
+  expect((await Promise.all(all)).map(({ status }) => status)).toEqual(Array(9).fill(200));
+  expect((await calls()) - before).toBeLessThanOrEqual(2);
+  await admin.end();
+  const uses = await server.sql.query('select num_uses from client_secrets where id = any ($1)', [
+    machines.map(({ clientSecretId }) => clientSecretId),
+  ]);
+  expect(uses.rows.map(({ num_uses }) => num_uses)).toEqual([4, 4, 4]);
+});

@@ -35,8 +35,13 @@ test.each([
     accessTokenTTL: 7200,
     accessTokenMaxTTL: 7200,
     accessTokenNumUsesLimit: 0,
+    accessTokenPeriod: 0,
     clientSecretTrustedIps: EVERYWHERE,
     accessTokenTrustedIps: EVERYWHERE,
+    lockoutEnabled: true,
+    lockoutThreshold: 3,
+    lockoutDurationSeconds: 300,
+    lockoutCounterResetSeconds: 30,
     createdAt: INSTANT,
     updatedAt: INSTANT,
   });
@@ -49,6 +54,11 @@ test('every setting is kept, and changed alone', async () => {
     accessTokenTTL: 60,
     accessTokenMaxTTL: 600,
     accessTokenNumUsesLimit: 5,
+    accessTokenPeriod: 90,
+    lockoutEnabled: false,
+    lockoutThreshold: 7,
+    lockoutDurationSeconds: 60,
+    lockoutCounterResetSeconds: 5,
     clientSecretTrustedIps: [{ ipAddress: '10.1.2.3/8' }],
     accessTokenTrustedIps: [{ ipAddress: '192.0.2.7' }, { ipAddress: '2001:db8::1/32' }],
   };
@@ -78,7 +88,7 @@ test('every setting is kept, and changed alone', async () => {
 
 test.each([
   { what: 'a TTL above the max TTL', body: { accessTokenTTL: 7201 }, field: 'accessTokenTTL' },
-  { what: 'a TTL of 0', body: { accessTokenTTL: 0 }, field: 'accessTokenTTL' },
+  { what: 'a lockout after no wrong secret', body: { lockoutThreshold: 0 }, field: 'lockoutThreshold' },
   { what: 'a negative TTL', body: { accessTokenTTL: -1 }, field: 'accessTokenTTL' },
   { what: 'half a second', body: { accessTokenTTL: 0.5 }, field: 'accessTokenTTL' },
   { what: 'a max TTL above ten years', body: { accessTokenMaxTTL: 315_360_001 }, field: 'accessTokenMaxTTL' },
