@@ -11,7 +11,12 @@ export const Status = z.object({
   inviteOnlySignup: z.boolean(),
   redisConfigured: z.boolean(),
   secretScanningConfigured: z.boolean(),
+  auditLogStorageDisabled: z.boolean(),
   database: z.enum(['ok', 'unavailable']),
+  redis: z.enum(['ok', 'unavailable', 'off']).describe('where limits are shared; serving does not depend on it'),
+  encryption: z.enum(['ok', 'unavailable']).describe('whether this server holds the root key of the database'),
+  audit: z.enum(['ok', 'unavailable']).describe('whether audit records can be stored'),
+  draining: z.boolean().describe('whether this server is about to stop'),
   version: z.string(),
 });
 

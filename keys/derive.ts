@@ -12,7 +12,7 @@ type KeyLabel =
   | 'fingerprint';
 
 /** What AUTH_SECRET is used for. */
-type AuthLabel = 'access-token' | 'access-token-kid' | 'bootstrap-proof';
+type AuthLabel = 'access-token' | 'access-token-kid' | 'bootstrap-proof' | 'limit-name';
 
 /**
  * The key of one purpose, from the root key (HKDF-SHA-256, RFC 5869). Whoever gets hold of one derived key, or of

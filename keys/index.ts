@@ -18,6 +18,7 @@ export { type ConfigPlace, configKeyVersion, newConfigKey, openConfig, sealConfi
 export { deriveKey } from './derive.ts';
 export { KeyFormatError, SealBroken, TokenInvalid, type TokenRefusal, UnknownFormat } from './errors.ts';
 export { contentTag } from './etag.ts';
+export { limitNames } from './limit-name.ts';
 export { sameMac } from './mac.ts';
 export { MemorySeal } from './memory-seal.ts';
 export { checkProof, makeProof, type ProvenRequest } from './proof.ts';

@@ -2,7 +2,7 @@ import helmet from '@fastify/helmet';
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { VERSION } from '../contracts/index.ts';
-import { type AuthSecret, MemorySeal, type RootKey, signingKeys } from '../keys/index.ts';
+import { type AuthSecret, limitNames, MemorySeal, type RootKey, signingKeys } from '../keys/index.ts';
 import { Access } from './access/access.ts';
 import { adminRoutes } from './admin/routes.ts';
 import { Admin } from './admin/service.ts';
@@ -25,6 +25,11 @@ import { IdentityMemberships } from './identities/memberships.ts';
 import { identitiesRoutes } from './identities/routes.ts';
 import { Identities } from './identities/service.ts';
 import { openKeyring } from './keyring/keyring.ts';
+import { DEFAULT_LIMITS, type Limits as LimitsPerMinute } from './limits/classes.ts';
+import { enforceLimits } from './limits/enforce.ts';
+import { Limits } from './limits/limits.ts';
+import { RedisCounter } from './limits/redis.ts';
+import { SharedCounts } from './limits/shared-counts.ts';
 import { Metrics } from './metrics/metrics.ts';
 import { organizationsRoutes } from './organizations/routes.ts';
 import { Organizations } from './organizations/service.ts';
@@ -36,6 +41,7 @@ import { Answers } from './secrets/answers.ts';
 import { Reads } from './secrets/reads.ts';
 import { secretsRoutes } from './secrets/routes.ts';
 import { Writes } from './secrets/writes.ts';
+import { HealthCheck } from './status/health.ts';
 import { statusRoutes } from './status/routes.ts';
 import { tagsRoutes } from './tags/routes.ts';
 import { Tags } from './tags/service.ts';
@@ -57,8 +63,10 @@ export interface AppOptions {
   readonly databaseUri: string;
   readonly rootKey: RootKey;
   readonly authSecret: AuthSecret;
-  /** @default false */
-  readonly redisConfigured?: boolean;
+  /** Where replicas share what they count. @default each counts for itself */
+  readonly redisUrl?: string | undefined;
+  /** Requests a minute, by class. @default limits/classes.ts */
+  readonly limits?: LimitsPerMinute | undefined;
   /** Accept the first-admin call without a proof of kms-secrets. @default false */
   readonly allowUnprovenBootstrap?: boolean;
   /** @default 'silent' */
@@ -149,6 +157,8 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   });
   app.addHook('onClose', async () => {
     tokens.stop();
+    shared?.stop();
+    redis?.close();
     outbound.close();
     await audit.stop().catch(() => undefined);
     await Promise.all([db.close(), path.close()]);
@@ -156,14 +166,19 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   knowAddresses(app, proxies);
   parseBodies(app);
   authenticate(app, keys, audit);
+  const redis = options.redisUrl === undefined ? undefined : new RedisCounter(options.redisUrl, app.log);
+  const shared = redis && new SharedCounts(redis, limitNames(authSecret));
+  const limits = new Limits(options.limits ?? DEFAULT_LIMITS, shared);
+  enforceLimits(app, limits, audit);
   await app.register(helmet, { contentSecurityPolicy: false });
   await documentApi(app, VERSION);
-  await app.register(statusRoutes, {
+  const health = new HealthCheck({
     db: path,
-    version: VERSION,
-    redisConfigured: options.redisConfigured ?? false,
+    opens: (fingerprint) => fingerprint === keyring.rootFingerprint,
+    redis: async () => redis?.check() ?? 'off',
     stopping: () => stopping,
   });
+  await app.register(statusRoutes, { health, version: VERSION });
   await app.register(adminRoutes, { admin });
   await app.register(universalAuthRoutes, { universalAuth, tokens });
   await app.register(organizationsRoutes, { organizations });

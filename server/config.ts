@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parseAuthSecret, parseRootKey } from '../keys/index.ts';
 import { parseNetwork } from './http/trusted-proxies.ts';
+import { parseLimits } from './limits/classes.ts';
 import { AllowList } from './outbound/allow-list.ts';
 
 /** Everything the server can be told, from its environment. Checked whole at start; a problem never shows the value. */
@@ -24,9 +25,9 @@ const words = z.string().transform((text) =>
     .filter((word) => word !== ''),
 );
 
-/** A key whose parser explains what is wrong without repeating the key. */
-const key = <Key>(parse: (text: string) => Key) =>
-  z.string({ error: 'is not set; `kms-bootstrap init` makes it' }).transform((text, context): Key => {
+/** A text whose parser explains what is wrong without repeating it. */
+const explained = <Value>(parse: (text: string) => Value, unset?: string) =>
+  z.string(unset === undefined ? {} : { error: unset }).transform((text, context): Value => {
     try {
       return parse(text);
     } catch (error) {
@@ -34,6 +35,8 @@ const key = <Key>(parse: (text: string) => Key) =>
       return z.NEVER;
     }
   });
+
+const key = <Key>(parse: (text: string) => Key) => explained(parse, 'is not set; `kms-bootstrap init` makes it');
 
 /** The variables; a test keeps docs/configuration.md equal to them. */
 export const Environment = z.object({
@@ -46,7 +49,7 @@ export const Environment = z.object({
     .describe('the database; unset: an embedded Postgres in KMS_DATA_DIR'),
   REDIS_URL: url(/^rediss?:\/\//, 'redis://host:6379')
     .optional()
-    .describe('only checked so far; nothing is kept there'),
+    .describe('where replicas share the counts of limits; it may die'),
   PORT: z.coerce
     .number({ error: 'must be a port number' })
     .int()
@@ -80,6 +83,9 @@ export const Environment = z.object({
     .enum(['x-forwarded-for', 'forwarded'])
     .default('x-forwarded-for')
     .describe('the header that the trusted proxies write; the other one is not read'),
+  KMS_RATE_LIMITS: explained(parseLimits)
+    .optional()
+    .describe('requests a minute that differ from the defaults, by class, such as auth=120,public=off; or off'),
   KMS_ALLOW_UNPROVEN_BOOTSTRAP: flag.describe(
     'accept the first-admin call without a proof of kms-secrets; for trials only',
   ),

@@ -160,6 +160,8 @@ export async function startEmptyServer(options: Partial<AppOptions> = {}): Promi
     databaseUri: database.uri,
     rootKey: parseRootKey(secrets.rootKey),
     authSecret: parseAuthSecret(secrets.authSecret),
+    // All tests come from one address; those of limits set their own.
+    limits: {},
     ...options,
     prepare: (app) => {
       holdToContract(app);

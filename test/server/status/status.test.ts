@@ -20,7 +20,12 @@ test('a server that can serve says so to strangers', async () => {
       inviteOnlySignup: true,
       redisConfigured: false,
       secretScanningConfigured: false,
+      auditLogStorageDisabled: false,
       database: 'ok',
+      redis: 'off',
+      encryption: 'ok',
+      audit: 'ok',
+      draining: false,
       version: VERSION,
     },
   ]);
@@ -41,6 +46,8 @@ test('a database that is away is a 503, and comes back', async () => {
       server.database.name,
       own,
     ]);
+    // A finding is good for a quarter of a second.
+    await expect.poll(async () => (await server.send('GET', '/api/status')).status).toBe(503);
     for (const [method, url, body] of [
       ['GET', '/api/status'],
       ['GET', list],
@@ -56,8 +63,58 @@ test('a database that is away is a 503, and comes back', async () => {
     await admin.query(`alter database "${server.database.name}" allow_connections true`);
     await admin.end();
   }
-  expect((await server.send('GET', '/api/status')).status).toBe(200);
+  await expect.poll(async () => (await server.send('GET', '/api/status')).status).toBe(200);
   expect((await server.send('GET', list, { token: server.admin })).status).toBe(200);
+});
+
+test.each<{ name: string; harm: string; repair: string; says: string; part: string }>([
+  {
+    name: 'an audit that may not be written',
+    harm: 'revoke insert on audit_log from kms',
+    repair: 'grant insert on audit_log to kms',
+    says: 'the audit cannot be written',
+    part: 'audit',
+  },
+  {
+    name: 'an audit that is gone',
+    harm: 'alter table audit_log rename to audit_elsewhere',
+    repair: 'alter table audit_elsewhere rename to audit_log',
+    says: 'the audit cannot be written',
+    part: 'audit',
+  },
+  {
+    name: "another instance's database",
+    harm: "update instance set root_fingerprint = 'other-' || root_fingerprint",
+    repair: "update instance set root_fingerprint = replace(root_fingerprint, 'other-', '')",
+    says: 'the database was made with another root key',
+    part: 'encryption',
+  },
+])('$name is a 503', async ({ harm, repair, says, part }) => {
+  const status = () => server.send('GET', '/api/status');
+  await server.sql.query(harm);
+  try {
+    await expect.poll(async () => (await status()).status).toBe(503);
+    const { body, headers } = await status();
+    expect(body).toMatchObject({ message: says, details: { database: 'ok', [part]: 'unavailable' } });
+    expect(headers['retry-after']).toBe('1');
+  } finally {
+    await server.sql.query(repair);
+  }
+  await expect.poll(async () => (await status()).status).toBe(200);
+});
+
+test('however many ask, the database is looked at once', async () => {
+  const calls = async () => {
+    const { rows } = await server.sql.query(
+      `select coalesce(sum(calls), 0)::int as calls from pg_stat_statements s join pg_database d on d.oid = s.dbid
+        where d.datname = current_database() and query like '%auditWritable%' and query not like '%pg_stat%'`,
+    );
+    return rows[0].calls as number;
+  };
+  const before = await calls();
+  const answers = await Promise.all(Array.from({ length: 200 }, () => server.send('GET', '/api/status')));
+  expect(answers.every(({ status }) => status === 200)).toBe(true);
+  expect((await calls()) - before).toBeLessThanOrEqual(3);
 });
 
 test('a server that stops is not ready, and answers on', async () => {
