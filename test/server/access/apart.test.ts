@@ -20,6 +20,7 @@ async function furnish(organizationId: string, slug: string): Promise<Record<str
   const { folder } = await server.do('POST', '/api/v1/folders', {
     body: { projectId: project.id, environment: 'dev', name: 'kept' },
   });
+  const { tag } = await server.do('POST', `/api/v1/projects/${project.id}/tags`, { body: { slug: `${slug}-tag` } });
   const { environments } = (await server.do('GET', `/api/v1/projects/${project.id}`)).project;
   const machine = await server.machine(`${slug}-service`, {
     organizationId,
@@ -37,6 +38,8 @@ async function furnish(organizationId: string, slug: string): Promise<Record<str
     environmentId: environments[0].id,
     folderId: folder.id,
     folderIdOrName: folder.id,
+    tagId: tag.id,
+    tagSlug: tag.slug,
     identityId: machine.id,
     clientSecretId: machine.clientSecretId,
     secretName: 'KEPT',
@@ -97,6 +100,7 @@ async function ask({ method, path }: Route, named: Record<string, string>) {
     role: 'no-access',
     roles: [{ role: 'viewer' }],
     secretValue: 'x',
+    tagSlugs: ['a-tag'],
     secrets: [{ secretKey: 'KEPT', secretValue: 'x' }],
     accessTokenTTL: 60,
   };

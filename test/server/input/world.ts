@@ -9,6 +9,7 @@ const names = [
   'slug',
   'environmentId',
   'folderId',
+  'tagId',
   'identityId',
   'clientSecretId',
   'membershipId',
@@ -25,6 +26,8 @@ export async function makeWorld(server: TestServer, slug: string): Promise<World
   const environmentId = project.environments.find((environment: { slug: string }) => environment.slug === 'dev').id;
   const at = { projectId, environment: 'dev' };
   const { folder } = await server.do('POST', '/api/v1/folders', { body: { ...at, name: 'database' } });
+  const tag = { slug: `${slug}-tag`, color: '' };
+  const { id: tagId } = (await server.do('POST', `/api/v1/projects/${projectId}/tags`, { body: tag })).tag;
   const machine = await server.machine(`${slug}-machine`, { organizationId, projectId, roles: [{ role: 'viewer' }] });
   const members = `/api/v2/organizations/${organizationId}/memberships`;
   const { membership } = await server.do('POST', members, { body: { email: `${slug}@hanzo.ai`, role: 'member' } });
@@ -35,6 +38,7 @@ export async function makeWorld(server: TestServer, slug: string): Promise<World
     slug,
     environmentId,
     folderId: folder.id,
+    tagId,
     identityId: machine.id,
     clientSecretId: machine.clientSecretId,
     membershipId: membership.id,
@@ -51,6 +55,9 @@ export function rightValue(world: World, name: string): unknown {
     projectSlug: world.slug,
     orgId: world.organizationId,
     folderIdOrName: world.folderId,
+    tagSlug: `${world.slug}-tag`,
+    tagSlugs: [`${world.slug}-tag`],
+    tagIds: [world.tagId],
     environment: 'dev',
     secretPath: '/',
     path: '/',
