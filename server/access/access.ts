@@ -190,12 +190,17 @@ export class Access {
 
   /**
    * Runs a change of a project: under the project's lock, and after asking again, in the same transaction, whether the
-   * caller may still do it. A revocation that came in between wins.
+   * caller may still do it. A revocation that came in between wins. `work` is given the access as it is then, for rights
+   * that depend on what it finds.
    */
   async change<Result>(
     access: ProjectAccess,
     needs: readonly Need[],
-    work: (tx: Db, audit: (records: readonly ProjectRecord[]) => Promise<void>) => Promise<Result>,
+    work: (
+      tx: Db,
+      audit: (records: readonly ProjectRecord[]) => Promise<void>,
+      again: ProjectAccess,
+    ) => Promise<Result>,
   ): Promise<Result> {
     const { caller, project } = access;
     const run = async (tx: Db) => {
@@ -203,12 +208,12 @@ export class Access {
       const verdict = await judge(tx, { ...caller.origin, tokenId: caller.tokenId, projectId: project.id });
       const again = await this.#found(caller, { id: project.id }, await this.#live(caller, verdict));
       for (const need of needs) await this.need(again, need);
-      return work(tx, (records) =>
+      const audit = (records: readonly ProjectRecord[]) =>
         this.#audit.writeWithin(
           tx,
           records.map((record) => ({ ...inProject(again), outcome: 'allowed' as const, ...record })),
-        ),
-      );
+        );
+      return work(tx, audit, again);
     };
     return this.#writers.take(project.id, () => this.#db.transaction(run));
   }

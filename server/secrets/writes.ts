@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Secret, SecretMetadata } from '../../contracts/index.ts';
 import { SealBroken, UnknownFormat } from '../../keys/index.ts';
-import type { Access, Caller, Need, ProjectAccess, ProjectRecord, ProjectReference } from '../access/access.ts';
+import type { Access, Caller, ProjectAccess, ProjectRecord, ProjectReference } from '../access/access.ts';
 import type { Db } from '../database/database.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import { badRequest, conflict } from '../refusal.ts';
@@ -11,6 +11,7 @@ import { recordWrite } from './records.ts';
 import { openSecret, sealSecret } from './seal.ts';
 import { findSecrets, type Reminder, type SecretRow, type SecretTag } from './store.ts';
 import { tagsById, tagsBySlug } from './tagging.ts';
+import { refuseNowhere, type WriteAction, WriteRights } from './write-rights.ts';
 import { deleteSecrets, insertSecrets, type SecretWrite, updateSecrets, type Written } from './write-store.ts';
 
 /** The folder that a change is about. Items of a batch may name another path in the same environment. */
@@ -53,9 +54,16 @@ export type OnMissing = 'failOnNotFound' | 'upsert' | 'ignore';
 
 interface Work {
   readonly tx: Db;
+  readonly rights: WriteRights;
   readonly allowed: ProjectAccess;
   readonly target: Target;
   readonly places: Places;
+}
+
+/** A secret that is there, and what is to become of it. */
+interface Changed {
+  readonly change: SecretChange;
+  readonly row: SecretRow;
 }
 
 interface Done {
@@ -74,11 +82,9 @@ export class Writes {
   }
 
   async create(caller: Caller, target: Target, secrets: readonly NewSecret[]): Promise<Secret[]> {
-    const needs = secrets.map((item) => needOf('create', target, item));
-    return this.#change(caller, target, secrets, needs, async (work) => {
+    return this.#change(caller, target, secrets, ['create'], async (work) => {
       const there = await findSecrets(work.tx, secrets.map(addressIn(work)));
-      if (there.length > 0) throw exists(there.map(({ key }) => key));
-      return this.#insert(work, secrets);
+      return this.#insert(work, secrets, there);
     });
   }
 
@@ -88,12 +94,15 @@ export class Writes {
     changes: readonly SecretChange[],
     onMissing: OnMissing,
   ): Promise<Secret[]> {
-    return this.#change(caller, target, changes, needsOfUpdate(target, changes, onMissing), async (work) => {
+    return this.#change(caller, target, changes, ['edit'], async (work) => {
       const there = await this.#find(work, changes);
       const missing = changes.filter((change) => !there.has(nameIn(work, change)));
+      // Whether one is there is told only to who may change it, were it there.
+      for (const item of missing) await work.rights.need('edit', at(work, item));
       if (missing.length > 0 && onMissing === 'failOnNotFound') throw notThere(work, missing);
-      await this.#refuseTakenNames(work, changes, there, onMissing === 'upsert' ? missing : []);
-      const updated = await this.#replace(work, changes, there);
+      const allowed = await this.#allowedChanges(work, changes, there);
+      await this.#refuseTakenNames(work, allowed.present, onMissing === 'upsert' ? missing : []);
+      const updated = await this.#replace(work, allowed);
       if (onMissing !== 'upsert' || missing.length === 0) return updated;
       const created = await this.#insert(work, missing.map(asNew));
       return { secrets: [...updated.secrets, ...created.secrets], records: [...updated.records, ...created.records] };
@@ -109,22 +118,24 @@ export class Writes {
     slugs: readonly string[],
   ): Promise<Secret> {
     const item = { secretKey };
-    const [secret] = await this.#change(caller, target, [item], [needOf('edit', target, item)], async (work) => {
+    const [secret] = await this.#change(caller, target, [item], ['edit'], async (work) => {
       const there = await this.#find(work, [item]);
       const [row] = there.values();
+      await work.rights.need('edit', row ?? at(work, item));
       if (row === undefined) throw notThere(work, [item]);
       const named = await tagsBySlug(work.tx, work.allowed.project.id, slugs);
       const ids = new Set(named.map(({ id }) => id));
       const others = row.tags.map(({ id }) => id).filter((id) => !ids.has(id));
-      return this.#replace(work, [{ secretKey, tagIds: how === 'add' ? [...others, ...ids] : others }], there);
+      const change = { secretKey, tagIds: how === 'add' ? [...others, ...ids] : others };
+      return this.#replace(work, await this.#allowedChanges(work, [change], there));
     });
     return secret!;
   }
 
   async remove(caller: Caller, target: Target, names: readonly SecretName[]): Promise<Secret[]> {
-    const needs = names.map((item) => needOf('delete', target, item));
-    return this.#change(caller, target, names, needs, async (work) => {
+    return this.#change(caller, target, names, ['delete'], async (work) => {
       const there = await this.#find(work, names);
+      for (const item of names) await work.rights.need('delete', there.get(nameIn(work, item)) ?? at(work, item));
       const missing = names.filter((item) => !there.has(nameIn(work, item)));
       if (missing.length > 0) throw notThere(work, missing);
       const rows = names.map((item) => there.get(nameIn(work, item))!);
@@ -143,14 +154,19 @@ export class Writes {
     caller: Caller,
     target: Target,
     items: readonly SecretName[],
-    needs: readonly Need[],
+    actions: readonly WriteAction[],
     run: (work: Work) => Promise<Done>,
   ): Promise<Secret[]> {
-    const allowed = await this.#access.project(caller, target.project, ...needs);
-    return this.#access.change(allowed, needs, async (tx, audit) => {
-      const paths = items.map(({ secretPath = target.path }) => secretPath);
-      const places = await openPlaces(tx, allowed, target.environment, paths);
-      const { secrets, records } = await run({ tx, allowed, target, places });
+    const { environment } = target;
+    const allowed = await this.#access.project(caller, target.project);
+    const named = items.map(({ secretKey: key, secretPath: path = target.path }) => ({ environment, path, key }));
+    await refuseNowhere(this.#access, allowed, actions, named);
+    return this.#access.change(allowed, [], async (tx, audit, again) => {
+      const rights = new WriteRights(this.#access, again, environment);
+      await refuseNowhere(this.#access, again, actions, named);
+      const paths = named.map(({ path }) => path);
+      const places = await openPlaces(tx, again, environment, paths);
+      const { secrets, records } = await run({ tx, rights, allowed: again, target, places });
       await audit(records);
       return secrets;
     });
@@ -162,15 +178,10 @@ export class Writes {
     return new Map(rows.map((row) => [`${row.path}:${row.key}`, row]));
   }
 
-  async #refuseTakenNames(
-    work: Work,
-    changes: readonly SecretChange[],
-    there: ReadonlyMap<string, SecretRow>,
-    made: readonly SecretChange[],
-  ): Promise<void> {
-    const names = changes
-      .filter((change) => there.has(nameIn(work, change)) && renames(change))
-      .map((change) => ({ secretKey: change.newSecretName!, secretPath: change.secretPath }));
+  async #refuseTakenNames(work: Work, present: readonly Changed[], made: readonly SecretChange[]): Promise<void> {
+    const names = present
+      .filter(({ change }) => renames(change))
+      .map(({ change }) => ({ secretKey: change.newSecretName!, secretPath: change.secretPath }));
     if (names.length === 0) return;
     const all = [...names, ...made].map((item) => nameIn(work, item));
     if (new Set(all).size < all.length) throw badRequest('two secrets of this batch would get the same name');
@@ -178,8 +189,18 @@ export class Writes {
     if (taken.length > 0) throw exists(taken.map(({ key }) => key));
   }
 
-  async #insert(work: Work, secrets: readonly NewSecret[]): Promise<Done> {
+  async #insert(work: Work, secrets: readonly NewSecret[], there: readonly SecretRow[] = []): Promise<Done> {
     const tags = await tagsById(work.tx, work.allowed.project.id, secrets);
+    for (const secret of secrets)
+      await work.rights.need(
+        'create',
+        at(
+          work,
+          secret,
+          distinct(secret.tagIds ?? []).map((id) => tags.get(id)!),
+        ),
+      );
+    if (there.length > 0) throw exists(there.map(({ key }) => key));
     const sealed = secrets.map((secret) =>
       sealSecret(this.#keyring, homeIn(work, secret), work.places.key, {
         id: randomUUID(),
@@ -196,18 +217,32 @@ export class Writes {
     return this.#written(work, 'create', sealed, tags, await insertSecrets(work.tx, work.places.writing, sealed));
   }
 
-  async #replace(work: Work, changes: readonly SecretChange[], there: ReadonlyMap<string, SecretRow>): Promise<Done> {
+  /** The changed secrets that are there, once the caller is known to have every right that their changes take. */
+  async #allowedChanges(work: Work, changes: readonly SecretChange[], there: ReadonlyMap<string, SecretRow>) {
     const tags = await tagsById(work.tx, work.allowed.project.id, changes);
-    const sealed = changes.flatMap((change) => {
+    const present = changes.flatMap((change) => {
       const row = there.get(nameIn(work, change));
-      if (row === undefined) return [];
+      return row === undefined ? [] : [{ change, row }];
+    });
+    for (const { change, row } of present) {
+      const after = change.tagIds ? distinct(change.tagIds).map((id) => tags.get(id)!) : row.tags;
+      await work.rights.needChange(row, at(work, { ...change, secretKey: change.newSecretName ?? row.key }, after));
+      for (const tag of row.tags) tags.set(tag.id, tag);
+    }
+    return { present, tags };
+  }
+
+  async #replace(
+    work: Work,
+    { present, tags }: { readonly present: readonly Changed[]; readonly tags: ReadonlyMap<string, SecretTag> },
+  ): Promise<Done> {
+    const sealed = present.map(({ change, row }) => {
       // What the change replaces is not opened: a row that was broken in the database can so be written anew.
       const kept = openSecret(this.#keyring, work.allowed.project.id, row, {
         value: change.secretValue === undefined,
         comment: change.secretComment === undefined,
         metadata: !change.secretMetadata,
       });
-      for (const tag of row.tags) tags.set(tag.id, tag);
       return sealSecret(this.#keyring, homeIn(work, change), work.places.key, {
         id: row.id,
         key: change.newSecretName ?? row.key,
@@ -235,10 +270,9 @@ export class Writes {
   }
 
   /** A written secret, with its value only for those who may read it: the right to change one shows nothing of it. */
-  #show({ allowed, target: { environment } }: Work, row: SecretRow): Secret {
+  #show({ allowed, rights, target: { environment } }: Work, row: SecretRow): Secret {
     const { id } = allowed.project;
-    if (allowed.rights.may('read', 'secrets', { environment, path: row.path, key: row.key }))
-      return toSecret(this.#keyring, id, environment, row, true);
+    if (rights.mayRead(row)) return toSecret(this.#keyring, id, environment, row, true);
     return showSecret(id, environment, row, {});
   }
 
@@ -283,23 +317,16 @@ const bySlug = (one: SecretTag, other: SecretTag) => (one.slug < other.slug ? -1
 const renames = ({ secretKey, newSecretName }: SecretChange) =>
   newSecretName !== undefined && newSecretName !== secretKey;
 
-function needOf(action: Need['action'], target: Target, { secretKey, secretPath = target.path }: SecretName): Need {
-  return { action, subject: 'secrets', environment: target.environment, path: secretPath, key: secretKey };
-}
-
-/**
- * A rename needs the right on both names, and to read under the old one: a name that its caller may not read would else be
- * renamed to one that it may.
- */
-function needsOfUpdate(target: Target, changes: readonly SecretChange[], onMissing: OnMissing): Need[] {
-  return changes.flatMap((change) => [
-    needOf('edit', target, change),
-    ...(onMissing === 'upsert' ? [needOf('create', target, change)] : []),
-    ...(renames(change)
-      ? [needOf('read', target, change), needOf('edit', target, { ...change, secretKey: change.newSecretName! })]
-      : []),
-  ]);
-}
+/** Where an item of the work is, or is to be. */
+const at = (
+  work: Work,
+  { secretKey: key, secretPath: path = work.target.path }: SecretName,
+  tags: readonly SecretTag[] = [],
+) => ({
+  path,
+  key,
+  tags,
+});
 
 const exists = (keys: readonly string[]) =>
   conflict(`secret ${keys.map((key) => `"${key}"`).join(', ')} exists already`, { secretKeys: keys });

@@ -10,7 +10,7 @@ interface TagChange {
   readonly color?: string | null | undefined;
 }
 
-/** The tags of a project. Whoever may change secrets anywhere in the whole of it may make and change its tags. */
+/** The tags of a project, which its secrets can carry. Rules may speak of them, so they have a right of their own. */
 export class Tags {
   readonly #db: Database;
   readonly #access: Access;
@@ -78,7 +78,7 @@ export class Tags {
   }
 }
 
-const need = (action: Need['action']): Need => ({ action, subject: 'secrets' });
+const need = (action: Need['action']): Need => ({ action, subject: 'tags' });
 
 function missing(idOrSlug: string): never {
   throw notFound(`tag "${idOrSlug}" not found in this project`);
