@@ -30,7 +30,10 @@ import { enforceLimits } from './limits/enforce.ts';
 import { Limits } from './limits/limits.ts';
 import { RedisCounter } from './limits/redis.ts';
 import { SharedCounts } from './limits/shared-counts.ts';
+import { Faults } from './metrics/faults.ts';
 import { Metrics } from './metrics/metrics.ts';
+import { tellParts } from './metrics/parts.ts';
+import { meterRequests } from './metrics/requests.ts';
 import { organizationsRoutes } from './organizations/routes.ts';
 import { Organizations } from './organizations/service.ts';
 import { Outbound } from './outbound/outbound.ts';
@@ -128,11 +131,12 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   const memberships = new IdentityMemberships({ db, access, identities });
   const universalAuth = new UniversalAuth({ db, path, access, audit, identities, keyring, tokens });
   const queries = new AuditQueries({ db, access, audit });
+  const answers = new Answers();
   const reads = new Reads({
     db: path,
     access,
     keyring,
-    answers: new Answers(),
+    answers,
     seal: new MemorySeal(),
     beforeFill: options.beforeFill,
   });
@@ -144,7 +148,9 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   const proxies = options.trustedProxies && new TrustedProxies(options.trustedProxies);
   const app = newServer(options, new RequestIds(proxies));
   options.prepare?.(app);
-  app.decorate('metrics', new Metrics());
+  const metrics = new Metrics();
+  app.decorate('metrics', metrics);
+  meterRequests(app, metrics);
   let stopping = false;
   const drain = () => {
     stopping = true;
@@ -170,6 +176,7 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   const shared = redis && new SharedCounts(redis, limitNames(authSecret));
   const limits = new Limits(options.limits ?? DEFAULT_LIMITS, shared);
   enforceLimits(app, limits, audit);
+  tellParts(metrics, { pools: { db, path }, access, audit, answers, limits, redis, faults: app.faults });
   await app.register(helmet, { contentSecurityPolicy: false });
   await documentApi(app, VERSION);
   const health = new HealthCheck({
@@ -214,6 +221,7 @@ function newServer({ logLevel = 'silent', logStream }: AppOptions, ids: RequestI
             redact: ['req.headers', 'headers', '*.authorization'],
           },
   });
+  app.decorate('faults', new Faults());
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler(answerError);

@@ -17,6 +17,8 @@ const url = (protocols: RegExp, example: string) =>
     .trim()
     .refine((text) => URL.canParse(text) && protocols.test(text), `must be a URL such as ${example}`);
 
+const port = z.coerce.number({ error: 'must be a port number' }).int().min(0).max(65_535);
+
 /** Words between commas. */
 const words = z.string().transform((text) =>
   text
@@ -50,13 +52,7 @@ export const Environment = z.object({
   REDIS_URL: url(/^rediss?:\/\//, 'redis://host:6379')
     .optional()
     .describe('where replicas share the counts of limits; it may die'),
-  PORT: z.coerce
-    .number({ error: 'must be a port number' })
-    .int()
-    .min(0)
-    .max(65_535)
-    .default(8080)
-    .describe('the port to listen on; 0 takes a free one'),
+  PORT: port.default(8080).describe('the port to listen on; 0 takes a free one'),
   HOST: z.string().trim().min(1).default('127.0.0.1').describe('the address to listen on'),
   KMS_DATA_DIR: z.string().min(1).default('.kms').describe('folder of the embedded Postgres'),
   SITE_URL: url(/^https?:\/\//, 'https://kms.hanzo.ai')
@@ -86,6 +82,8 @@ export const Environment = z.object({
   KMS_RATE_LIMITS: explained(parseLimits)
     .optional()
     .describe('requests a minute that differ from the defaults, by class, such as auth=120,public=off; or off'),
+  KMS_METRICS_PORT: port.optional().describe('the port of the metrics; unset: there is none'),
+  KMS_METRICS_HOST: z.string().trim().min(1).default('127.0.0.1').describe('the address of the metrics'),
   KMS_ALLOW_UNPROVEN_BOOTSTRAP: flag.describe(
     'accept the first-admin call without a proof of kms-secrets; for trials only',
   ),

@@ -7,6 +7,7 @@ import { Database } from './database/database.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './database/embedded/index.ts';
 import { migrate } from './database/migrate.ts';
 import { durability } from './keyring/store.ts';
+import { type MetricsListener, serveMetrics } from './metrics/listener.ts';
 
 /** How long a stop may take before the process ends anyway. Kubernetes gives 30 seconds by default. */
 const STOP_WITHIN_MS = 25_000;
@@ -30,6 +31,7 @@ export async function serve(config: Config): Promise<void> {
 interface Running {
   embedded?: EmbeddedPostgres;
   app?: FastifyInstance;
+  metrics?: MetricsListener;
   /** Why to stop, once somebody has said so. */
   stopping?: string;
 }
@@ -62,19 +64,27 @@ async function start(running: Running, config: Config): Promise<void> {
   });
   if (running.stopping === undefined) {
     running.app = app;
-    await listen(app, config);
+    await listen(running, app, config);
   } else {
     await app.close();
     await end(running);
   }
 }
 
-async function listen(app: FastifyInstance, config: Config): Promise<void> {
+async function listen(running: Running, app: FastifyInstance, config: Config): Promise<void> {
   try {
+    if (config.KMS_METRICS_PORT !== undefined) {
+      running.metrics = await serveMetrics(app.metrics, {
+        host: config.KMS_METRICS_HOST,
+        port: config.KMS_METRICS_PORT,
+      });
+      say(`metrics on ${running.metrics.address}`);
+    }
     const address = await app.listen({ host: config.HOST, port: config.PORT });
     say(`ready on ${address}`);
     process.send?.({ ready: address });
   } catch (error) {
+    await running.metrics?.close();
     await app.close();
     throw error;
   }
@@ -116,6 +126,7 @@ function stopWhenTold(running: Running, drainSeconds: number): void {
 }
 
 async function end(running: Running): Promise<void> {
+  await running.metrics?.close();
   await running.embedded?.stop();
   if (process.connected) process.disconnect();
   say('stopped');

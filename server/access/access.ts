@@ -2,7 +2,7 @@ import type { Action } from '../../contracts/index.ts';
 import type { Audit } from '../audit/audit.ts';
 import { Seldom } from '../audit/seldom.ts';
 import type { AuditRecord, Origin } from '../audit/store.ts';
-import { Batch } from '../database/batch.ts';
+import { Batch, type Load } from '../database/batch.ts';
 import type { Database, Db } from '../database/database.ts';
 import { Turns } from '../database/turns.ts';
 import { badRequest, forbidden, notFound, tokenRefused, unavailable } from '../refusal.ts';
@@ -82,6 +82,10 @@ export class Access {
       { size: 200, lanes: 2, waiting: 20_000, overflow: () => unavailable('too many requests are waiting') },
       (asks) => admit(path, asks),
     );
+  }
+
+  get gate(): Load {
+    return this.#gate;
   }
 
   /** Asks for a caller and, with `held`, whether the answer in memory may be served. Refuses dead tokens. */

@@ -1,5 +1,6 @@
-import { Batch } from '../database/batch.ts';
+import { Batch, type Load } from '../database/batch.ts';
 import type { Database, Db } from '../database/database.ts';
+import { Tally } from '../metrics/tally.ts';
 import { unavailable } from '../refusal.ts';
 import { type AuditRecord, countAnonymous, ensurePartitions, insertRecords } from './store.ts';
 
@@ -15,6 +16,8 @@ export class Audit {
   readonly #db: Database;
   readonly #batch: Batch<AuditRecord, undefined>;
   readonly #anonymous = new Map<string, number>();
+  /** All refusals of strangers since the start, by reason. */
+  readonly strangers = new Tally();
   readonly #timers: NodeJS.Timeout[] = [];
 
   constructor(db: Database) {
@@ -37,6 +40,10 @@ export class Audit {
     every(A_DAY_MS, () => ensurePartitions(this.#db, PARTITIONS_AHEAD_MONTHS));
   }
 
+  get batch(): Load {
+    return this.#batch;
+  }
+
   /** Stores a record, durably, and then resolves. */
   async write(record: AuditRecord): Promise<void> {
     await this.#batch.add(record);
@@ -52,6 +59,7 @@ export class Audit {
    * the network fill the disk. At most one minute's count per reason is lost when the process dies.
    */
   refusedStranger(reason: string): void {
+    this.strangers.add(reason);
     this.#anonymous.set(reason, (this.#anonymous.get(reason) ?? 0) + 1);
   }
 

@@ -1,3 +1,4 @@
+import { GROUP_SIZES, Histogram } from '../metrics/histogram.ts';
 import { isOutage } from './sqlstate.ts';
 
 interface Waiting<Item, Result> {
@@ -16,22 +17,35 @@ export interface BatchOptions {
   readonly overflow: () => Error;
 }
 
+/** How busy a batch is. */
+export interface Load {
+  /** Items that are in no group yet. */
+  readonly waiting: number;
+  /** How many items shared a run. */
+  readonly sizes: Histogram;
+}
+
 /**
  * Gathers items that wait at the same moment and answers them together: ten requests cost one round trip and one flush
  * of the disk. When a group fails for a reason that lies in one of its items, it is split and run again, so that only
  * the culprit fails; an outage fails them all at once.
  */
-export class Batch<Item, Result> {
+export class Batch<Item, Result> implements Load {
   readonly #run: (items: readonly Item[]) => Promise<readonly Result[]>;
   readonly #options: BatchOptions;
   #queue: Waiting<Item, Result>[] = [];
   #underWay = 0;
   #scheduled = false;
+  readonly sizes = new Histogram(GROUP_SIZES);
 
   /** @param run answers a whole group, in its order; it is all or nothing, since a failed group may be run again */
   constructor(options: BatchOptions, run: (items: readonly Item[]) => Promise<readonly Result[]>) {
     this.#options = options;
     this.#run = run;
+  }
+
+  get waiting(): number {
+    return this.#queue.length;
   }
 
   /** Adds an item and resolves to its own result. */
@@ -52,6 +66,7 @@ export class Batch<Item, Result> {
       while (this.#queue.length > 0 && this.#underWay < this.#options.lanes) {
         const group = this.#queue.splice(0, this.#options.size);
         this.#underWay++;
+        this.sizes.observe(group.length);
         void this.#answer(group).finally(() => {
           this.#underWay--;
           if (this.#queue.length > 0) this.#schedule();

@@ -59,6 +59,12 @@ export class Database implements Db {
     this.#pool.on('error', () => undefined);
   }
 
+  /** Connections by what they do, and how many callers wait for one. */
+  get connections(): { readonly busy: number; readonly idle: number; readonly waiting: number } {
+    const { totalCount, idleCount, waitingCount } = this.#pool;
+    return { busy: totalCount - idleCount, idle: idleCount, waiting: waitingCount };
+  }
+
   async query<Row extends object>(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
     const { rows } = await this.#pool.query<Row>({ ...statement, values: values as unknown[] });
     return rows;

@@ -3,13 +3,23 @@ import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { type ErrorBody, errorKinds, type ValidationIssue } from '../../contracts/index.ts';
+import { SealBroken, UnknownFormat } from '../../keys/index.ts';
 import { asRefusal } from '../database/database.ts';
+import type { Faults } from '../metrics/faults.ts';
 import { Refusal } from '../refusal.ts';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    readonly faults: Faults;
+  }
+}
 
 /** The one place where an error becomes a body: `{reqId, statusCode, message, error}`, as Infisical answers today. */
 export function answerError(given: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const refusal = toRefusal(asRefusal(given) as Error);
   const { status } = errorKinds[refusal.kind];
+  request.server.faults.refusals.add(refusal.kind);
+  if (refusal.cause instanceof SealBroken || refusal.cause instanceof UnknownFormat) request.server.faults.seals++;
   if (status >= 500) request.log.error({ failure: logged(refusal) }, 'request failed');
   if (status === 401) reply.header('www-authenticate', 'Bearer');
   if (status === 503) reply.header('retry-after', '1');

@@ -24,15 +24,30 @@ export class Answers {
   readonly #entries = new Map<string, { readonly answer: Answer; readonly owner: string; readonly bytes: number }>();
   readonly #byOwner = new Map<string, number>();
   #bytes = 0;
+  found = 0;
+  missing = 0;
+  fills = 0;
 
   /** @param limit bytes at most. @default 64 MiB */
   constructor(limit = DEFAULT_BYTES) {
     this.#limit = limit;
   }
 
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   get(question: string): Answer | undefined {
     const entry = this.#entries.get(question);
-    if (entry === undefined) return undefined;
+    if (entry === undefined) {
+      this.missing++;
+      return undefined;
+    }
+    this.found++;
     // A Map keeps the order of insertion: taking it out and putting it back makes it the latest used.
     this.#entries.delete(question);
     this.#entries.set(question, entry);
@@ -40,6 +55,7 @@ export class Answers {
   }
 
   put(owner: string, question: string, answer: Answer): void {
+    this.fills++;
     this.#remove(question);
     const bytes = answer.sealed.length + question.length * 2 + OVERHEAD_BYTES;
     if (bytes > this.#limit * SHARE) return;

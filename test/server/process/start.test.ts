@@ -96,6 +96,33 @@ test('what is wrong with the database is one line', async () => {
   );
 });
 
+test('metrics have a port of their own, and only when asked for', async () => {
+  const server = new ServerProcess({ ...environment, KMS_METRICS_PORT: '0' });
+  await server.ready();
+  const address = /metrics on (http:\/\/127\.0\.0\.1:\d+\/metrics)/.exec(server.stderr)?.[1];
+  const text = await (await fetch(address!)).text();
+  expect(text).toContain('kms_event_loop_delay_seconds');
+  for (const secret of Object.values(secrets)) expect(text).not.toContain(secret);
+  await stop(server);
+  await expect(fetch(address!)).rejects.toThrow();
+
+  const silent = new ServerProcess(environment);
+  await silent.ready();
+  expect(silent.stderr).not.toContain('metrics on');
+  await stop(silent);
+
+  const holder = createServer().listen(0, '127.0.0.1');
+  await once(holder, 'listening');
+  const { port } = holder.address() as { port: number };
+  try {
+    expect(await refused({ KMS_METRICS_PORT: String(port) })).toEqual([
+      `kms-server: error: the metrics cannot listen on 127.0.0.1:${port} (EADDRINUSE); change KMS_METRICS_PORT or KMS_METRICS_HOST`,
+    ]);
+  } finally {
+    holder.close();
+  }
+});
+
 test('a taken port is said in one line', async () => {
   const holder = createServer().listen(0, '127.0.0.1');
   await once(holder, 'listening');

@@ -1,0 +1,8 @@
+import { Tally } from './tally.ts';
+
+/** What the error handler turned down or met, by kind; it alone sees all of it. */
+export class Faults {
+  readonly refusals = new Tally();
+  /** Stored values, and keys, that did not open: altered, moved, or of another key. Anything above 0 wants a person. */
+  seals = 0;
+}
