@@ -53,30 +53,47 @@ const environment = EnvironmentSlug.describe('environment slug; `production` mea
 const secretPath = FolderPath.default('/').describe('folder path, absolute');
 const type = z.enum(['shared', 'personal']).default('shared');
 
-export const ListSecretsQuery = named({
+const flag = z.enum(['true', 'false', '', '1', '0']).optional();
+/** What a flag of a query means: real clients send `""` where they mean "not given". */
+export const flagOr = (whenAbsent: boolean, word: z.infer<typeof flag>): boolean =>
+  word === undefined || word === '' ? whenAbsent : word === 'true' || word === '1';
+
+const reading = {
   environment,
   secretPath: orAbsent(FolderPath).transform((path) => path ?? '/'),
+  viewSecretValue: flag.describe('`false` hides the values. Default: true'),
+  expandSecretReferences: flag.describe('puts in what `${KEY}` refers to. Default: true in v4, false in v3'),
+  include_imports: flag.describe('as includeImports'),
+  includeImports: flag.describe('shows what the folder imports. Default: true in v4, false in v3'),
+  includePersonalOverrides: flag.describe("shows a person's own values in place of the shared ones. Default: false"),
+};
+
+export const ListSecretsQuery = named({
+  ...reading,
   recursive: QueryBoolean,
-  viewSecretValue: z
-    .enum(['true', 'false', ''])
-    .optional()
-    .transform((word) => word !== 'false'),
+  tagSlugs: orAbsent(z.string().max(2_000)).describe('only secrets with one of these tags; a list with commas'),
+  metadataFilter: orAbsent(z.string().max(4_000)).describe('only secrets with this metadata: `key=a,value=b|key=c`'),
 });
 export type ListSecretsQuery = z.infer<typeof ListSecretsQuery>;
 
 export const GetSecretQuery = named({
-  environment,
-  secretPath: orAbsent(FolderPath).transform((path) => path ?? '/'),
+  ...reading,
   version: orAbsent(z.coerce.number().int().min(1).max(2_147_483_647)),
-  viewSecretValue: z
-    .enum(['true', 'false', ''])
-    .optional()
-    .transform((word) => word !== 'false'),
   type: z
     .enum(['shared', 'personal', ''])
     .optional()
-    .transform((word) => (word === 'personal' ? 'personal' : 'shared')),
+    .transform((word) => (word === 'personal' ? 'personal' : 'shared'))
+    .describe("`personal`: the caller's own value"),
 });
+export type GetSecretQuery = z.infer<typeof GetSecretQuery>;
+
+export const SecretIdParams = z.object({ secretId: Uuid });
+export const GetSecretByIdQuery = z.object({
+  viewSecretValue: reading.viewSecretValue,
+  expandSecretReferences: flag.describe('puts in what `${KEY}` refers to. Default: false'),
+});
+
+export const ReferenceTreeQuery = named({ environment, secretPath: reading.secretPath });
 
 export const SecretNameParams = z.object({ secretName: SecretKey });
 
@@ -185,7 +202,7 @@ export const Secret = z.object({
   environment: z.string(),
   secretPath: z.string(),
   version: z.number().int(),
-  type: z.literal('shared'),
+  type: z.enum(['shared', 'personal']),
   secretKey: z.string(),
   secretValue: z.string(),
   secretValueHidden: z.boolean(),
@@ -196,6 +213,10 @@ export const Secret = z.object({
   secretReminderRecipients: z.array(z.string()).optional(),
   secretMetadata: z.array(z.object({ key: z.string(), value: z.string(), isEncrypted: z.boolean() })),
   tags: z.array(z.object({ id: z.string(), slug: z.string(), name: z.string(), color: z.string() })),
+  actor: z
+    .object({ actorId: z.string().nullable(), actorType: z.string().nullable(), name: z.string().nullable() })
+    .nullable()
+    .describe('who wrote it, where that is known'),
   isRotatedSecret: z.boolean(),
   rotationId: z.string().nullable(),
   createdAt: Timestamp,
@@ -203,6 +224,30 @@ export const Secret = z.object({
 });
 export type Secret = z.infer<typeof Secret>;
 
-export const SecretsAnswer = z.object({ secrets: z.array(Secret), imports: z.array(z.unknown()) });
+export const ImportedSecrets = z.object({
+  secretPath: z.string(),
+  environment: z.string(),
+  folderId: Uuid,
+  secrets: z.array(Secret),
+});
+export const SecretsAnswer = z.object({ secrets: z.array(Secret), imports: z.array(ImportedSecrets) });
 export const SecretAnswer = z.object({ secret: Secret });
 export const WrittenSecretsAnswer = z.object({ secrets: z.array(Secret) });
+
+interface ReferenceTree {
+  key: string;
+  value?: string | undefined;
+  environment: string;
+  secretPath: string;
+  children: ReferenceTree[];
+}
+const ReferenceTree: z.ZodType<ReferenceTree> = z.object({
+  key: z.string(),
+  value: z.string().optional(),
+  environment: z.string(),
+  secretPath: z.string(),
+  get children() {
+    return z.array(ReferenceTree);
+  },
+});
+export const ReferenceTreeAnswer = z.object({ tree: ReferenceTree, value: z.string().optional() });

@@ -23,6 +23,6 @@ export { sameMac } from './mac.ts';
 export { MemorySeal } from './memory-seal.ts';
 export { checkProof, makeProof, type ProvenRequest } from './proof.ts';
 export { keyCheck, parseRootKey, rootFingerprint } from './root-key.ts';
-export { newDataKey, openValue, type Place, sealValue } from './seal.ts';
+export { newDataKey, openValue, type PersonalPlace, type Place, sealValue } from './seal.ts';
 export type { AuthSecret, ConfigKey, DataKey, RootKey } from './secret.ts';
 export { unwrapKey, type WrapContext, type WrapLabel, wrapKey } from './wrap.ts';

@@ -23,6 +23,21 @@ export interface Place {
   readonly keyVersion: number;
 }
 
+/**
+ * Where a person's own value belongs: to that person alone, in place of one shared secret. The secret's name and folder are
+ * not in it: it follows the shared secret, whose own seal says where it is.
+ */
+export interface PersonalPlace {
+  readonly projectId: string;
+  /** The shared secret that it stands in for. */
+  readonly secretId: string;
+  readonly ownerId: string;
+  /** The personal value's own version. */
+  readonly version: number;
+  readonly field: 'value' | 'comment';
+  readonly keyVersion: number;
+}
+
 /** Longest text that is sealed, in bytes: above contracts' longest value, below what would stall the event loop. */
 const MOST_BYTES = 1_048_576;
 
@@ -34,7 +49,7 @@ const MOST_BYTES = 1_048_576;
  *
  * @throws RangeError when the text has more than 1 MiB.
  */
-export function sealValue(key: DataKey, place: Place, plaintext: Buffer): Buffer {
+export function sealValue(key: DataKey, place: Place | PersonalPlace, plaintext: Buffer): Buffer {
   if (plaintext.length > MOST_BYTES) throw new RangeError(`a sealed text has at most ${MOST_BYTES} bytes`);
   return gcmSeal(key, placeBytes(place), plaintext);
 }
@@ -44,12 +59,16 @@ export function sealValue(key: DataKey, place: Place, plaintext: Buffer): Buffer
  *
  * @throws SealBroken when a byte of it, the place or the key is another; UnknownFormat when a newer version sealed it.
  */
-export function openValue(key: DataKey, place: Place, sealed: Buffer): Buffer {
+export function openValue(key: DataKey, place: Place | PersonalPlace, sealed: Buffer): Buffer {
   return gcmOpen(key, placeBytes(place), sealed);
 }
 
 /** The authenticated form of a place. The label comes first: a wrapped key under the same key would still be no value. */
-export function placeBytes(place: Place): Buffer {
+export function placeBytes(place: Place | PersonalPlace): Buffer {
+  if ('ownerId' in place) {
+    const { projectId, secretId, ownerId, version, field, keyVersion } = place;
+    return frame(['hanzo-kms/v1/seal-personal', projectId, secretId, ownerId, version, field, keyVersion]);
+  }
   return frame([
     'hanzo-kms/v1/seal',
     place.projectId,

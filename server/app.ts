@@ -41,6 +41,8 @@ import { projectsRoutes } from './projects/routes.ts';
 import { Projects } from './projects/service.ts';
 import { notFound } from './refusal.ts';
 import { Answers } from './secrets/answers.ts';
+import { PersonalWrites } from './secrets/personal.ts';
+import { secretReadRoutes } from './secrets/read-routes.ts';
 import { Reads } from './secrets/reads.ts';
 import { secretsRoutes } from './secrets/routes.ts';
 import { Writes } from './secrets/writes.ts';
@@ -82,6 +84,8 @@ export interface AppOptions {
   readonly trustedProxies?: TrustedProxiesOptions | undefined;
   /** Runs before any route is there; tests watch every answer from here. */
   readonly prepare?: (app: FastifyInstance) => void;
+  /** Bytes of answers held in memory; 0 holds none. @default 64 MiB */
+  readonly answersLimit?: number | undefined;
   /** Runs between the check and the fill of a read; tests pause here. */
   readonly beforeFill?: () => Promise<void>;
 }
@@ -131,7 +135,7 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   const memberships = new IdentityMemberships({ db, access, identities });
   const universalAuth = new UniversalAuth({ db, path, access, audit, identities, keyring, tokens });
   const queries = new AuditQueries({ db, access, audit });
-  const answers = new Answers();
+  const answers = new Answers(options.answersLimit);
   const reads = new Reads({
     db: path,
     access,
@@ -141,6 +145,7 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
     beforeFill: options.beforeFill,
   });
   const writes = new Writes({ access, keyring });
+  const personal = new PersonalWrites({ access, keyring });
   const { authSecret, allowUnprovenBootstrap: allowUnproven = false } = options;
   const outbound = new Outbound({ allow: options.outboundAllow });
   const admin = new Admin({ db, audit, keyring, tokens, authSecret, allowUnproven });
@@ -194,7 +199,8 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   await app.register(foldersRoutes, { folders });
   await app.register(tagsRoutes, { tags });
   await app.register(identitiesRoutes, { identities, memberships });
-  await app.register(secretsRoutes, { reads, writes });
+  await app.register(secretReadRoutes, { reads });
+  await app.register(secretsRoutes, { writes, personal });
   await app.register(auditRoutes, { queries });
   return app;
 }

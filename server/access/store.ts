@@ -22,6 +22,27 @@ export interface Held {
   readonly environment: string;
   readonly path: string;
   readonly key: string | null;
+  /**
+   * What the answer draws from besides the asked place, through imports and references: JSON, a list of `Dependence` and
+   * `Source`. Null when there is nothing of the kind, which then costs nothing.
+   */
+  readonly sources: string | null;
+}
+
+/** A project that an answer depends on: the answer is current while this is the project's change id. */
+export interface Dependence {
+  readonly projectId: string;
+  readonly changeId: string;
+}
+
+/** A place beside the asked one of which an answer shows something. It has its own audit record. */
+export interface Source extends Dependence {
+  readonly environment: string;
+  readonly path: string;
+  /** The one key that was shown; otherwise the manifest has them. */
+  readonly key: string | null;
+  readonly manifestId: string | null;
+  readonly through: 'import' | 'reference';
 }
 
 /** What the database says of a caller at one moment. */
@@ -114,17 +135,30 @@ const ADMIT: Statement = {
   text: `
     with ${JUDGED},
     decided as (
-      select j.*, h.*, ${LIVE} and h.change_id is not null and j."changeId" = h.change_id and j."grants" = h.held_grants as served
+      select j.*, h.*, ${LIVE} and h.change_id is not null and j."changeId" = h.change_id and j."grants" = h.held_grants
+             and (h.sources is null or not exists (
+               select from jsonb_to_recordset(h.sources) as o ("projectId" uuid, "changeId" uuid)
+                 left join projects p on p.id = o."projectId"
+                where p.change_id is distinct from o."changeId")) as served
         from judged j
-        join unnest($1::int[], $9::uuid[], $10::text[], $11::uuid[], $12::text[], $13::text[], $14::text[], $15::text[])
-          as h (asked_n, change_id, held_grants, manifest_id, event, environment, path, key) on h.asked_n = j.n
+        join unnest($1::int[], $9::uuid[], $10::text[], $11::uuid[], $12::text[], $13::text[], $14::text[], $15::text[], $16::jsonb[])
+          as h (asked_n, change_id, held_grants, manifest_id, event, environment, path, key, sources) on h.asked_n = j.n
     ),
     audited as (
       insert into audit_log (action, event, outcome, actor_kind, actor_id, actor_name, organization_id, project_id, project_slug,
-                             environment, secret_path, secret_key, manifest_id, ip, user_agent, request_id)
+                             environment, secret_path, secret_key, manifest_id, metadata, ip, user_agent, request_id)
       select 'read', event, 'allowed', "actorKind", "actorId", "actorName", "organizationId", "projectId", "projectSlug",
-             environment, path, key, manifest_id, ip, user_agent, request_id
+             environment, path, key, manifest_id, null, ip, user_agent, request_id
         from decided where served
+      union all
+      select 'read', d.event, 'allowed', d."actorKind", d."actorId", d."actorName", p.organization_id, p.id, p.slug,
+             o.environment, o.path, o.key, o."manifestId", jsonb_build_object('through', o.through, 'readIn', d."projectId"),
+             d.ip, d.user_agent, d.request_id
+        from decided d
+        cross join lateral jsonb_to_recordset(d.sources)
+          as o ("projectId" uuid, environment text, path text, key text, "manifestId" uuid, through text)
+        join projects p on p.id = o."projectId"
+       where d.served and d.sources is not null and o.through is not null
     )
     select ${VERDICT}, served from decided j order by j.n`,
 };
@@ -154,6 +188,7 @@ export async function admit(db: Db, asks: readonly Ask[]): Promise<Verdict[]> {
     asks.map((a) => a.held?.environment ?? null),
     asks.map((a) => a.held?.path ?? null),
     asks.map((a) => a.held?.key ?? null),
+    asks.map((a) => a.held?.sources ?? null),
   ]);
 }
 

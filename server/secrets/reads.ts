@@ -1,4 +1,3 @@
-import { HIDDEN_VALUE, type Secret } from '../../contracts/index.ts';
 import { contentTag, type MemorySeal } from '../../keys/index.ts';
 import type { Access, Caller, ProjectAccess, ProjectReference } from '../access/access.ts';
 import type { Held } from '../access/store.ts';
@@ -6,21 +5,18 @@ import type { Db } from '../database/database.ts';
 import { Turns } from '../database/turns.ts';
 import { noEnvironment, noFolder } from '../environments/missing.ts';
 import type { Keyring } from '../keyring/keyring.ts';
-import { notFound, tokenRefused, unavailable } from '../refusal.ts';
-import type { Answers } from './answers.ts';
-import { type Opened, openSecret } from './seal.ts';
-import { type Filled, fill, findPlace, findSecrets, findVersion, type SecretRow } from './store.ts';
-
-/** What a read asks for, checked and complete. */
-export interface Question {
-  readonly project: ProjectReference;
-  readonly environment: string;
-  readonly path: string;
-  readonly recursive: boolean;
-  readonly key?: string | undefined;
-  /** False: names, versions and comments only. */
-  readonly withValues: boolean;
-}
+import { forbidden, notFound, Refusal, tokenRefused, unavailable } from '../refusal.ts';
+import type { Answer, Answers } from './answers.ts';
+import { type Composed, Composition } from './composition.ts';
+import { type Dependent, dependentsOf } from './dependents.ts';
+import { ReferenceDenied } from './expansion.ts';
+import { type Filled, fill } from './fill-store.ts';
+import { type Address, findAddress, keepManifests } from './linked-store.ts';
+import { nameOf, type Question } from './question.ts';
+import { openPersonal, openSecret } from './seal.ts';
+import { noSecret, showPersonal, showSecret, toSecret, where } from './show.ts';
+import { findPlace, findSecrets, findVersion } from './store.ts';
+import { seesAllOf, seesSomeOf, sightOf } from './visibility.ts';
 
 /** A complete body, as it goes over the wire. */
 export interface Body {
@@ -39,11 +35,16 @@ export interface ReadsOptions {
 }
 
 /** How often a read starts over when rights or content change under it, before it answers 503. */
-const ATTEMPTS = 5;
+const ATTEMPTS = 8;
+const ADDRESSES_AT_MOST = 10_000;
+
+/** What a fill gives: an answer whose audit is written, or one that has yet to be admitted. */
+type FilledAnswer = { readonly body: Body } | { readonly pending: Answer } | undefined;
 
 /**
  * The product's hot path: a list of a service's secrets. What is in memory is served after one grouped statement that
- * checks the caller, compares the project's change id and writes the audit; a miss is one statement more.
+ * checks the caller, compares the change ids of the projects that it draws from, and writes the audit; a miss is one
+ * statement more. An answer that draws from imports or references is composed first and then goes the way of one in memory.
  */
 export class Reads {
   readonly #on: ReadsOptions;
@@ -57,6 +58,9 @@ export class Reads {
     overflow: () => unavailable('too many reads are waiting'),
   });
 
+  /** Where secrets were when they were last read by id. Never served from: a read says itself whether it is still there. */
+  readonly #addresses = new Map<string, Address>();
+
   constructor(options: ReadsOptions) {
     this.#on = options;
   }
@@ -64,12 +68,18 @@ export class Reads {
   async read(caller: Caller, question: Question): Promise<Body> {
     const { access, answers, seal } = this.#on;
     const name = nameOf(caller, question);
+    const { environment, path, recursive, key } = question;
+    const reach = recursive ? { environment } : { environment, path, key };
     let waited = false;
+    let pending: Answer | undefined;
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const answer = answers.get(name);
+      const answer: Answer | undefined = pending ?? answers.get(name);
+      pending = undefined;
       const allowed = await access.projectWithHeld(caller, question.project, answer?.held);
       if (allowed.served && answer) return { json: seal.open(answer.sealed, name), etag: answer.etag };
-      await access.need(allowed, { action: 'read', subject: 'secrets', environment: question.environment });
+      if (!seesSomeOf(allowed.rights, reach)) {
+        await access.need(allowed, { action: 'read', subject: 'secrets', ...reach });
+      }
       // Waits for another's fill once. When that one failed, or was overtaken by a write, this read fills for itself: in a
       // second queue, fifty requests for a missing folder would come to their turn one after another, or never.
       const other = waited ? undefined : this.#underWay.get(name);
@@ -81,8 +91,9 @@ export class Reads {
       const filling = this.#fill(allowed, question, name);
       this.#underWay.set(name, filling);
       try {
-        const body = await filling;
-        if (body) return body;
+        const filled = await filling;
+        if (filled && 'body' in filled) return filled.body;
+        pending = filled?.pending;
       } finally {
         if (this.#underWay.get(name) === filling) this.#underWay.delete(name);
       }
@@ -91,49 +102,220 @@ export class Reads {
   }
 
   /** Reads, opens and keeps an answer. Nothing when the caller's rights changed since they were checked. */
-  async #fill(allowed: ProjectAccess, question: Question, name: string): Promise<Body | undefined> {
-    const { db, keyring, answers, seal } = this.#on;
+  async #fill(allowed: ProjectAccess, question: Question, name: string): Promise<FilledAnswer> {
+    const { db, keyring } = this.#on;
     await this.#on.beforeFill?.();
     const { caller } = allowed;
     const event = question.key === undefined ? 'get-secrets' : 'get-secret';
-    const { environment, path, recursive, key } = question;
+    const { environment, path, recursive, key, secretId, withValues, expand, imports, personal } = question;
     const ask = { ...caller.origin, tokenId: caller.tokenId, projectId: allowed.project.id };
+    const ownerId = personal !== 'none' && allowed.actor.kind === 'user' ? allowed.actor.id : undefined;
+    const showsAll =
+      personal !== 'only' &&
+      !question.asTree &&
+      seesAllOf(allowed.rights, recursive ? { environment } : { environment, path, key });
+    const wanted = { event, environment, path, recursive, key, secretId, grants: allowed.grants } as const;
     const filled = await this.#turns.take(caller.actorId, () =>
-      fill(db, ask, { event, environment, path, recursive, key, grants: allowed.grants }),
+      fill(db, ask, { ...wanted, showsAll, expand: expand && withValues, imports, ownerId }),
     );
     if (!filled.stillAllowed) return stale(filled);
     await this.#refuseMissing(allowed, question, filled);
-    const secrets = filled.rows.map((row) =>
-      toSecret(keyring, allowed.project.id, environment, row, question.withValues),
-    );
-    const json = Buffer.from(JSON.stringify(key === undefined ? { secrets, imports: [] } : { secret: secrets[0] }));
+    if (!filled.audited) return this.#compose(allowed, question, name, filled, ownerId);
+    const secrets = filled.rows.flatMap((row) => {
+      const wantedParts = { value: withValues, comment: true, metadata: withValues };
+      const shared = () =>
+        showSecret(row.projectId, environment, row, openSecret(keyring, row.projectId, row, wantedParts));
+      if (row.personal === null) return [shared()];
+      const opened = openPersonal(keyring, row, row.personal, wantedParts);
+      const own = showPersonal(row.projectId, environment, row, row.personal, opened);
+      return personal === 'beside' ? [shared(), own] : [own];
+    });
+    const { manifestId } = filled;
+    const answer = this.#answer(allowed, question, name, { secrets, imports: [] }, filled, { manifestId, sources: [] });
+    this.#on.answers.put(caller.actorId, name, answer.sealed);
+    return { body: answer.body };
+  }
+
+  /** An answer of more than one place. It is admitted like one from memory: by the statement that also writes its audit. */
+  async #compose(
+    allowed: ProjectAccess,
+    question: Question,
+    name: string,
+    filled: Filled,
+    ownerId: string | undefined,
+  ): Promise<FilledAnswer> {
+    const { db } = this.#on;
+    const { caller, project } = allowed;
+    const changeId = filled.verdict.changeId!;
+    const composition = new Composition(this.#on, allowed, question, changeId, ownerId);
+    try {
+      const composed = await this.#turns.take(caller.actorId, () => composition.compose(filled));
+      if (question.key !== undefined && composed.secrets.length === 0) {
+        await this.#refuseHidden(allowed, question, filled);
+        throw noSecret(project.slug, question, question.key);
+      }
+      await keepManifests(db, composed.manifests);
+      const { sealed } = this.#answer(allowed, question, name, composed, filled, composed);
+      if (composed.lasting) this.#on.answers.put(caller.actorId, name, sealed);
+      return { pending: sealed };
+    } catch (error) {
+      if (!(error instanceof ReferenceDenied || error instanceof Refusal)) throw error;
+      // What was read over several statements may be of two moments. A refusal counts only when it is of one.
+      const now = await this.#on.access.project(caller, { id: project.id });
+      if (now.project.changeId !== changeId) return undefined;
+      if (error instanceof Refusal) throw error;
+      throw await this.#denied(allowed, error);
+    }
+  }
+
+  /** A secret that is there, and that rules about its tags keep from the caller: refused as one that they keep by its name. */
+  async #refuseHidden(allowed: ProjectAccess, { environment, path, key }: Question, { rows }: Filled): Promise<void> {
+    for (const { tags } of rows) {
+      const spot = { environment, path, key: key!, tags: tags.map(({ slug }) => slug) };
+      if (sightOf(allowed.rights, spot) !== 'nothing') continue;
+      await this.#on.access.need(allowed, { action: 'describeSecret', subject: 'secrets', ...spot });
+    }
+  }
+
+  /** Writes the refusal into the audit, and says which reference it was. */
+  async #denied(allowed: ProjectAccess, { told, spot }: ReferenceDenied): Promise<Refusal> {
+    try {
+      await this.#on.access.need(allowed, { action: 'read', subject: 'secrets', ...spot });
+    } catch (error) {
+      if (!(error instanceof Refusal && error.kind === 'forbidden')) throw error;
+      return forbidden(`${told}: ${error.message}`, { ...error.details });
+    }
+    return forbidden(`${told}, which ${allowed.actor.name} may not read`);
+  }
+
+  #answer(
+    allowed: ProjectAccess,
+    question: Question,
+    name: string,
+    shown: Pick<Composed, 'secrets' | 'imports' | 'tree'>,
+    filled: Filled,
+    { manifestId, sources }: Pick<Composed, 'manifestId' | 'sources'>,
+  ): { readonly body: Body; readonly sealed: Answer } {
+    const { keyring, seal } = this.#on;
+    const { environment, path, key } = question;
+    const { secrets, imports, tree } = shown;
+    const content =
+      key === undefined
+        ? { secrets, imports }
+        : question.asTree
+          ? // Infisical's name for where a tree begins.
+            { tree: { ...tree, key: 'root' }, value: tree?.value }
+          : { secret: secrets[0] };
+    const json = Buffer.from(JSON.stringify(content));
     const etag = contentTag(keyring.etagKey, json);
     const held: Held = {
       changeId: filled.verdict.changeId!,
       grants: allowed.grants,
-      manifestId: filled.manifestId,
-      event,
+      manifestId,
+      event: key === undefined ? 'get-secrets' : 'get-secret',
       environment,
       path,
       key: key ?? null,
+      sources: sources.length === 0 ? null : JSON.stringify(sources),
     };
-    answers.put(caller.actorId, name, { sealed: seal.seal(json, name), etag, held });
-    return { json, etag };
+    return { body: { json, etag }, sealed: { sealed: seal.seal(json, name), etag, held } };
   }
 
   async #refuseMissing(allowed: ProjectAccess, question: Question, filled: Filled): Promise<void> {
     const { slug } = allowed.project;
     if (!filled.environmentFound) throw await noEnvironment(this.#on.db, allowed.project, question.environment);
     if (!filled.folderFound) throw noFolder(slug, question.environment, question.path);
-    if (question.key !== undefined && filled.rows.length === 0) throw noSecret(slug, question, question.key);
+    if (question.key !== undefined && filled.rows.length === 0 && filled.audited)
+      throw noSecret(slug, question, question.key);
+  }
+
+  /** One secret by its id, wherever it is. One of strangers is not told apart from none. */
+  async readById(caller: Caller, secretId: string, wish: Pick<Question, 'withValues' | 'expand'>): Promise<Body> {
+    for (let attempt = 0; ; attempt++) {
+      const known = this.#addresses.get(secretId);
+      const address = known ?? (await findAddress(this.#on.db, secretId));
+      if (address === undefined) {
+        await this.#on.access.actor(caller);
+        throw notFound(`secret ${secretId} not found`);
+      }
+      const { projectId, environment, path, key } = address;
+      const place = { project: { id: projectId }, environment, path, key, secretId };
+      try {
+        const body = await this.read(caller, { ...place, ...wish, recursive: false, imports: false, personal: 'none' });
+        if (this.#addresses.size >= ADDRESSES_AT_MOST) this.#addresses.clear();
+        this.#addresses.set(secretId, address);
+        return body;
+      } catch (error) {
+        if (!(error instanceof Refusal)) throw error;
+        this.#addresses.delete(secretId);
+        // It may have been renamed or moved since it was looked up; then it is looked up once more.
+        if (known !== undefined || (error.kind === 'notFound' && attempt === 0)) continue;
+        throw error.kind === 'notFound' ? notFound(`secret ${secretId} not found`) : error;
+      }
+    }
+  }
+
+  /** What a secret refers to, as a tree. The caller must hold `read` on all of it. */
+  async referenceTree(
+    caller: Caller,
+    place: Pick<Question, 'project' | 'environment' | 'path' | 'key'>,
+  ): Promise<Body> {
+    const wish = {
+      recursive: false,
+      withValues: true,
+      expand: true,
+      imports: true,
+      personal: 'none',
+      asTree: true,
+    } as const;
+    return this.read(caller, { ...place, ...wish });
+  }
+
+  /** Which secrets of the project refer to a secret, and which to those: by name, and of what the caller may read. */
+  async dependents(
+    caller: Caller,
+    place: {
+      readonly project: ProjectReference;
+      readonly environment: string;
+      readonly path: string;
+      readonly key: string;
+    },
+  ): Promise<Dependent> {
+    const { db, access, keyring } = this.#on;
+    const { environment, path, key } = place;
+    const need = { action: 'read', subject: 'secrets', environment, path, key } as const;
+    const allowed = await access.project(caller, place.project, need);
+    const at = await findPlace(db, allowed.project.id, environment, path);
+    if (at.environmentId === null) throw await noEnvironment(db, allowed.project, environment);
+    if (at.folderId === null) throw noFolder(allowed.project.slug, environment, path);
+    if ((await findSecrets(db, [{ folderId: at.folderId, key }])).length === 0)
+      throw noSecret(allowed.project.slug, place, key);
+    const tree = await this.#turns.take(caller.actorId, () => dependentsOf(db, keyring, allowed, place));
+    // Asked again after the rows were read: it is not shown to somebody whose right ended meanwhile.
+    await access.project(caller, { id: allowed.project.id }, need);
+    const record = {
+      action: 'read',
+      event: 'get-secret-references',
+      environment,
+      secretPath: path,
+      secretKey: key,
+    } as const;
+    await access.recordRead(allowed, record);
+    return tree;
   }
 
   /** One version of one secret. Not kept in memory: history is read rarely. */
-  async readVersion(caller: Caller, question: Question & { readonly key: string }, version: number): Promise<Body> {
+  async readVersion(
+    caller: Caller,
+    question: Pick<Question, 'project' | 'environment' | 'path' | 'withValues'> & { readonly key: string },
+    version: number,
+  ): Promise<Body> {
     const { db, access, keyring } = this.#on;
     const { environment, path, key } = question;
-    const need = { action: 'read', subject: 'secrets', environment } as const;
-    const allowed = await access.project(caller, question.project, need);
+    const allowed = await access.project(caller, question.project);
+    if (!seesSomeOf(allowed.rights, { environment, path, key })) {
+      await access.need(allowed, { action: 'read', subject: 'secrets', environment, path, key });
+    }
     await this.#on.beforeFill?.();
     const place = await findPlace(db, allowed.project.id, environment, path);
     if (place.environmentId === null) throw await noEnvironment(db, allowed.project, environment);
@@ -143,7 +325,10 @@ export class Reads {
     if (row === undefined)
       throw notFound(`secret "${key}" has no version ${version} in ${where(allowed.project.slug, question)}`);
     // Asked again after the row was read: it is not shown to somebody whose right ended meanwhile.
-    await access.project(caller, { id: allowed.project.id }, need);
+    const again = await access.project(caller, { id: allowed.project.id });
+    const spot = { environment, path, key, tags: (current ?? row).tags.map(({ slug }) => slug) };
+    const sight = sightOf(again.rights, spot);
+    if (sight === 'nothing') await access.need(again, { action: 'describeSecret', subject: 'secrets', ...spot });
     await access.recordRead(allowed, {
       action: 'read',
       event: 'get-secret',
@@ -152,7 +337,8 @@ export class Reads {
       secretKey: key,
       metadata: { version },
     });
-    const secret = toSecret(keyring, allowed.project.id, environment, row, question.withValues);
+    const withValue = question.withValues && sight === 'value';
+    const secret = toSecret(keyring, allowed.project.id, environment, row, withValue);
     const json = Buffer.from(JSON.stringify({ secret }));
     return { json, etag: contentTag(keyring.etagKey, json) };
   }
@@ -164,78 +350,3 @@ function stale(filled: Filled): undefined {
     throw tokenRefused('this access token is no longer valid; log in again');
   return undefined;
 }
-
-/** The question's name in memory. It holds the caller, so that no one is ever given what another may see. */
-function nameOf(caller: Caller, { project, environment, path, recursive, key, withValues }: Question): string {
-  const about = [project.id ?? '', project.slug ?? '', project.organizationId ?? '', environment, path, key ?? ''];
-  return [
-    caller.actorId,
-    ...about,
-    key === undefined ? 'list' : 'get',
-    recursive ? 'r' : '',
-    withValues ? 'v' : '',
-  ].join('\n');
-}
-
-type At = { readonly environment: string; readonly path: string };
-const where = (project: string, { environment, path }: At) =>
-  `project "${project}", environment "${environment}", path "${path}"`;
-
-export const noSecret = (project: string, at: At, key: string) =>
-  notFound(`secret "${key}" not found in ${where(project, at)}`);
-
-/** A row as the API shows it (Infisical's secret object of today). */
-export function toSecret(
-  keyring: Keyring,
-  projectId: string,
-  environment: string,
-  row: SecretRow,
-  withValue: boolean,
-): Secret {
-  return showSecret(
-    projectId,
-    environment,
-    row,
-    openSecret(keyring, projectId, row, { value: withValue, comment: true, metadata: withValue }),
-  );
-}
-
-/** As `toSecret`, of what was opened; without a value it is shown as hidden. */
-export function showSecret(
-  projectId: string,
-  environment: string,
-  row: SecretRow,
-  { value, comment, metadata }: Partial<Opened>,
-): Secret {
-  const recipients = row.reminder?.recipients ?? [];
-  return {
-    id: row.id,
-    _id: row.id,
-    workspace: projectId,
-    environment,
-    secretPath: row.path,
-    version: row.version,
-    type: 'shared',
-    secretKey: row.key,
-    secretValue: value ?? HIDDEN_VALUE,
-    secretValueHidden: value === undefined,
-    secretComment: comment ?? '',
-    skipMultilineEncoding: row.skipMultilineEncoding,
-    secretReminderNote: row.reminder?.note ?? null,
-    secretReminderRepeatDays: row.reminder?.repeatDays ?? null,
-    ...(recipients.length > 0 ? { secretReminderRecipients: [...recipients] } : {}),
-    secretMetadata: metadata ?? row.metadata.map(hiddenMetadata),
-    tags: [...row.tags],
-    isRotatedSecret: false,
-    rotationId: null,
-    createdAt: row.createdAt.toISOString(),
-    updatedAt: row.updatedAt.toISOString(),
-  };
-}
-
-/** Metadata of a secret that was not opened: the sealed values stay hidden, as the secret's own does. */
-const hiddenMetadata = ({ key, value }: SecretRow['metadata'][number]) => ({
-  key,
-  value: value ?? HIDDEN_VALUE,
-  isEncrypted: value === undefined,
-});

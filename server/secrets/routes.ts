@@ -6,76 +6,31 @@ import {
   CreateSecretsBody,
   DeleteSecretBody,
   DeleteSecretsBody,
-  GetSecretQuery,
-  ListSecretsQuery,
   type ProjectReference as Named,
   referenceOf,
   SecretAnswer,
   SecretNameParams,
-  SecretsAnswer,
   SecretTagsBody,
   UpdateSecretBody,
   UpdateSecretsBody,
   WrittenSecretsAnswer,
 } from '../../contracts/index.ts';
-import { sendBody } from '../http/bodies.ts';
 import { badRequest } from '../refusal.ts';
-import type { Reads } from './reads.ts';
+import type { PersonalWrites } from './personal.ts';
 import type { Target, Writes } from './writes.ts';
 
 export interface SecretsRoutesOptions {
-  readonly reads: Reads;
   readonly writes: Writes;
+  readonly personal: PersonalWrites;
 }
 
-/** The secrets, at both of Infisical's addresses: today's `/api/v4/secrets` and the older `/api/v3/secrets/raw`. */
-export async function secretsRoutes(scope: FastifyInstance, { reads, writes }: SecretsRoutesOptions): Promise<void> {
+/** The writing half of the secrets, at both of Infisical's addresses: today's `/api/v4/secrets` and the older `/api/v3/secrets/raw`. */
+export async function secretsRoutes(scope: FastifyInstance, { writes, personal }: SecretsRoutesOptions): Promise<void> {
   const app = scope.withTypeProvider<ZodTypeProvider>();
   const tags = ['secrets'];
   tagRoutes(scope, writes);
 
   for (const base of ['/api/v3/secrets/raw', '/api/v4/secrets']) {
-    app.get(
-      base,
-      {
-        schema: {
-          tags,
-          summary: 'List the secrets of a folder',
-          querystring: ListSecretsQuery,
-          response: { 200: SecretsAnswer },
-        },
-      },
-      async (request, reply) => {
-        const { environment, secretPath: path, recursive, viewSecretValue: withValues } = request.query;
-        const question = { project: reference(request.query), environment, path, recursive, withValues };
-        return sendBody(request, reply, await reads.read(request.caller, question));
-      },
-    );
-
-    app.get(
-      `${base}/:secretName`,
-      {
-        schema: {
-          tags,
-          summary: 'Read one secret, or an earlier version of it',
-          params: SecretNameParams,
-          querystring: GetSecretQuery,
-          response: { 200: SecretAnswer },
-        },
-      },
-      async (request, reply) => {
-        const { environment, secretPath: path, viewSecretValue: withValues, version, type } = request.query;
-        refusePersonal(type);
-        const key = request.params.secretName;
-        const question = { project: reference(request.query), environment, path, recursive: false, key, withValues };
-        if (version !== undefined) {
-          const { json, etag } = await reads.readVersion(request.caller, question, version);
-          return sendBody(request, reply, { json, etag });
-        }
-        return sendBody(request, reply, await reads.read(request.caller, question));
-      },
-    );
-
     const batch = base.startsWith('/api/v3') ? '/api/v3/secrets/batch/raw' : `${base}/batch`;
     app.post(
       batch,
@@ -112,7 +67,7 @@ export async function secretsRoutes(scope: FastifyInstance, { reads, writes }: S
         },
       },
       async ({ caller, body }) => {
-        for (const { type } of body.secrets) refusePersonal(type);
+        refusePersonal(body.secrets);
         return { secrets: await writes.remove(caller, target(body), body.secrets) };
       },
     );
@@ -123,7 +78,8 @@ export async function secretsRoutes(scope: FastifyInstance, { reads, writes }: S
       { schema: { ...one, summary: 'Create a secret', body: CreateSecretBody } },
       async (request) => {
         const { caller, body, params } = request;
-        refusePersonal(body.type);
+        if (body.type === 'personal')
+          return { secret: await personal.create(caller, target(body), params.secretName, body) };
         const [secret] = await writes.create(caller, target(body), [{ ...body, secretKey: params.secretName }]);
         return { secret: secret! };
       },
@@ -133,7 +89,8 @@ export async function secretsRoutes(scope: FastifyInstance, { reads, writes }: S
       { schema: { ...one, summary: 'Change a secret', body: UpdateSecretBody } },
       async (request) => {
         const { caller, body, params } = request;
-        refusePersonal(body.type);
+        if (body.type === 'personal')
+          return { secret: await personal.update(caller, target(body), params.secretName, body) };
         const change = { ...body, secretKey: params.secretName };
         const [secret] = await writes.update(caller, target(body), [change], 'failOnNotFound');
         return { secret: secret! };
@@ -144,7 +101,7 @@ export async function secretsRoutes(scope: FastifyInstance, { reads, writes }: S
       { schema: { ...one, summary: 'Delete a secret', body: DeleteSecretBody } },
       async (request) => {
         const { caller, body, params } = request;
-        refusePersonal(body.type);
+        if (body.type === 'personal') return { secret: await personal.remove(caller, target(body), params.secretName) };
         const [secret] = await writes.remove(caller, target(body), [{ secretKey: params.secretName }]);
         return { secret: secret! };
       },
@@ -171,7 +128,7 @@ function tagRoutes(scope: FastifyInstance, writes: Writes): void {
       url,
       schema: { ...schema, summary },
       handler: async ({ caller, body, params }) => {
-        refusePersonal(body.type);
+        refusePersonal([body]);
         return { secret: await writes.retag(caller, target(body), params.secretName, how, body.tagSlugs) };
       },
     });
@@ -187,6 +144,7 @@ const target = (body: z.infer<typeof Named> & { environment: string; secretPath:
   path: body.secretPath,
 });
 
-function refusePersonal(type: 'shared' | 'personal'): void {
-  if (type === 'personal') throw badRequest('personal overrides are not kept by this server; use type "shared"');
+function refusePersonal(secrets: readonly { readonly type: 'shared' | 'personal' }[]): void {
+  if (secrets.every(({ type }) => type === 'shared')) return;
+  throw badRequest('only shared secrets can be changed here; a personal one is changed by its own name');
 }

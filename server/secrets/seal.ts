@@ -1,6 +1,8 @@
 import type { SecretMetadata } from '../../contracts/index.ts';
-import { openValue, type Place, sealValue } from '../../keys/index.ts';
+import { openValue, type PersonalPlace, type Place, sealValue } from '../../keys/index.ts';
 import type { Keyring } from '../keyring/keyring.ts';
+import type { PersonalRow, ReadRow } from './fill-store.ts';
+import { mayRefer } from './references.ts';
 import type { SecretRow } from './store.ts';
 import type { SecretWrite } from './write-store.ts';
 
@@ -98,5 +100,55 @@ export function sealSecret(
     reminder,
     metadata: metadata.map(({ key: name, value, isEncrypted }) => (isEncrypted ? { key: name } : { key: name, value })),
     sealedMetadata: hidden.length === 0 ? null : seal(JSON.stringify(hidden), 'metadata'),
+    plain: !mayRefer(secret.value),
+  };
+}
+
+/** Where a personal value belongs. */
+type PersonalHome = Pick<PersonalPlace, 'projectId' | 'secretId' | 'ownerId'>;
+
+/**
+ * Opens a person's own value, after the shared one that it stands in for: its seal says that the name and the folder are
+ * those that the shared secret was written with, which the personal seal does not say.
+ *
+ * @throws SealBroken when either was altered, or moved from where it was written
+ */
+export function openPersonal(
+  keyring: Keyring,
+  row: ReadRow,
+  personal: PersonalRow,
+  wanted: Readonly<Record<keyof Opened, boolean>>,
+): Partial<Opened> {
+  const { metadata } = openSecret(keyring, row.projectId, row, { ...wanted, value: true, comment: false });
+  const { ownerId, version, keyVersion } = personal;
+  const key = keyring.dataKey(row.projectId, keyVersion, personal.wrappedKey);
+  const open = (sealed: Buffer, field: PersonalPlace['field']) => {
+    const place = { projectId: row.projectId, secretId: row.id, ownerId, version, keyVersion, field };
+    return openValue(key, place, sealed).toString('utf8');
+  };
+  return {
+    ...(wanted.value ? { value: open(personal.sealedValue, 'value') } : {}),
+    ...(wanted.comment
+      ? { comment: personal.sealedComment === null ? '' : open(personal.sealedComment, 'comment') }
+      : {}),
+    ...(metadata ? { metadata } : {}),
+  };
+}
+
+/** Seals a person's own value. An empty comment is not stored. */
+export function sealPersonal(
+  keyring: Keyring,
+  home: PersonalHome,
+  key: { readonly version: number; readonly wrapped: Buffer },
+  version: number,
+  opened: Pick<Opened, 'value' | 'comment'>,
+): { readonly keyVersion: number; readonly sealedValue: Buffer; readonly sealedComment: Buffer | null } {
+  const dataKey = keyring.dataKey(home.projectId, key.version, key.wrapped);
+  const seal = (text: string, field: PersonalPlace['field']) =>
+    sealValue(dataKey, { ...home, version, keyVersion: key.version, field }, Buffer.from(text, 'utf8'));
+  return {
+    keyVersion: key.version,
+    sealedValue: seal(opened.value, 'value'),
+    sealedComment: opened.comment === '' ? null : seal(opened.comment, 'comment'),
   };
 }

@@ -16,6 +16,8 @@ export interface SecretWrite {
   readonly metadata: readonly { readonly key: string; readonly value?: string }[];
   readonly sealedMetadata: Buffer | null;
   readonly reminder: Reminder | null;
+  /** Whether the value is known to hold no reference; see `plain_version` in migration 0003. */
+  readonly plain: boolean;
 }
 
 export interface Written {
@@ -47,21 +49,24 @@ const columnsOf = (secrets: readonly SecretWrite[]) => [
   secrets.map((s) => JSON.stringify(s.metadata)),
   secrets.map((s) => s.sealedMetadata),
   secrets.map((s) => (s.reminder === null ? null : JSON.stringify(s.reminder))),
+  secrets.map((s) => (s.plain ? s.version : null)),
 ];
 
 const ROWS = `
   unnest($4::uuid[], $5::uuid[], $6::uuid[], $7::text[], $8::int[], $9::int[], $10::bytea[], $11::bytea[], $12::boolean[],
-         $13::text[], $14::jsonb[], $15::bytea[], $16::jsonb[])
+         $13::text[], $14::jsonb[], $15::bytea[], $16::jsonb[], $17::int[])
     as n (id, environment_id, folder_id, key, version, key_version, sealed_value, sealed_comment, skip_multiline_encoding,
-          tag_ids, metadata, sealed_metadata, reminder)`;
+          tag_ids, metadata, sealed_metadata, reminder, plain_version)`;
 
 const INSERT: Statement = {
   name: 'secrets.insert',
   text: `
     insert into secrets (project_id, written_by, created_at, updated_at, id, environment_id, folder_id, key, version, key_version,
-                         sealed_value, sealed_comment, skip_multiline_encoding, tag_ids, metadata, sealed_metadata, reminder)
+                         sealed_value, sealed_comment, skip_multiline_encoding, tag_ids, metadata, sealed_metadata, reminder,
+                         plain_version)
     select $1, $2, $3, $3, n.id, n.environment_id, n.folder_id, n.key, n.version, n.key_version,
-           n.sealed_value, n.sealed_comment, n.skip_multiline_encoding, n.tag_ids::uuid[], n.metadata, n.sealed_metadata, n.reminder
+           n.sealed_value, n.sealed_comment, n.skip_multiline_encoding, n.tag_ids::uuid[], n.metadata, n.sealed_metadata, n.reminder,
+           n.plain_version
       from ${ROWS}
     returning id, created_at as "createdAt", updated_at as "updatedAt"`,
 };
@@ -77,7 +82,7 @@ const UPDATE: Statement = {
        set environment_id = n.environment_id, folder_id = n.folder_id, key = n.key, version = n.version, key_version = n.key_version,
            sealed_value = n.sealed_value, sealed_comment = n.sealed_comment, skip_multiline_encoding = n.skip_multiline_encoding,
            tag_ids = n.tag_ids::uuid[], metadata = n.metadata, sealed_metadata = n.sealed_metadata, reminder = n.reminder,
-           written_by = $2, updated_at = $3
+           plain_version = n.plain_version, written_by = $2, updated_at = $3
       from ${ROWS}
      where s.id = n.id and s.project_id = $1
     returning s.id, s.created_at as "createdAt", s.updated_at as "updatedAt"`,

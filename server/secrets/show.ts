@@ -1,0 +1,90 @@
+import { HIDDEN_VALUE, type Secret } from '../../contracts/index.ts';
+import type { Keyring } from '../keyring/keyring.ts';
+import { notFound } from '../refusal.ts';
+import type { PersonalRow } from './fill-store.ts';
+import { type Opened, openSecret } from './seal.ts';
+import type { SecretRow } from './store.ts';
+
+type At = { readonly environment: string; readonly path: string };
+
+export const where = (project: string, { environment, path }: At) =>
+  `project "${project}", environment "${environment}", path "${path}"`;
+
+export const noSecret = (project: string, at: At, key: string) =>
+  notFound(`secret "${key}" not found in ${where(project, at)}`);
+
+/** A row as the API shows it (Infisical's secret object of today). */
+export function toSecret(
+  keyring: Keyring,
+  projectId: string,
+  environment: string,
+  row: SecretRow,
+  withValue: boolean,
+): Secret {
+  return showSecret(
+    projectId,
+    environment,
+    row,
+    openSecret(keyring, projectId, row, { value: withValue, comment: true, metadata: withValue }),
+  );
+}
+
+/** As `toSecret`, of what was opened; without a value it is shown as hidden. */
+export function showSecret(
+  projectId: string,
+  environment: string,
+  row: SecretRow,
+  { value, comment, metadata }: Partial<Opened>,
+): Secret {
+  const recipients = row.reminder?.recipients ?? [];
+  return {
+    id: row.id,
+    _id: row.id,
+    workspace: projectId,
+    environment,
+    secretPath: row.path,
+    version: row.version,
+    type: 'shared',
+    secretKey: row.key,
+    secretValue: value ?? HIDDEN_VALUE,
+    secretValueHidden: value === undefined,
+    secretComment: comment ?? '',
+    skipMultilineEncoding: row.skipMultilineEncoding,
+    secretReminderNote: row.reminder?.note ?? null,
+    secretReminderRepeatDays: row.reminder?.repeatDays ?? null,
+    ...(recipients.length > 0 ? { secretReminderRecipients: [...recipients] } : {}),
+    secretMetadata: metadata ?? row.metadata.map(hiddenMetadata),
+    tags: [...row.tags],
+    actor: null,
+    isRotatedSecret: false,
+    rotationId: null,
+    createdAt: row.createdAt.toISOString(),
+    updatedAt: row.updatedAt.toISOString(),
+  };
+}
+
+/** Metadata of a secret that was not opened: the sealed values stay hidden, as the secret's own does. */
+const hiddenMetadata = ({ key, value }: SecretRow['metadata'][number]) => ({
+  key,
+  value: value ?? HIDDEN_VALUE,
+  isEncrypted: value === undefined,
+});
+
+/** A person's own value, as the API shows it: the shared secret with what is the person's in its place. */
+export function showPersonal(
+  projectId: string,
+  environment: string,
+  row: SecretRow,
+  personal: Pick<PersonalRow, 'id' | 'version' | 'createdAt' | 'updatedAt'>,
+  opened: Partial<Opened>,
+): Secret {
+  return {
+    ...showSecret(projectId, environment, row, opened),
+    id: personal.id,
+    _id: personal.id,
+    version: personal.version,
+    type: 'personal',
+    createdAt: personal.createdAt.toISOString(),
+    updatedAt: personal.updatedAt.toISOString(),
+  };
+}
