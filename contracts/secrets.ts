@@ -62,7 +62,7 @@ const reading = {
   environment,
   secretPath: orAbsent(FolderPath).transform((path) => path ?? '/'),
   viewSecretValue: flag.describe('`false` hides the values. Default: true'),
-  expandSecretReferences: flag.describe('puts in what `${KEY}` refers to. Default: true in v4, false in v3'),
+  expandSecretReferences: flag.describe('puts in what references lead to. Default: true in v4, false in v3'),
   include_imports: flag.describe('as includeImports'),
   includeImports: flag.describe('shows what the folder imports. Default: true in v4, false in v3'),
   includePersonalOverrides: flag.describe("shows a person's own values in place of the shared ones. Default: false"),
@@ -90,7 +90,7 @@ export type GetSecretQuery = z.infer<typeof GetSecretQuery>;
 export const SecretIdParams = z.object({ secretId: Uuid });
 export const GetSecretByIdQuery = z.object({
   viewSecretValue: reading.viewSecretValue,
-  expandSecretReferences: flag.describe('puts in what `${KEY}` refers to. Default: false'),
+  expandSecretReferences: flag.describe('puts in what references lead to. Default: false'),
 });
 
 export const ReferenceTreeQuery = named({ environment, secretPath: reading.secretPath });

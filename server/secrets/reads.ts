@@ -16,7 +16,7 @@ import { nameOf, type Question } from './question.ts';
 import { openPersonal, openSecret } from './seal.ts';
 import { noSecret, showPersonal, showSecret, toSecret, where } from './show.ts';
 import { findPlace, findSecrets, findVersion } from './store.ts';
-import { seesAllOf, seesSomeOf, sightOf } from './visibility.ts';
+import { type Reach, seesAllOf, seesSomeOf, sightOf } from './visibility.ts';
 
 /** A complete body, as it goes over the wire. */
 export interface Body {
@@ -77,9 +77,7 @@ export class Reads {
       pending = undefined;
       const allowed = await access.projectWithHeld(caller, question.project, answer?.held);
       if (allowed.served && answer) return { json: seal.open(answer.sealed, name), etag: answer.etag };
-      if (!seesSomeOf(allowed.rights, reach)) {
-        await access.need(allowed, { action: 'read', subject: 'secrets', ...reach });
-      }
+      await this.#needSome(allowed, reach);
       // Waits for another's fill once. When that one failed, or was overtaken by a write, this read fills for itself: in a
       // second queue, fifty requests for a missing folder would come to their turn one after another, or never.
       const other = waited ? undefined : this.#underWay.get(name);
@@ -99,6 +97,14 @@ export class Reads {
       }
     }
     throw unavailable('this project is changing too fast to be read; try again');
+  }
+
+  /** Refuses a read that could never show anything, and names as little of where as is enough to say so. */
+  async #needSome({ rights, ...allowed }: ProjectAccess, reach: Reach): Promise<void> {
+    if (seesSomeOf(rights, reach)) return;
+    const { environment, path } = reach;
+    const nowhere = [{ environment }, { environment, path }].find((at) => !seesSomeOf(rights, at)) ?? reach;
+    await this.#on.access.need({ rights, ...allowed }, { action: 'read', subject: 'secrets', ...nowhere });
   }
 
   /** Reads, opens and keeps an answer. Nothing when the caller's rights changed since they were checked. */
@@ -313,9 +319,7 @@ export class Reads {
     const { db, access, keyring } = this.#on;
     const { environment, path, key } = question;
     const allowed = await access.project(caller, question.project);
-    if (!seesSomeOf(allowed.rights, { environment, path, key })) {
-      await access.need(allowed, { action: 'read', subject: 'secrets', environment, path, key });
-    }
+    await this.#needSome(allowed, { environment, path, key });
     await this.#on.beforeFill?.();
     const place = await findPlace(db, allowed.project.id, environment, path);
     if (place.environmentId === null) throw await noEnvironment(db, allowed.project, environment);

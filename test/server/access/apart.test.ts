@@ -17,6 +17,8 @@ let own: Record<string, string>;
 async function furnish(organizationId: string, slug: string): Promise<Record<string, string>> {
   const project = await server.project(slug, organizationId);
   await server.setSecrets(project.id, 'dev', { KEPT: 'kept' });
+  const at = `projectId=${project.id}&environment=dev`;
+  const { id: secretId } = (await server.do('GET', `/api/v4/secrets/KEPT?${at}`)).secret;
   const { folder } = await server.do('POST', '/api/v1/folders', {
     body: { projectId: project.id, environment: 'dev', name: 'kept' },
   });
@@ -43,6 +45,7 @@ async function furnish(organizationId: string, slug: string): Promise<Record<str
     identityId: machine.id,
     clientSecretId: machine.clientSecretId,
     secretName: 'KEPT',
+    secretId,
   };
 }
 

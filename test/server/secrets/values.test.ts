@@ -37,7 +37,7 @@ test.each([
   expect([made.secret.version, secret.version]).toEqual([1, 2]);
   expect(secret.secretValue === value).toBe(true);
   for (const source of ['database', 'memory']) {
-    const { secret: read } = await server.do('GET', `/api/v4/secrets/${name}?${query}`);
+    const { secret: read } = await server.do('GET', `/api/v4/secrets/${name}?expandSecretReferences=false&${query}`);
     expect(read.secretValue === value, source).toBe(true);
   }
   const { secret: version } = await server.do('GET', `/api/v3/secrets/raw/${name}?version=2&${query}`);

@@ -199,15 +199,12 @@ test('a path means the same with a trailing slash', async () => {
   expect((await write('PATCH', 'A', { secretValue: '2' })).body.secret.secretPath).toBe(at.secretPath.slice(0, -1));
 });
 
-test.each(['POST', 'PATCH', 'DELETE', 'GET'])('%s refuses personal overrides by name', async (method) => {
+test.each(['POST', 'PATCH', 'DELETE'])('%s refuses a personal secret of a machine', async (method) => {
   await write('POST', 'A', { secretValue: '1' });
-  const answer =
-    method === 'GET'
-      ? await server.send('GET', url('A', { type: 'personal' }), { token: server.admin })
-      : await write(method, 'A', { type: 'personal', secretValue: '2' });
+  const answer = await write(method, 'A', { type: 'personal', secretValue: '2' });
   expect([answer.status, answer.body.message]).toEqual([
     400,
-    'personal overrides are not kept by this server; use type "shared"',
+    'Must be user to create personal secret: machines have none',
   ]);
   expect(await folder()).toEqual(['A=1']);
 });
