@@ -38,7 +38,8 @@ export const EnvironmentSlug = Slug.transform(canonicalEnvironment);
 // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is the point
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 
-function isPlainText(text: string): boolean {
+/** Whether a text is one line that every reader can show. */
+export function isPlainText(text: string): boolean {
   return text.isWellFormed() && !CONTROL.test(text);
 }
 

@@ -19,7 +19,7 @@ export { deriveKey } from './derive.ts';
 export { KeyFormatError, SealBroken, TokenInvalid, type TokenRefusal, UnknownFormat } from './errors.ts';
 export { contentTag } from './etag.ts';
 export { limitNames } from './limit-name.ts';
-export { sameMac } from './mac.ts';
+export { macFor, sameMac } from './mac.ts';
 export { MemorySeal } from './memory-seal.ts';
 export { checkProof, makeProof, type ProvenRequest } from './proof.ts';
 export { keyCheck, parseRootKey, rootFingerprint } from './root-key.ts';

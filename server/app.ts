@@ -24,6 +24,8 @@ import { TrustedProxies, type TrustedProxiesOptions } from './http/trusted-proxi
 import { IdentityMemberships } from './identities/memberships.ts';
 import { identitiesRoutes } from './identities/routes.ts';
 import { Identities } from './identities/service.ts';
+import { invitationsRoutes } from './invitations/routes.ts';
+import { Invitations } from './invitations/service.ts';
 import { openKeyring } from './keyring/keyring.ts';
 import { DEFAULT_LIMITS, type Limits as LimitsPerMinute } from './limits/classes.ts';
 import { enforceLimits } from './limits/enforce.ts';
@@ -34,9 +36,20 @@ import { Faults } from './metrics/faults.ts';
 import { Metrics } from './metrics/metrics.ts';
 import { tellParts } from './metrics/parts.ts';
 import { meterRequests } from './metrics/requests.ts';
+import { mfaRoutes } from './mfa/routes.ts';
+import { Mfa } from './mfa/service.ts';
 import { organizationsRoutes } from './organizations/routes.ts';
 import { Organizations } from './organizations/service.ts';
 import { Outbound } from './outbound/outbound.ts';
+import { Accounts } from './people/account.ts';
+import { Devices } from './people/devices.ts';
+import { Links } from './people/links.ts';
+import { PasswordLogin } from './people/login.ts';
+import { Passwords } from './people/passwords.ts';
+import { Resets } from './people/resets.ts';
+import { peopleRoutes } from './people/routes.ts';
+import { People } from './people/service.ts';
+import { Throttle } from './people/throttle.ts';
 import { projectsRoutes } from './projects/routes.ts';
 import { Projects } from './projects/service.ts';
 import { notFound } from './refusal.ts';
@@ -47,6 +60,8 @@ import { Reads } from './secrets/reads.ts';
 import { secretsRoutes } from './secrets/routes.ts';
 import { Writes } from './secrets/writes.ts';
 import { HealthCheck } from './status/health.ts';
+import { sessionsRoutes } from './sessions/routes.ts';
+import { Sessions } from './sessions/service.ts';
 import { statusRoutes } from './status/routes.ts';
 import { tagsRoutes } from './tags/routes.ts';
 import { Tags } from './tags/service.ts';
@@ -74,6 +89,10 @@ export interface AppOptions {
   readonly limits?: LimitsPerMinute | undefined;
   /** Accept the first-admin call without a proof of kms-secrets. @default false */
   readonly allowUnprovenBootstrap?: boolean;
+  /** Where people reach this server; links and single sign-on begin with it. @default none */
+  readonly siteUrl?: string | undefined;
+  /** Whether single sign-on carries the powers of an instance admin. @default false */
+  readonly ssoInstanceAdmins?: boolean;
   /** @default 'silent' */
   readonly logLevel?: string;
   /** What may be called beyond the open internet; see outbound/allow-list.ts. @default [] */
@@ -126,6 +145,25 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   const access = new Access(db, path, audit);
   const tokens = new Tokens({ db, audit, keys });
   tokens.start();
+  const sessions = new Sessions({
+    db,
+    access,
+    audit,
+    keyring,
+    tokens,
+    ssoInstanceAdmins: options.ssoInstanceAdmins ?? false,
+  });
+  sessions.start();
+  const passwords = new Passwords();
+  const throttle = new Throttle({ db, keyring });
+  const devices = new Devices(keyring);
+  const accounts = new Accounts({ db, access });
+  const login = new PasswordLogin({ db, audit, passwords, throttle, sessions });
+  const people = new People({ access, audit, accounts, passwords, throttle, sessions });
+  const links = new Links({ keyring, siteUrl: options.siteUrl });
+  const resets = new Resets({ db, access, audit, links, passwords, sessions });
+  const invitations = new Invitations({ db, access, audit, accounts, links, passwords, sessions });
+  const mfa = new Mfa({ db, audit, accounts, keyring, sessions, throttle });
   const organizations = new Organizations({ db, access, audit });
   const projects = new Projects({ db, access, audit, keyring });
   const environments = new Environments({ db, access });
@@ -148,7 +186,7 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   const personal = new PersonalWrites({ access, keyring });
   const { authSecret, allowUnprovenBootstrap: allowUnproven = false } = options;
   const outbound = new Outbound({ allow: options.outboundAllow });
-  const admin = new Admin({ db, audit, keyring, tokens, authSecret, allowUnproven });
+  const admin = new Admin({ db, audit, keyring, tokens, passwords, authSecret, allowUnproven });
 
   const proxies = options.trustedProxies && new TrustedProxies(options.trustedProxies);
   const app = newServer(options, new RequestIds(proxies));
@@ -170,6 +208,7 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
     tokens.stop();
     shared?.stop();
     redis?.close();
+    sessions.stop();
     outbound.close();
     await audit.stop().catch(() => undefined);
     await Promise.all([db.close(), path.close()]);
@@ -193,6 +232,10 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   await app.register(statusRoutes, { health, version: VERSION });
   await app.register(adminRoutes, { admin });
   await app.register(universalAuthRoutes, { universalAuth, tokens });
+  await app.register(sessionsRoutes, { login, sessions, people, devices });
+  await app.register(peopleRoutes, { people, resets, organizations, devices });
+  await app.register(invitationsRoutes, { invitations, devices });
+  await app.register(mfaRoutes, { mfa, people, devices });
   await app.register(organizationsRoutes, { organizations });
   await app.register(projectsRoutes, { projects });
   await app.register(environmentsRoutes, { environments });

@@ -28,6 +28,8 @@ export interface Actor {
   readonly kind: 'user' | 'identity';
   readonly name: string;
   readonly instanceAdmin: boolean;
+  /** The one organization that the token reaches; null: all of the actor's. */
+  readonly boundTo: string | null;
 }
 
 export interface OrganizationAccess {
@@ -112,6 +114,11 @@ export class Access {
   /** The caller, whatever it may do. */
   async actor(caller: Caller): Promise<Actor> {
     return (await this.verdict(caller)).actor;
+  }
+
+  /** The caller, asked again within a transaction. Throws for a dead token, as every request does. */
+  async actorWithin(tx: Db, caller: Caller): Promise<Actor> {
+    return (await this.#live(caller, await judge(tx, { ...caller.origin, tokenId: caller.tokenId }))).actor;
   }
 
   /** The caller within an organization. One that the caller is no member of does not exist for it: 404. */
@@ -254,6 +261,7 @@ export class Access {
       kind: verdict.actorKind!,
       name: verdict.actorName!,
       instanceAdmin: verdict.instanceAdmin,
+      boundTo: verdict.boundTo,
     };
     const dead = verdict.revoked ? 'revoked' : verdict.expired ? 'expired' : verdict.ipTrusted ? undefined : 'ip';
     if (dead === undefined) return { ...verdict, actor };

@@ -55,6 +55,8 @@ export interface Verdict {
   readonly actorKind: 'user' | 'identity' | null;
   readonly actorName: string | null;
   readonly instanceAdmin: boolean;
+  /** The one organization that the token reaches (the nil id: none); null: all of its actor's. */
+  readonly boundTo: string | null;
   readonly organizationId: string | null;
   readonly organizationRole: string | null;
   readonly projectId: string | null;
@@ -67,6 +69,10 @@ export interface Verdict {
   /** Whether the held answer is current and its audit record is written. */
   readonly served: boolean;
 }
+
+/** A membership that counts: accepted, not deactivated, and of an organization that the token reaches. */
+const REACHES = (membership: string) =>
+  `${membership}.is_active and ${membership}.status = 'accepted' and (t.organization_id is null or t.organization_id = ${membership}.organization_id)`;
 
 /**
  * The question of every request, for many at once. Tokens are judged by the database's clock and its present rows: what
@@ -84,7 +90,8 @@ export const JUDGED = `
            t.revoked_at is not null or cs.revoked_at is not null as "revoked",
            coalesce(t.expires_at <= now(), false) as "expired",
            coalesce(a.ip <<= any (ua.access_token_trusted_ips), true) as "ipTrusted",
-           x.id as "actorId", x.kind as "actorKind", coalesce(x.instance_admin, false) as "instanceAdmin",
+           x.id as "actorId", x.kind as "actorKind", coalesce(x.instance_admin and not t.limited, false) as "instanceAdmin",
+           t.organization_id as "boundTo",
            coalesce(i.name, u.email) as "actorName",
            -- A refusal about what is not the caller's belongs into the audit of the caller's own organization.
            coalesce(p.organization_id, o.organization_id, i.organization_id) as "organizationId",
@@ -98,19 +105,19 @@ export const JUDGED = `
       left join actors x on x.id = t.actor_id
       left join identities i on i.id = x.id
       left join users u on u.id = x.id
-      left join organization_memberships o on o.actor_id = x.id and o.organization_id = a.organization_id
+      left join organization_memberships o on o.actor_id = x.id and o.organization_id = a.organization_id and ${REACHES('o')}
       left join lateral (
         select found.*, count(*) over () as matches
           from (
             select p.id, p.slug, p.change_id, p.organization_id, m.role
               from organization_memberships m
               join projects p on p.organization_id = m.organization_id and p.slug = a.project_slug
-             where m.actor_id = x.id and a.project_id is null
+             where m.actor_id = x.id and a.project_id is null and ${REACHES('m')}
                and (a.organization_id is null or m.organization_id = a.organization_id)
             union all
             select p.id, p.slug, p.change_id, p.organization_id, m.role
               from projects p
-              join organization_memberships m on m.organization_id = p.organization_id and m.actor_id = x.id
+              join organization_memberships m on m.organization_id = p.organization_id and m.actor_id = x.id and ${REACHES('m')}
              where p.id = a.project_id
           ) found
          limit 1
@@ -125,7 +132,7 @@ export const JUDGED = `
 
 /** The columns of a verdict that a statement over JUDGED gives back. */
 export const VERDICT = `
-  j.n, j."tokenKnown", j."revoked", j."expired", j."ipTrusted", j."actorId", j."actorKind", j."actorName", j."instanceAdmin",
+  j.n, j."tokenKnown", j."revoked", j."expired", j."ipTrusted", j."actorId", j."actorKind", j."actorName", j."instanceAdmin", j."boundTo",
   j."organizationId", j."organizationRole", j."projectId", j."projectSlug", j."changeId", j."matches", j."grants"`;
 
 const LIVE = `"tokenKnown" and not "revoked" and not "expired" and "ipTrusted"`;

@@ -1,4 +1,3 @@
-import { hash } from '@node-rs/argon2';
 import type { AccessToken, BootstrapBody } from '../../contracts/index.ts';
 import { AttachUniversalAuthBody } from '../../contracts/index.ts';
 import {
@@ -18,6 +17,8 @@ import { insertIdentity } from '../identities/store.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import { insertMembership } from '../organizations/members-store.ts';
 import { findOrganization, insertOrganization, type OrganizationRow, organizationsOf } from '../organizations/store.ts';
+import { checkPassword } from '../people/password-rules.ts';
+import type { Passwords } from '../people/passwords.ts';
 import { conflict, forbidden, invalid, notFound } from '../refusal.ts';
 import { slugFor } from '../slugs.ts';
 import type { Tokens } from '../tokens/service.ts';
@@ -56,6 +57,7 @@ export class Admin {
   readonly #audit: Audit;
   readonly #keyring: Keyring;
   readonly #tokens: Tokens;
+  readonly #passwords: Passwords;
   readonly #authSecret: AuthSecret;
   readonly #allowUnproven: boolean;
 
@@ -64,6 +66,7 @@ export class Admin {
     audit: Audit;
     keyring: Keyring;
     tokens: Tokens;
+    passwords: Passwords;
     authSecret: AuthSecret;
     allowUnproven: boolean;
   }) {
@@ -71,6 +74,7 @@ export class Admin {
     this.#audit = options.audit;
     this.#keyring = options.keyring;
     this.#tokens = options.tokens;
+    this.#passwords = options.passwords;
     this.#authSecret = options.authSecret;
     this.#allowUnproven = options.allowUnproven;
   }
@@ -99,9 +103,10 @@ export class Admin {
     }
     if (credential === undefined && password === undefined)
       throw invalid(['password'], 'give a password, or a credential of your own');
+    if (password !== undefined) checkPassword(password, given.email, 'password');
     // Hashing takes work; strangers who repeat the call on an instance that is set up shall not make this server do it.
     const late = (await readInstance(this.#db)).bootstrapped;
-    const passwordHash = password === undefined || late ? null : await hash(password);
+    const passwordHash = password === undefined || late ? null : await this.#passwords.hash(password, origin.ip);
     const slug = given.organizationSlug ?? slugFor(given.organization);
     return takenAs(`organization "${slug}" or the account ${given.email} exists already`, () =>
       this.#db.transaction(async (tx) => {
@@ -174,7 +179,7 @@ export class Admin {
         origin,
       } as const;
       // One for each organization that the session reaches: a break-glass login that their admins cannot find is no good.
-      const organizations = await organizationsOf(tx, user.id);
+      const organizations = await organizationsOf(tx, { id: user.id, boundTo: null });
       const records = organizations.map(({ id }) => ({ ...record, organizationId: id }));
       await this.#audit.writeWithin(tx, records.length > 0 ? records : [record]);
       return this.#tokens.answer(token);

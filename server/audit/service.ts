@@ -58,7 +58,7 @@ export class AuditQueries {
   }
 
   async #onlyOrganization(caller: Caller): Promise<string> {
-    const organizations = await organizationsOf(this.#db, (await this.#access.actor(caller)).id);
+    const organizations = await organizationsOf(this.#db, await this.#access.actor(caller));
     if (organizations.length === 1) return organizations[0]!.id;
     throw badRequest('name a project (projectId) or an organization (organizationId)');
   }

@@ -2,7 +2,7 @@ import type { OrganizationRole } from '../../contracts/index.ts';
 import type { Access, Caller, OrganizationAccess } from '../access/access.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Database } from '../database/database.ts';
-import { keepOneAdmin } from '../organizations/service.ts';
+import { keepOneAdmin } from '../organizations/admins.ts';
 import { organizationsOf } from '../organizations/store.ts';
 import { notFound, Refusal } from '../refusal.ts';
 import {
@@ -96,7 +96,8 @@ export class Identities {
     const { identity, actor } = access;
     await this.#access.changeOrganization(access, async (tx) => {
       // An instance admin is admin of every organization that it made, not only of its own.
-      for (const organization of await organizationsOf(tx, id)) await keepOneAdmin(tx, organization.id, id);
+      for (const organization of await organizationsOf(tx, { id, boundTo: null }))
+        await keepOneAdmin(tx, organization.id, id);
       await this.#audit.writeWithin(tx, [
         {
           action: 'delete',

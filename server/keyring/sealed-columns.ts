@@ -14,7 +14,10 @@ export interface ConfigColumn {
 }
 
 /** Sealed under the instance's configuration key. */
-export const CONFIG_COLUMNS: readonly ConfigColumn[] = [];
+export const CONFIG_COLUMNS: readonly ConfigColumn[] = [
+  { table: 'totp_factors', column: 'sealed_seed', owner: 'user_id', purpose: 'totp' },
+  { table: 'oidc_providers', column: 'sealed_client_secret', owner: 'id', purpose: 'oidc-client-secret' },
+];
 
 /** Sealed under a project's key, as `table.column`. */
 export const PROJECT_COLUMNS: readonly string[] = [

@@ -107,7 +107,7 @@ export async function deleteMembership(tx: Db, organizationId: string, actorId: 
 
 const LOCK_ADMINS: Statement = {
   name: 'members.lock-admins',
-  text: "select actor_id as id from organization_memberships where organization_id = $1 and role = 'admin' for update",
+  text: "select actor_id as id from organization_memberships where organization_id = $1 and role = 'admin' and is_active and status = 'accepted' for update",
 };
 
 /** The admins of an organization, locked: the last one cannot be taken away by two at once. */

@@ -5,13 +5,13 @@ import type { Database, Db } from '../database/database.ts';
 import { takenAs } from '../database/taken.ts';
 import { badRequest, forbidden, notFound } from '../refusal.ts';
 import { slugFor } from '../slugs.ts';
+import { keepOneAdmin } from './admins.ts';
 import {
   deleteMembership,
   ensureUser,
   findMember,
   insertMembership,
   listMembers,
-  lockAdmins,
   type MemberRow,
   updateMemberRole,
 } from './members-store.ts';
@@ -22,7 +22,7 @@ import {
   insertOrganization,
   lockOrganization,
   type OrganizationRow,
-  organizationsOf,
+  organizationsToChoose,
   updateOrganization,
 } from './store.ts';
 
@@ -39,7 +39,8 @@ export class Organizations {
   }
 
   async list(caller: Caller): Promise<OrganizationRow[]> {
-    return organizationsOf(this.#db, (await this.#access.actor(caller)).id);
+    await this.#access.actor(caller);
+    return organizationsToChoose(this.#db, caller.tokenId);
   }
 
   async get(caller: Caller, id: string): Promise<OrganizationRow> {
@@ -202,13 +203,5 @@ export class Organizations {
     outcome: 'refused',
   ): Promise<void> {
     return this.#audit.write({ action, event, outcome, actor, organizationId, metadata, origin: caller.origin });
-  }
-}
-
-/** An organization without an admin could be run by nobody. */
-export async function keepOneAdmin(tx: Db, organizationId: string, leaving: string): Promise<void> {
-  const admins = await lockAdmins(tx, organizationId);
-  if (admins.length === 1 && admins[0] === leaving) {
-    throw badRequest('this is the last admin of the organization; make somebody else admin first');
   }
 }

@@ -31,13 +31,33 @@ const LIST: Statement = {
   text: `
     select ${COLUMNS}
       from organization_memberships m join organizations o on o.id = m.organization_id
-     where m.actor_id = $1
+     where m.actor_id = $1 and m.is_active and m.status = 'accepted' and ($2::uuid is null or o.id = $2)
      order by o.slug`,
 };
 
-/** The organizations that an actor belongs to. */
-export async function organizationsOf(db: Db, actorId: string): Promise<OrganizationRow[]> {
-  return db.query<OrganizationRow>(LIST, [actorId]);
+/** The organizations that an actor belongs to, as far as its token reaches. */
+export async function organizationsOf(
+  db: Db,
+  actor: { readonly id: string; readonly boundTo: string | null },
+): Promise<OrganizationRow[]> {
+  return db.query<OrganizationRow>(LIST, [actor.id, actor.boundTo]);
+}
+
+const LIST_OF_TOKEN: Statement = {
+  name: 'organizations.list-of-token',
+  text: `
+    select ${COLUMNS}
+      from access_tokens t
+      left join sessions s on s.id = t.session_id
+      join organization_memberships m on m.actor_id = t.actor_id and m.is_active and m.status = 'accepted'
+      join organizations o on o.id = m.organization_id
+     where t.id = $1 and (s.organization_id is null or s.organization_id = m.organization_id)
+     order by o.slug`,
+};
+
+/** The organizations that a token's bearer may go on to: a person's are all of theirs, whichever was chosen before. */
+export async function organizationsToChoose(db: Db, tokenId: string): Promise<OrganizationRow[]> {
+  return db.query<OrganizationRow>(LIST_OF_TOKEN, [tokenId]);
 }
 
 const UPDATE: Statement = {

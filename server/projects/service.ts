@@ -77,7 +77,7 @@ export class Projects {
       organizationId === undefined
         ? await this.#access.actor(caller)
         : (await this.#access.organization(caller, organizationId)).actor;
-    return projectsOf(this.#db, actor.id, organizationId);
+    return projectsOf(this.#db, actor.id, organizationId ?? actor.boundTo ?? undefined);
   }
 
   async get(caller: Caller, reference: ProjectReference): Promise<ProjectRow> {
@@ -116,7 +116,7 @@ export class Projects {
 
   /** The organization that is meant when none is named: the only one there is for the caller. */
   async #onlyOrganization(caller: Caller): Promise<string> {
-    const organizations = await organizationsOf(this.#db, (await this.#access.actor(caller)).id);
+    const organizations = await organizationsOf(this.#db, await this.#access.actor(caller));
     if (organizations.length === 1) return organizations[0]!.id;
     const slugs = organizations.map(({ slug }) => slug).join(', ');
     throw badRequest(`name the organization by organizationId: you belong to ${slugs || 'none'}`);

@@ -52,7 +52,7 @@ const LIST: Statement = {
     select ${COLUMNS}
       from organization_memberships m
       join projects p on p.organization_id = m.organization_id
-     where m.actor_id = $1 and ($2::uuid is null or m.organization_id = $2)
+     where m.actor_id = $1 and m.is_active and m.status = 'accepted' and ($2::uuid is null or m.organization_id = $2)
        and (m.role = 'admin' or exists (select from project_memberships pm where pm.project_id = p.id and pm.actor_id = m.actor_id))
      order by p.slug, p.id`,
 };

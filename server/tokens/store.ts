@@ -18,6 +18,7 @@ export interface IssuedRow {
 
 // Both times are rounded the same way, so that between them lie exactly the seconds of the TTL (HIP-27 shows 7200).
 // Seconds as float8: as int4 they end in 2038, which a token of ten years reaches in 2028.
+/** The columns of an IssuedRow, of a token `t` and its actor `a`. */
 export const ISSUED = `
   t.id, t.actor_id as "actorId", a.kind as "actorKind", t.client_secret_id as "clientSecretId", t.ttl, t.max_ttl as "maxTtl",
   t.num_uses_limit > 0 as "usesLimited", floor(extract(epoch from now()))::float8 as "issuedAt",
