@@ -9,6 +9,8 @@ export const Organization = z.object({
   id: Uuid,
   name: z.string(),
   slug: z.string(),
+  enforceMfa: z.boolean().describe('whether its people need a second factor'),
+  authEnforced: z.boolean().describe('whether its people come in by single sign-on alone'),
   createdAt: Timestamp,
   updatedAt: Timestamp,
 });
@@ -18,7 +20,12 @@ export const CreateOrganizationBody = z.object({
   name: DisplayName,
   slug: orAbsent(Slug).describe('made from the name when absent'),
 });
-export const UpdateOrganizationBody = z.object({ name: orAbsent(DisplayName), slug: orAbsent(Slug) });
+export const UpdateOrganizationBody = z.object({
+  name: orAbsent(DisplayName),
+  slug: orAbsent(Slug),
+  enforceMfa: z.boolean().optional(),
+  authEnforced: z.boolean().optional(),
+});
 export const OrganizationAnswer = z.object({ organization: Organization });
 export const OrganizationsAnswer = z.object({ organizations: z.array(Organization) });
 
@@ -43,6 +50,21 @@ export const OrganizationMembership = z.object({
 
 export const MembershipParams = OrganizationParams.extend({ membershipId: Uuid });
 export const AddMemberBody = z.object({ email: Email, role: OrganizationRole.default('member') });
-export const UpdateMemberBody = z.object({ role: OrganizationRole });
+export const UpdateMemberBody = z.object({
+  role: OrganizationRole.optional(),
+  isActive: z.boolean().optional().describe('a deactivated membership keeps its role and gives nothing'),
+});
+export const MembershipProjectsAnswer = z.object({
+  memberships: z.array(
+    z.object({
+      id: Uuid,
+      projectId: Uuid,
+      userId: Uuid,
+      user: User,
+      project: z.object({ id: Uuid, name: z.string(), slug: z.string() }),
+      roles: z.array(z.object({ id: Uuid, role: z.string(), isTemporary: z.boolean() })),
+    }),
+  ),
+});
 export const MembershipAnswer = z.object({ membership: OrganizationMembership });
 export const OrganizationUsersAnswer = z.object({ users: z.array(OrganizationMembership) });

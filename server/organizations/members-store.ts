@@ -6,13 +6,14 @@ export interface MemberRow {
   readonly userId: string;
   readonly role: 'admin' | 'member' | 'no-access';
   readonly status: 'invited' | 'accepted';
+  readonly isActive: boolean;
   readonly email: string;
   readonly firstName: string;
   readonly lastName: string;
 }
 
 const COLUMNS = `
-  m.id, m.organization_id as "organizationId", u.id as "userId", m.role, m.status, u.email,
+  m.id, m.organization_id as "organizationId", u.id as "userId", m.role, m.status, m.is_active as "isActive", u.email,
   u.first_name as "firstName", u.last_name as "lastName"`;
 
 const LIST: Statement = {
@@ -74,18 +75,21 @@ export async function insertMembership(
   return row!.id;
 }
 
-const UPDATE_ROLE: Statement = {
-  name: 'members.update-role',
-  text: 'update organization_memberships set role = $3, updated_at = now() where organization_id = $1 and id = $2',
+const UPDATE_MEMBER: Statement = {
+  name: 'members.update',
+  text: `
+    update organization_memberships set role = coalesce($3, role), is_active = coalesce($4, is_active), updated_at = now()
+     where organization_id = $1 and id = $2`,
 };
 
-export async function updateMemberRole(
+/** Changes a membership's role, or whether it gives anything. */
+export async function updateMembership(
   db: Db,
   organizationId: string,
   membershipId: string,
-  role: string,
+  change: { readonly role?: string | undefined; readonly isActive?: boolean | undefined },
 ): Promise<void> {
-  await db.query(UPDATE_ROLE, [organizationId, membershipId, role]);
+  await db.query(UPDATE_MEMBER, [organizationId, membershipId, change.role ?? null, change.isActive ?? null]);
 }
 
 // A person who leaves an organization leaves its projects with it.
@@ -95,6 +99,12 @@ const LEAVE_PROJECTS: Statement = {
     delete from project_memberships pm using projects p
      where p.id = pm.project_id and p.organization_id = $1 and pm.actor_id = $2`,
 };
+const LEAVE_SSO: Statement = {
+  name: 'members.leave-sso',
+  text: `
+    with links as (delete from one_time_links where organization_id = $1 and user_id = $2)
+    delete from sso_identities where organization_id = $1 and user_id = $2`,
+};
 const DELETE: Statement = {
   name: 'members.delete',
   text: 'delete from organization_memberships where organization_id = $1 and actor_id = $2',
@@ -102,6 +112,7 @@ const DELETE: Statement = {
 
 export async function deleteMembership(tx: Db, organizationId: string, actorId: string): Promise<void> {
   await tx.query(LEAVE_PROJECTS, [organizationId, actorId]);
+  await tx.query(LEAVE_SSO, [organizationId, actorId]);
   await tx.query(DELETE, [organizationId, actorId]);
 }
 
@@ -113,4 +124,28 @@ const LOCK_ADMINS: Statement = {
 /** The admins of an organization, locked: the last one cannot be taken away by two at once. */
 export async function lockAdmins(tx: Db, organizationId: string): Promise<string[]> {
   return (await tx.query<{ id: string }>(LOCK_ADMINS, [organizationId])).map(({ id }) => id);
+}
+
+const PROJECTS: Statement = {
+  name: 'members.projects',
+  text: `
+    select m.id, p.id as "projectId", p.name as "projectName", p.slug as "projectSlug",
+           (select coalesce(json_agg(json_build_object('id', r.id, 'role', r.role, 'isTemporary', r.expires_at is not null)
+                    order by r.role, r.id), '[]')
+              from project_membership_roles r where r.membership_id = m.id) as roles
+      from project_memberships m join projects p on p.id = m.project_id
+     where p.organization_id = $1 and m.actor_id = $2 order by p.slug`,
+};
+
+export interface MemberProjectRow {
+  readonly id: string;
+  readonly projectId: string;
+  readonly projectName: string;
+  readonly projectSlug: string;
+  readonly roles: { readonly id: string; readonly role: string; readonly isTemporary: boolean }[];
+}
+
+/** The projects of an organization that somebody is a member of. */
+export async function projectsOfMember(db: Db, organizationId: string, actorId: string): Promise<MemberProjectRow[]> {
+  return db.query<MemberProjectRow>(PROJECTS, [organizationId, actorId]);
 }

@@ -1,10 +1,12 @@
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { z } from 'zod';
 import {
   AddMemberBody,
   CreateOrganizationBody,
   MembershipAnswer,
   MembershipParams,
+  MembershipProjectsAnswer,
   OrganizationAnswer,
   OrganizationParams,
   OrganizationsAnswer,
@@ -51,9 +53,9 @@ export async function organizationsRoutes(
   );
   app.patch(
     '/api/v1/organization/:organizationId',
-    { schema: { ...one, summary: 'Rename an organization', body: UpdateOrganizationBody } },
+    { schema: { ...one, summary: 'Change an organization', body: UpdateOrganizationBody } },
     async ({ caller, params, body }) => ({
-      organization: showOrganization(await organizations.update(caller, params.organizationId, body)),
+      organization: showOrganization(await organizations.update(caller, params.organizationId, toChange(body))),
     }),
   );
   app.delete(
@@ -105,12 +107,32 @@ export async function organizationsRoutes(
   );
   app.patch(
     `${members}/:membershipId`,
-    { schema: { ...member, summary: "Change a person's role", body: UpdateMemberBody } },
+    { schema: { ...member, summary: "Change a person's role, or deactivate them", body: UpdateMemberBody } },
     async ({ caller, params, body }) => ({
       membership: showMember(
-        await organizations.updateMember(caller, params.organizationId, params.membershipId, body.role),
+        await organizations.updateMember(caller, params.organizationId, params.membershipId, body),
       ),
     }),
+  );
+  app.get(
+    `${members}/:membershipId/project-memberships`,
+    {
+      schema: {
+        ...member,
+        summary: "List a person's projects",
+        response: { 200: MembershipProjectsAnswer },
+      },
+    },
+    async ({ caller, params }) => {
+      const { organizationId, membershipId } = params;
+      const found = await organizations.memberProjects(caller, organizationId, membershipId);
+      const user = showUser(found.member);
+      const memberships = found.projects.map(({ id, projectId, projectName: name, projectSlug: slug, roles }) => ({
+        ...{ id, projectId, userId: user.id, user, roles },
+        project: { id: projectId, name, slug },
+      }));
+      return { memberships };
+    },
   );
   app.delete(
     `${members}/:membershipId`,
@@ -121,13 +143,33 @@ export async function organizationsRoutes(
   );
 }
 
+const toChange = ({ authEnforced, ...change }: z.infer<typeof UpdateOrganizationBody>) => ({
+  ...change,
+  ssoEnforced: authEnforced,
+});
+
 export function showOrganization(row: OrganizationRow) {
-  const { id, name, slug, createdAt, updatedAt } = row;
-  return { id, name, slug, createdAt: createdAt.toISOString(), updatedAt: updatedAt.toISOString() };
+  const { id, name, slug, enforceMfa, ssoEnforced: authEnforced, createdAt, updatedAt } = row;
+  return {
+    id,
+    name,
+    slug,
+    enforceMfa,
+    authEnforced,
+    createdAt: createdAt.toISOString(),
+    updatedAt: updatedAt.toISOString(),
+  };
 }
 
 function showMember(row: MemberRow) {
-  const { id, organizationId: orgId, userId, role, status, email, firstName, lastName } = row;
-  const user = { id: userId, username: email, email, firstName, lastName };
-  return { id, orgId, userId, role, status, inviteEmail: email, isActive: true, user };
+  const { id, organizationId: orgId, userId, role, status, email, isActive } = row;
+  return { id, orgId, userId, role, status, inviteEmail: email, isActive, user: showUser(row) };
 }
+
+const showUser = ({ userId: id, email, firstName, lastName }: MemberRow) => ({
+  id,
+  username: email,
+  email,
+  firstName,
+  lastName,
+});

@@ -3,7 +3,9 @@ import type { Access, Actor, Caller, OrganizationAccess } from '../access/access
 import type { Audit } from '../audit/audit.ts';
 import type { Database, Db } from '../database/database.ts';
 import { takenAs } from '../database/taken.ts';
+import { lockPerson } from '../people/store.ts';
 import { badRequest, forbidden, notFound } from '../refusal.ts';
+import { endTokensAgainstRules, endTokensInOrganization } from '../sessions/store.ts';
 import { slugFor } from '../slugs.ts';
 import { keepOneAdmin } from './admins.ts';
 import {
@@ -12,15 +14,19 @@ import {
   findMember,
   insertMembership,
   listMembers,
+  type MemberProjectRow,
   type MemberRow,
-  updateMemberRole,
+  projectsOfMember,
+  updateMembership,
 } from './members-store.ts';
 import {
   countProjects,
   deleteOrganization,
   findOrganization,
+  hasProvider,
   insertOrganization,
   lockOrganization,
+  type OrganizationChange,
   type OrganizationRow,
   organizationsToChoose,
   updateOrganization,
@@ -71,17 +77,20 @@ export class Organizations {
     );
   }
 
-  async update(
-    caller: Caller,
-    id: string,
-    change: { name?: string | undefined; slug?: string | undefined },
-  ): Promise<OrganizationRow> {
+  async update(caller: Caller, id: string, change: OrganizationChange): Promise<OrganizationRow> {
     const access = await this.#access.organizationAdmin(caller, id, 'update-organization');
     const { actor } = access;
     return takenAs(`organization "${change.slug}" exists already`, () =>
       this.#access.changeOrganization(access, async (tx) => {
         const organization = await updateOrganization(tx, id, change);
         if (!organization) throw notFound(`organization ${id} not found`);
+        // A stricter rule holds for those who are in already.
+        const enforceMfa = change.enforceMfa === true;
+        const ssoEnforced = change.ssoEnforced === true;
+        if (ssoEnforced && !(await hasProvider(tx, id))) {
+          throw badRequest('set single sign-on up and switch it on first; nobody could come in');
+        }
+        if (enforceMfa || ssoEnforced) await endTokensAgainstRules(tx, id, { enforceMfa, ssoEnforced });
         await this.#recordWithin(tx, caller, actor, id, 'update-organization', 'update', { ...change });
         return organization;
       }),
@@ -114,18 +123,24 @@ export class Organizations {
     return this.#member(this.#db, id, membershipId);
   }
 
-  /** Adds a person by e-mail address. Somebody without an account gets one that nobody can log in with yet. */
+  /**
+   * Adds a person by e-mail address. Somebody without an account gets one that nobody can log in with yet. An account that
+   * somebody can log in to already is only invited: whoever made it first need not be the owner of the address, and has to
+   * show the invitation that this organization's admin hands on.
+   */
   async addMember(caller: Caller, id: string, given: { email: string; role: OrganizationRole }): Promise<MemberRow> {
     const access = await this.#access.organizationAdmin(caller, id, 'add-member');
     const { actor } = access;
     return takenAs(`${given.email} is a member already`, () =>
       this.#access.changeOrganization(access, async (tx) => {
         const actorId = await ensureUser(tx, given.email);
+        const person = await lockPerson(tx, actorId);
+        const inUse = person !== undefined && (person.passwordHash !== null || person.hasSso || person.instanceAdmin);
         const membershipId = await insertMembership(tx, {
           organizationId: id,
           actorId,
           role: given.role,
-          status: 'accepted',
+          status: inUse ? 'invited' : 'accepted',
         });
         await this.#recordWithin(tx, caller, actor, id, 'add-organization-member', 'create', given);
         return this.#member(tx, id, membershipId);
@@ -133,18 +148,26 @@ export class Organizations {
     );
   }
 
-  async updateMember(caller: Caller, id: string, membershipId: string, role: OrganizationRole): Promise<MemberRow> {
+  /** Changes a person's role, or deactivates them: every token that they have here is refused at its next request. */
+  async updateMember(
+    caller: Caller,
+    id: string,
+    membershipId: string,
+    change: { role?: OrganizationRole | undefined; isActive?: boolean | undefined },
+  ): Promise<MemberRow> {
     const access = await this.#access.organizationAdmin(caller, id, 'update-member');
     const { actor } = access;
     return this.#access.changeOrganization(access, async (tx) => {
       const member = await this.#member(tx, id, membershipId);
-      if (role !== 'admin') await keepOneAdmin(tx, id, member.userId);
-      await updateMemberRole(tx, id, membershipId, role);
+      const { role, isActive } = change;
+      if ((role !== undefined && role !== 'admin') || isActive === false) await keepOneAdmin(tx, id, member.userId);
+      await updateMembership(tx, id, membershipId, change);
+      if (isActive === false) await endTokensInOrganization(tx, id, member.userId);
       await this.#recordWithin(tx, caller, actor, id, 'update-organization-member', 'update', {
         email: member.email,
-        role,
+        ...change,
       });
-      return { ...member, role };
+      return this.#member(tx, id, membershipId);
     });
   }
 
@@ -155,9 +178,21 @@ export class Organizations {
       const member = await this.#member(tx, id, membershipId);
       await keepOneAdmin(tx, id, member.userId);
       await deleteMembership(tx, id, member.userId);
+      await endTokensInOrganization(tx, id, member.userId);
       await this.#recordWithin(tx, caller, actor, id, 'remove-organization-member', 'delete', { email: member.email });
       return member;
     });
+  }
+
+  /** The projects of an organization that one of its people is a member of. */
+  async memberProjects(
+    caller: Caller,
+    id: string,
+    membershipId: string,
+  ): Promise<{ member: MemberRow; projects: MemberProjectRow[] }> {
+    await this.#insider(caller, id, 'get-member');
+    const member = await this.#member(this.#db, id, membershipId);
+    return { member, projects: await projectsOfMember(this.#db, id, member.userId) };
   }
 
   async #insider(caller: Caller, id: string, what: string): Promise<OrganizationAccess> {

@@ -4,11 +4,15 @@ export interface OrganizationRow {
   readonly id: string;
   readonly slug: string;
   readonly name: string;
+  readonly enforceMfa: boolean;
+  readonly ssoEnforced: boolean;
   readonly createdAt: Date;
   readonly updatedAt: Date;
 }
 
-const COLUMNS = 'o.id, o.slug, o.name, o.created_at as "createdAt", o.updated_at as "updatedAt"';
+const COLUMNS = `
+  o.id, o.slug, o.name, o.enforce_mfa as "enforceMfa", o.sso_enforced as "ssoEnforced", o.created_at as "createdAt",
+  o.updated_at as "updatedAt"`;
 
 const INSERT: Statement = {
   name: 'organizations.insert',
@@ -63,16 +67,26 @@ export async function organizationsToChoose(db: Db, tokenId: string): Promise<Or
 const UPDATE: Statement = {
   name: 'organizations.update',
   text: `
-    update organizations o set slug = coalesce($2, slug), name = coalesce($3, name), updated_at = now()
+    update organizations o
+       set slug = coalesce($2, slug), name = coalesce($3, name), enforce_mfa = coalesce($4, enforce_mfa),
+           sso_enforced = coalesce($5, sso_enforced), updated_at = now()
      where id = $1 returning ${COLUMNS}`,
 };
+
+export interface OrganizationChange {
+  readonly slug?: string | undefined;
+  readonly name?: string | undefined;
+  readonly enforceMfa?: boolean | undefined;
+  readonly ssoEnforced?: boolean | undefined;
+}
 
 export async function updateOrganization(
   db: Db,
   id: string,
-  change: { readonly slug?: string | undefined; readonly name?: string | undefined },
+  { slug, name, enforceMfa, ssoEnforced }: OrganizationChange,
 ): Promise<OrganizationRow | undefined> {
-  return (await db.query<OrganizationRow>(UPDATE, [id, change.slug ?? null, change.name ?? null]))[0];
+  const values = [id, slug ?? null, name ?? null, enforceMfa ?? null, ssoEnforced ?? null];
+  return (await db.query<OrganizationRow>(UPDATE, values))[0];
 }
 
 const LOCK: Statement = {
@@ -105,4 +119,14 @@ const COUNT_PROJECTS: Statement = {
 export async function countProjects(db: Db, id: string): Promise<number> {
   const [row] = await db.query<{ count: number }>(COUNT_PROJECTS, [id]);
   return row!.count;
+}
+
+const HAS_PROVIDER: Statement = {
+  name: 'organizations.has-provider',
+  text: 'select from oidc_providers where organization_id = $1 and is_active',
+};
+
+/** Whether single sign-on is set up and switched on. */
+export async function hasProvider(db: Db, id: string): Promise<boolean> {
+  return (await db.query(HAS_PROVIDER, [id])).length > 0;
 }

@@ -1,7 +1,7 @@
-import { isIPv6 } from 'node:net';
 import { macFor } from '../../keys/index.ts';
 import type { Database } from '../database/database.ts';
 import type { Keyring } from '../keyring/keyring.ts';
+import { networkOf } from '../universal-auth/throttle.ts';
 import { countFailure, forgetFailures, waitOf } from './throttle-store.ts';
 import { tooMany } from './too-many.ts';
 
@@ -73,10 +73,4 @@ export interface Attempt {
   succeeded(): Promise<void>;
 }
 
-/** An IPv6 network of 64 bits is one household: its addresses are as many as somebody likes to take. */
-function placeOf({ ip, device }: TriedFrom): string {
-  if (device !== undefined) return `device ${device}`;
-  return isIPv6(ip)
-    ? new URL(`http://[${ip}]`).hostname.slice(1, -1).split('::')[0]!.split(':').slice(0, 4).join(':')
-    : ip;
-}
+const placeOf = ({ ip, device }: TriedFrom): string => (device === undefined ? networkOf(ip) : `device ${device}`);

@@ -91,9 +91,10 @@ export class Sessions {
 
   /** Enters an organization: a token for it, or a question for the second factor. */
   async select(caller: Caller, organizationId: string): Promise<Entered> {
-    const { id: userId } = await this.#access.actor(caller);
+    const { id: userId, boundTo } = await this.#access.actor(caller);
     const session = await sessionOfToken(this.#db, caller.tokenId);
     if (!session) {
+      if (boundTo !== null) throw tokenRefused('this session has ended; log in again');
       await this.#access.organization(caller, organizationId);
       throw badRequest('only people who logged in choose an organization; this token reaches all of its own already');
     }
@@ -251,7 +252,7 @@ export class Sessions {
   /** Signed like an access token, with an id that is none: every other route refuses it. */
   #challengeToken(userId: string, challenge: { id: string; issuedAt: number; expiresAt: number }): string {
     const { id, issuedAt, expiresAt } = challenge;
-    const row = { id, actorId: userId, actorKind: 'user', clientSecretId: null, usesLimited: false } as const;
+    const row = { id, actorId: userId, actorKind: 'user', clientSecretId: null, usesLimited: false, ttl: 0 } as const;
     return this.#tokens.answer({ ...row, maxTtl: 0, issuedAt, expiresAt }).accessToken;
   }
 

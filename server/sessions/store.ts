@@ -163,8 +163,8 @@ export async function revokeTokensOf(db: Db, userId: string, keepSession?: strin
   await db.query(REVOKE_TOKENS, [userId, keepSession ?? null]);
 }
 
-const LEAVE_ORGANIZATION: Statement = {
-  name: 'sessions.revoke-tokens-of-organization',
+const END_AGAINST_RULES: Statement = {
+  name: 'sessions.end-tokens-against-rules',
   text: `
     update access_tokens t set revoked_at = now()
       from sessions s, users u
@@ -180,7 +180,19 @@ export async function endTokensAgainstRules(
   organizationId: string,
   rules: { readonly enforceMfa: boolean; readonly ssoEnforced: boolean },
 ): Promise<void> {
-  await tx.query(LEAVE_ORGANIZATION, [organizationId, rules.enforceMfa, rules.ssoEnforced]);
+  await tx.query(END_AGAINST_RULES, [organizationId, rules.enforceMfa, rules.ssoEnforced]);
+}
+
+const LEAVE: Statement = {
+  name: 'sessions.leave-organization',
+  text: `
+    with ended as (update sessions set ended_at = now() where organization_id = $1 and user_id = $2 and ended_at is null)
+    update access_tokens set revoked_at = now() where actor_id = $2 and organization_id = $1 and revoked_at is null`,
+};
+
+/** Refuses, from the next request on, every token that a person has for an organization. */
+export async function endTokensInOrganization(tx: Db, organizationId: string, userId: string): Promise<void> {
+  await tx.query(LEAVE, [organizationId, userId]);
 }
 
 const SWEEP: Statement = {

@@ -69,7 +69,7 @@ export class Throttle {
 }
 
 /** Whoever has an IPv6 address has a /64 of them. */
-function networkOf(address: string): string {
+export function networkOf(address: string): string {
   if (!isIPv6(address)) return address;
   const [head, tail] = address.split('::') as [string, string?];
   const before = head.split(':').filter((group) => group !== '');

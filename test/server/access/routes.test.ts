@@ -37,9 +37,16 @@ const PUBLIC = [
   'HEAD /api/v1/admin/config',
   'POST /api/v1/admin/bootstrap',
   'POST /api/v1/admin/recovery-session',
+  'POST /api/v1/auth/logout',
   'POST /api/v1/auth/token/renew',
   'POST /api/v1/auth/token/revoke',
   'POST /api/v1/auth/universal-auth/login',
+  'POST /api/v1/invite-org/verify',
+  'POST /api/v2/password/password-reset',
+  'POST /api/v3/auth/login',
+  'POST /api/v3/auth/login1',
+  'POST /api/v3/auth/login2',
+  'POST /api/v3/signup/complete-account/invite',
 ];
 
 /** A route's address with an id in every place, or the first of the names that it has for one. */

@@ -51,6 +51,8 @@ test('the first call makes an admin, an organization, an identity', async () => 
       id: UUID,
       name: 'Hanzo AI',
       slug: 'hanzo-ai',
+      enforceMfa: false,
+      authEnforced: false,
       createdAt: expect.any(String),
       updatedAt: expect.any(String),
     },

@@ -27,10 +27,14 @@ const PROJECTS = ['projectId', 'workspaceId', 'projectSlug', 'workspaceSlug'];
 const IDS = [...PROJECTS, 'organizationId', 'orgId'];
 const fieldsOf = (route: Route) => ({ ...route.query.properties, ...route.body?.properties });
 const isPublic = ({ path }: Route) =>
-  path.startsWith('/api/v1/admin/') || (/\/(login|renew|revoke)$/.test(path) && !path.includes('{'));
+  /^\/api\/(v1\/admin|v3\/signup|v1\/invite-org\/verify|v2\/password\/password-reset)\b/.test(path) ||
+  (/\/(login|renew|revoke)$/.test(path) && !path.includes('{'));
+
+/** A person's own account, which no request can name another's of (test/server/people). */
+const isOwn = ({ path }: Route) => path.includes('/me/');
 
 function pointsAtSomething(route: Route): boolean {
-  if (isPublic(route)) return false;
+  if (isPublic(route) || isOwn(route)) return false;
   return route.params.some((name) => name !== 'secretName') || IDS.some((name) => name in fieldsOf(route));
 }
 

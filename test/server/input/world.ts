@@ -13,6 +13,8 @@ const names = [
   'identityId',
   'clientSecretId',
   'membershipId',
+  'userId',
+  'sessionId',
   'token',
 ] as const;
 
@@ -42,6 +44,8 @@ export async function makeWorld(server: TestServer, slug: string): Promise<World
     identityId: machine.id,
     clientSecretId: machine.clientSecretId,
     membershipId: membership.id,
+    userId: membership.userId,
+    sessionId: membership.userId,
     token: machine.token,
   };
 }
@@ -69,6 +73,10 @@ export function rightValue(world: World, name: string): unknown {
     projectName: 'A project',
     organization: 'An organization',
     email: 'someone@hanzo.ai',
+    inviteeEmails: ['someone@hanzo.ai'],
+    newPassword: 'seven unrelated swans glide',
+    isActive: true,
+    code: 'no-code-of-an-invitation',
     role: 'no-access',
     roles: [{ role: 'viewer', isTemporary: false }],
     clientId: world.identityId,

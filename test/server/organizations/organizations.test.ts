@@ -18,6 +18,8 @@ test('an organization is made, read, renamed and deleted', async () => {
     id: UUID,
     name: 'Lux Network',
     slug: 'lux-network',
+    enforceMfa: false,
+    authEnforced: false,
     createdAt: INSTANT,
     updatedAt: INSTANT,
   });
