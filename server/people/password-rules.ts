@@ -5,8 +5,8 @@ import { invalid } from '../refusal.ts';
  * digits and signs: they make passwords that are hard to remember and easy to guess.
  */
 
-export const SHORTEST_PASSWORD = 12;
-export const LONGEST_PASSWORD = 256;
+const SHORTEST_PASSWORD = 12;
+const LONGEST_PASSWORD = 256;
 
 /** The beginnings of what leaked lists are full of, once digits, signs and repetition are taken off. */
 const COMMON = new Set([

@@ -25,7 +25,7 @@ import {
 } from './store.ts';
 
 /** What a person's token reaches before they chose an organization: their own account. */
-export const NO_ORGANIZATION = '00000000-0000-0000-0000-000000000000';
+const NO_ORGANIZATION = '00000000-0000-0000-0000-000000000000';
 /** A working day. The refresh token in the browser's cookie gets the next one. */
 const ACCESS_TTL_SECONDS = 43_200;
 const SWEEP_MS = 3_600_000;
