@@ -4,6 +4,7 @@ export * from './crd.ts';
 export * from './errors.ts';
 export * from './http.ts';
 export * from './identities.ts';
+export * from './imports.ts';
 export * from './inventory.ts';
 export * from './invitations.ts';
 export * from './kms-secret.ts';

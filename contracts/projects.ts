@@ -17,6 +17,10 @@ import {
 
 export const ProjectEnvironment = z.object({ id: Uuid, slug: z.string(), name: z.string() });
 
+/** What a reference in a value that leads nowhere does: it fails the read, or stays as it is written (as with Infisical). */
+export const UnresolvedReferences = z.enum(['error', 'keep']);
+export type UnresolvedReferences = z.infer<typeof UnresolvedReferences>;
+
 export const Project = z.object({
   id: Uuid,
   _id: Uuid,
@@ -28,6 +32,7 @@ export const Project = z.object({
   autoCapitalization: z.boolean(),
   version: z.number().int(),
   hasDeleteProtection: z.boolean(),
+  unresolvedReferences: UnresolvedReferences,
   createdAt: Timestamp,
   updatedAt: Timestamp,
   environments: z.array(ProjectEnvironment),
@@ -52,6 +57,7 @@ export const UpdateProjectBody = z.object({
   slug: orAbsent(Slug),
   description: FreeText(1024).nullish(),
   hasDeleteProtection: z.boolean().optional(),
+  unresolvedReferences: UnresolvedReferences.optional(),
 });
 export type UpdateProjectBody = z.infer<typeof UpdateProjectBody>;
 

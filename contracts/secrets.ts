@@ -71,8 +71,8 @@ const reading = {
 export const ListSecretsQuery = named({
   ...reading,
   recursive: QueryBoolean,
-  tagSlugs: orAbsent(z.string().max(2_000)).describe('only secrets with one of these tags; a list with commas'),
-  metadataFilter: orAbsent(z.string().max(4_000)).describe('only secrets with this metadata: `key=a,value=b|key=c`'),
+  tagSlugs: orAbsent(PlainText(2_000)).describe('only secrets with one of these tags; a list with commas'),
+  metadataFilter: orAbsent(PlainText(4_000)).describe('only secrets with this metadata: `key=a,value=b|key=c`'),
 });
 export type ListSecretsQuery = z.infer<typeof ListSecretsQuery>;
 
@@ -234,20 +234,12 @@ export const SecretsAnswer = z.object({ secrets: z.array(Secret), imports: z.arr
 export const SecretAnswer = z.object({ secret: Secret });
 export const WrittenSecretsAnswer = z.object({ secrets: z.array(Secret) });
 
-interface ReferenceTree {
-  key: string;
-  value?: string | undefined;
-  environment: string;
-  secretPath: string;
-  children: ReferenceTree[];
-}
-const ReferenceTree: z.ZodType<ReferenceTree> = z.object({
+/** A secret with those that it refers to, or that refer to it. Written flat: few readers of OpenAPI follow a schema into itself. */
+const ReferenceTree = z.object({
   key: z.string(),
   value: z.string().optional(),
   environment: z.string(),
   secretPath: z.string(),
-  get children() {
-    return z.array(ReferenceTree);
-  },
+  children: z.array(z.unknown()).describe('more of the same shape'),
 });
 export const ReferenceTreeAnswer = z.object({ tree: ReferenceTree, value: z.string().optional() });

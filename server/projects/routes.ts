@@ -159,6 +159,7 @@ function show(row: ProjectRow): Project {
     autoCapitalization: false,
     version: 3,
     hasDeleteProtection,
+    unresolvedReferences: row.unresolvedReferences,
     createdAt: row.createdAt.toISOString(),
     updatedAt: row.updatedAt.toISOString(),
     environments: [...row.environments],

@@ -1,3 +1,4 @@
+import type { UnresolvedReferences } from '../../contracts/index.ts';
 import type { Db, Statement } from '../database/database.ts';
 
 export interface ProjectRow {
@@ -7,6 +8,7 @@ export interface ProjectRow {
   readonly name: string;
   readonly description: string;
   readonly deleteProtection: boolean;
+  readonly unresolvedReferences: UnresolvedReferences;
   readonly createdAt: Date;
   readonly updatedAt: Date;
   readonly environments: readonly { readonly id: string; readonly slug: string; readonly name: string }[];
@@ -14,6 +16,7 @@ export interface ProjectRow {
 
 const COLUMNS = `
   p.id, p.organization_id as "organizationId", p.slug, p.name, p.description, p.delete_protection as "deleteProtection",
+  p.unresolved_references as "unresolvedReferences",
   p.created_at as "createdAt", p.updated_at as "updatedAt",
   coalesce((select json_agg(json_build_object('id', e.id, 'slug', e.slug, 'name', e.name) order by e.position)
               from environments e where e.project_id = p.id), '[]') as environments`;
@@ -67,7 +70,8 @@ const UPDATE: Statement = {
   text: `
     update projects
        set slug = coalesce($2, slug), name = coalesce($3, name), description = coalesce($4, description),
-           delete_protection = coalesce($5, delete_protection), updated_at = now()
+           delete_protection = coalesce($5, delete_protection),
+           unresolved_references = coalesce($6, unresolved_references), updated_at = now()
      where id = $1`,
 };
 
@@ -79,10 +83,12 @@ export async function updateProject(
     readonly name?: string | undefined;
     readonly description?: string | null | undefined;
     readonly hasDeleteProtection?: boolean | undefined;
+    readonly unresolvedReferences?: UnresolvedReferences | undefined;
   },
 ): Promise<void> {
-  const { slug, name, description, hasDeleteProtection } = change;
-  await db.query(UPDATE, [id, slug ?? null, name ?? null, description ?? null, hasDeleteProtection ?? null]);
+  const { slug, name, description, hasDeleteProtection, unresolvedReferences } = change;
+  const values = [slug, name, description, hasDeleteProtection, unresolvedReferences];
+  await db.query(UPDATE, [id, ...values.map((value) => value ?? null)]);
 }
 
 const EMPTY: Statement = { name: 'projects.empty', text: 'delete from environments where project_id = $1' };

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Machine, startServer, type TestServer } from '../../support/server.ts';
+import { importInto, share } from '../reads/world.ts';
 
 /**
  * An admin of one organization asks every route for what belongs to another. The answer is a 404, and to the letter the
@@ -23,6 +24,9 @@ async function furnish(organizationId: string, slug: string): Promise<Record<str
     body: { projectId: project.id, environment: 'dev', name: 'kept' },
   });
   const { tag } = await server.do('POST', `/api/v1/projects/${project.id}/tags`, { body: { slug: `${slug}-tag` } });
+  const secretImportId = await importInto(server, { projectId: project.id }, { path: '/kept' });
+  const other = await server.project(`${slug}-other`, organizationId);
+  const shareId = await share(server, { projectId: project.id, path: '/kept' }, other.id);
   const { environments } = (await server.do('GET', `/api/v1/projects/${project.id}`)).project;
   const machine = await server.machine(`${slug}-service`, {
     organizationId,
@@ -47,6 +51,8 @@ async function furnish(organizationId: string, slug: string): Promise<Record<str
     clientSecretId: machine.clientSecretId,
     secretName: 'KEPT',
     secretId,
+    secretImportId,
+    shareId,
   };
 }
 
@@ -114,6 +120,8 @@ async function ask({ method, path }: Route, named: Record<string, string>) {
     inviteeEmails: ['mallory@example.com'],
     membershipId: named.membershipId,
     code: 'nothing',
+    import: { environment: 'dev', path: '/kept' },
+    targetProjectId: randomUUID(),
   };
   const query = path.includes('/slug/') ? '' : `?${new URLSearchParams(references)}`;
   const answer = await server.send(method, method === 'GET' ? `${url}${query}` : url, {
@@ -190,7 +198,7 @@ test('lists show what is their own alone', async () => {
   expect(organizations.map((o: any) => o.slug)).toEqual(['hanzo']);
   for (const url of ['/api/v1/projects', '/api/v1/workspace']) {
     const answer = await server.do('GET', url, { token });
-    expect((answer.projects ?? answer.workspaces).map((p: any) => p.slug)).toEqual(['gateway']);
+    expect((answer.projects ?? answer.workspaces).map((p: any) => p.slug)).toEqual(['gateway', 'gateway-other']);
   }
 });
 

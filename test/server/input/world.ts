@@ -1,4 +1,5 @@
 import type { TestServer } from '../../support/server.ts';
+import { importInto, share } from '../reads/world.ts';
 
 /** One of everything in an organization: what the ids and names of a request can point at. */
 export type World = Readonly<Record<(typeof names)[number], string>>;
@@ -15,6 +16,9 @@ const names = [
   'membershipId',
   'userId',
   'sessionId',
+  'secretId',
+  'secretImportId',
+  'shareId',
   'token',
 ] as const;
 
@@ -34,6 +38,11 @@ export async function makeWorld(server: TestServer, slug: string): Promise<World
   const members = `/api/v2/organizations/${organizationId}/memberships`;
   const { membership } = await server.do('POST', members, { body: { email: `${slug}@hanzo.ai`, role: 'member' } });
   await server.setSecrets(projectId, 'dev', { DATABASE_URL: HIDDEN });
+  const found = await server.do('GET', `/api/v4/secrets/DATABASE_URL?${new URLSearchParams(at)}`);
+  const secretId = found.secret.id;
+  const secretImportId = await importInto(server, at, { path: '/database' });
+  const other = await server.project(`${slug}-other`, organizationId);
+  const shareId = await share(server, at, other.id);
   return {
     organizationId,
     projectId,
@@ -46,6 +55,9 @@ export async function makeWorld(server: TestServer, slug: string): Promise<World
     membershipId: membership.id,
     userId: membership.userId,
     sessionId: membership.userId,
+    secretId,
+    secretImportId,
+    shareId,
     token: machine.token,
   };
 }
@@ -66,6 +78,8 @@ export function rightValue(world: World, name: string): unknown {
     secretPath: '/',
     path: '/',
     secretName: 'DATABASE_URL',
+    import: { environment: 'dev', path: '/database' },
+    targetProjectId: world.projectId,
     secretKey: 'DATABASE_URL',
     secretValue: HIDDEN,
     secrets: [{ secretKey: 'DATABASE_URL', secretValue: HIDDEN }],

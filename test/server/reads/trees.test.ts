@@ -1,0 +1,67 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startServer, type TestServer } from '../../support/server.ts';
+import { query } from './world.ts';
+
+let server: TestServer;
+let at: { projectId: string };
+
+beforeAll(async () => {
+  server = await startServer();
+  at = { projectId: (await server.project('trees')).id };
+  await server.setSecrets(at.projectId, 'prod', { PASSWORD: 'p' });
+  await server.setSecrets(at.projectId, 'dev', {
+    HOST: 'db',
+    // biome-ignore-start lint/suspicious/noTemplateCurlyInString: references
+    URL: 'pg://${HOST}:${prod.PASSWORD}',
+    SHOWN: 'use ${URL}',
+    // biome-ignore-end lint/suspicious/noTemplateCurlyInString: references
+  });
+});
+afterAll(() => server.close());
+
+test('a secret shows the tree of what it refers to', async () => {
+  const { tree, value } = await server.do('GET', `/api/v4/secrets/SHOWN/secret-reference-tree?${query(at)}`);
+  const place = { environment: 'dev', secretPath: '/' };
+  expect({ tree, value }).toEqual({
+    value: 'use pg://db:p',
+    tree: {
+      ...{ key: 'root', value: 'use pg://db:p', ...place },
+      children: [
+        {
+          ...{ key: 'URL', value: 'pg://db:p', ...place },
+          children: [
+            { key: 'HOST', value: 'db', ...place, children: [] },
+            { key: 'PASSWORD', value: 'p', environment: 'prod', secretPath: '/', children: [] },
+          ],
+        },
+      ],
+    },
+  });
+});
+
+test('a secret shows who refers to it, and who to those', async () => {
+  const { tree } = await server.do(
+    'GET',
+    `/api/v4/secrets/PASSWORD/reference-dependency-tree?${query({ ...at, environment: 'prod' })}`,
+  );
+  const place = { environment: 'dev', secretPath: '/' };
+  expect(tree).toEqual({
+    ...{ key: 'PASSWORD', environment: 'prod', secretPath: '/' },
+    children: [{ key: 'URL', ...place, children: [{ key: 'SHOWN', ...place, children: [] }] }],
+  });
+});
+
+test('a tree shows nothing that its reader may not read', async () => {
+  const developer = await server.machine('developer', { projectId: at.projectId, roles: [{ role: 'developer' }] });
+  const get = (url: string) => server.send('GET', `/api/v4/secrets/${url}`, { token: developer.token });
+  const tree = await get(`SHOWN/secret-reference-tree?${query(at)}`);
+  expect([tree.status, tree.text.includes('pg://db:p')]).toEqual([403, false]);
+  expect((await get(`PASSWORD/reference-dependency-tree?${query({ ...at, environment: 'prod' })}`)).status).toBe(403);
+  const reader = await server.machine('reader', {
+    projectId: at.projectId,
+    roles: [{ role: 'viewer', environments: ['prod'] }],
+  });
+  const url = `/api/v4/secrets/PASSWORD/reference-dependency-tree?${query({ ...at, environment: 'prod' })}`;
+  const answer = await server.send('GET', url, { token: reader.token });
+  expect(answer.body.tree.children).toEqual([]);
+});
