@@ -27,6 +27,7 @@ test.each(['/api/v1/projects', '/api/v2/workspace'])('%s makes a project with it
     autoCapitalization: false,
     version: 3,
     hasDeleteProtection: false,
+    unresolvedReferences: 'error',
     createdAt: INSTANT,
     updatedAt: INSTANT,
     environments: [
