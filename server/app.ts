@@ -24,10 +24,10 @@ import { TrustedProxies, type TrustedProxiesOptions } from './http/trusted-proxi
 import { IdentityMemberships } from './identities/memberships.ts';
 import { identitiesRoutes } from './identities/routes.ts';
 import { Identities } from './identities/service.ts';
-import { invitationsRoutes } from './invitations/routes.ts';
-import { Invitations } from './invitations/service.ts';
 import { importsRoutes } from './imports/routes.ts';
 import { Imports } from './imports/service.ts';
+import { invitationsRoutes } from './invitations/routes.ts';
+import { Invitations } from './invitations/service.ts';
 import { openKeyring } from './keyring/keyring.ts';
 import { DEFAULT_LIMITS, type Limits as LimitsPerMinute } from './limits/classes.ts';
 import { enforceLimits } from './limits/enforce.ts';
