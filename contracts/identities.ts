@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import { emptyBody, Instant, Timestamp } from './http.ts';
-import { DisplayName, EnvironmentSlug, FreeText, orAbsent, Uuid } from './names.ts';
-import { OrganizationRole, ProjectRole } from './roles.ts';
+import { emptyBody, Timestamp } from './http.ts';
+import { MembershipRole, membershipFields, RoleGrants, RolesBody } from './memberships.ts';
+import { DisplayName, FreeText, orAbsent, Uuid } from './names.ts';
+import { OrganizationRole } from './roles.ts';
 
 /** Machine identities, their Universal Auth and their project memberships (Infisical's routes, present-day bodies). */
 
@@ -186,53 +187,14 @@ export type AccessToken = z.infer<typeof AccessToken>;
 
 // Project memberships ----------------------------------------------------------------------------------------------
 
-const RoleGrant = z.object({
-  role: ProjectRole,
-  environments: z.array(EnvironmentSlug).min(1).max(100).optional().describe('limits the role to these environments'),
-  isTemporary: z.boolean().default(false),
-  temporaryRange: z
-    .string()
-    .regex(/^[1-9]\d{0,4}[smhd]$/, 'a number and s, m, h or d')
-    .optional(),
-  // With the longest range added, the end is still a year of four digits.
-  temporaryAccessStartTime: Instant.refine((start) => start < '9000', 'a start before the year 9000').optional(),
-  temporaryMode: z.literal('relative').optional(),
-});
-export type RoleGrant = z.infer<typeof RoleGrant>;
-
-const Roles = z.array(RoleGrant).min(1).max(20);
-
-export const AddProjectIdentityBody = z
-  .object({ role: orAbsent(ProjectRole), roles: Roles.optional() })
-  .transform(({ role, roles }): { roles: RoleGrant[] } => ({
-    roles: roles ?? [{ role: role ?? 'no-access', isTemporary: false }],
-  }));
-export const UpdateProjectIdentityBody = z.object({ roles: Roles });
+export const AddProjectIdentityBody = RolesBody;
+export const UpdateProjectIdentityBody = z.object({ roles: RoleGrants });
 export const ProjectIdentityParams = z.object({ projectId: Uuid, identityId: Uuid });
 
-export const MembershipRole = z.object({
-  id: Uuid,
-  role: z.string(),
-  environments: z.array(z.string()).nullable(),
-  customRoleId: z.null(),
-  customRoleName: z.null(),
-  customRoleSlug: z.null(),
-  isTemporary: z.boolean(),
-  temporaryMode: z.string().nullable(),
-  temporaryRange: z.string().nullable(),
-  temporaryAccessStartTime: Timestamp.nullable(),
-  temporaryAccessEndTime: Timestamp.nullable(),
-});
-
 export const ProjectIdentityMembership = z.object({
-  id: Uuid,
+  ...membershipFields,
   identityId: Uuid,
-  projectId: Uuid,
-  createdAt: Timestamp,
-  updatedAt: Timestamp,
-  roles: z.array(MembershipRole),
   identity: IdentitySummary,
-  project: z.object({ id: Uuid, name: z.string() }),
 });
 export const ProjectIdentityAnswer = z.object({ identityMembership: ProjectIdentityMembership });
 export const ProjectIdentitiesAnswer = z.object({

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { FreeText } from './names.ts';
 
 /**
  * The language of access rules, in Infisical's wire form: who holds a rule may (or, `inverted`, may not) do these actions
@@ -76,7 +77,7 @@ export const foreignSubjects = [
 
 /** Longest text of one condition: a name, a path or a glob. */
 const MAX_TEXT = 1024;
-const Text = z.string().max(MAX_TEXT);
+const Text = FreeText(MAX_TEXT);
 
 const Operators = z
   .strictObject({
@@ -98,7 +99,11 @@ export const conditionNames = ['environment', 'secretPath', 'secretName', 'secre
 export type ConditionName = (typeof conditionNames)[number];
 
 /** Conditions of Infisical about things that are not here. A rule that has one allows nothing, and forbids as if it held. */
-const ForeignCondition = z.union([Text, z.record(z.string().max(64), z.union([Text, z.array(Text).max(200)]))]);
+const ForeignName = /^\$?[A-Za-z][\w.-]{0,63}$/;
+const ForeignCondition = z.union([
+  Text,
+  z.record(z.string().regex(ForeignName), z.union([Text, z.array(Text).max(200)])),
+]);
 
 const Conditions = z
   .object({
@@ -108,7 +113,8 @@ const Conditions = z
     secretTags: Condition.optional(),
   })
   .catchall(ForeignCondition)
-  .refine((given) => Object.keys(given).length <= 8, { message: 'at most 8 conditions' });
+  .refine((given) => Object.keys(given).length <= 8, { message: 'at most 8 conditions' })
+  .refine((given) => Object.keys(given).every((name) => ForeignName.test(name)), { message: 'no name of a condition' });
 
 const Word = z
   .string()

@@ -6,8 +6,10 @@ import { Batch, type Load } from '../database/batch.ts';
 import type { Database, Db } from '../database/database.ts';
 import { Turns } from '../database/turns.ts';
 import { badRequest, forbidden, notFound, tokenRefused, unavailable } from '../refusal.ts';
-import { type Need, type Rights, rightsOf } from './permissions.ts';
-import { refusedNeed } from './refused.ts';
+import { type Change, firstBeyond } from './granting.ts';
+import type { Need, Rights } from './permissions.ts';
+import { refusedGrant, refusedNeed } from './refused.ts';
+import { RoleBook } from './role-book.ts';
 import { type Ask, admit, type Held, judge, lockProject, takeUse, type Verdict } from './store.ts';
 
 export type { Need } from './permissions.ts';
@@ -53,6 +55,8 @@ export interface ProjectReference {
 }
 
 const RECORD_DEAD_TOKENS_MS = 60_000;
+/** How often a request starts over when a role of its caller is edited while it is being read. */
+const ATTEMPTS = 5;
 
 /**
  * Decides who may do what. Requests that wait at the same moment are judged by one statement (store.ts), which also
@@ -72,6 +76,7 @@ export class Access {
     overflow: () => unavailable('too many changes are waiting'),
   });
   readonly #deadTokens = new Seldom(RECORD_DEAD_TOKENS_MS);
+  readonly #roles = new RoleBook();
   /** Callers, one object a request, that have taken their use. */
   readonly #used = new WeakSet<Caller>();
 
@@ -140,7 +145,7 @@ export class Access {
 
   /** The caller within a project, with every right that `needs` names. */
   async project(caller: Caller, reference: ProjectReference, ...needs: Need[]): Promise<ProjectAccess> {
-    const access = await this.#found(caller, reference, await this.verdict(caller, named(reference)));
+    const access = await this.projectWithHeld(caller, reference, undefined);
     for (const need of needs) await this.need(access, need);
     return access;
   }
@@ -150,6 +155,7 @@ export class Access {
     caller: Caller,
     reference: ProjectReference,
     verdict: Verdict & { readonly actor: Actor },
+    rights: Rights,
   ): Promise<ProjectAccess> {
     const asked = reference.id ?? reference.slug ?? '';
     if (verdict.matches > 1) {
@@ -165,7 +171,7 @@ export class Access {
       organization: { id: verdict.organizationId!, role: verdict.organizationRole! },
       project: { id: verdict.projectId, slug: verdict.projectSlug!, changeId: verdict.changeId! },
       grants: verdict.grants,
-      rights: rightsOf(verdict.grants),
+      rights,
     };
   }
 
@@ -175,8 +181,17 @@ export class Access {
     reference: ProjectReference,
     held: Held | undefined,
   ): Promise<ProjectAccess & { readonly served: boolean }> {
-    const verdict = await this.verdict(caller, { ...named(reference), held });
-    return { ...(await this.#found(caller, reference, verdict)), served: verdict.served };
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const verdict = await this.verdict(caller, { ...named(reference), held });
+      const rights = await this.#rights(this.#path, verdict);
+      if (rights) return { ...(await this.#found(caller, reference, verdict, rights)), served: verdict.served };
+    }
+    throw unavailable('your roles in this project are changing too fast; try again');
+  }
+
+  /** What a verdict's grants mean. A served answer was allowed already, so that nothing is read for it. */
+  async #rights(db: Db, { grants, served }: Verdict): Promise<Rights | undefined> {
+    return this.#roles.known(grants) ?? (served ? this.#roles.known('') : this.#roles.read(db, grants));
   }
 
   /** Refuses, with an audit record, what the rights do not cover. */
@@ -184,6 +199,18 @@ export class Access {
     if (access.rights.may(need.action, need.subject, need)) return;
     await this.#audit.write(refusal(access, need));
     throw refusedNeed(access.actor.name, access.project.slug, access.rights, need);
+  }
+
+  /**
+   * Refuses, with an audit record, to give or to lift what the caller does not hold itself (granting.ts). Rights in a
+   * project are given by those who hold them, whichever way they are given.
+   */
+  async mayGrant(access: ProjectAccess, event: string, change: Change): Promise<void> {
+    const beyond = firstBeyond(access.rights, change);
+    if (beyond === undefined) return;
+    const record = { action: 'update', event, outcome: 'refused', metadata: { beyond: beyond.rule } } as const;
+    await this.#audit.write({ ...inProject(access), ...record });
+    throw refusedGrant(access.actor.name, access.project.slug, access.rights, beyond);
   }
 
   /** Refuses something of an organization. */
@@ -217,7 +244,11 @@ export class Access {
     const run = async (tx: Db) => {
       await lockProject(tx, project.id);
       const verdict = await judge(tx, { ...caller.origin, tokenId: caller.tokenId, projectId: project.id });
-      const again = await this.#found(caller, { id: project.id }, await this.#live(caller, verdict));
+      const live = await this.#live(caller, verdict);
+      // Roles are edited under the project's lock, which this transaction holds: what the verdict names is still there.
+      const rights = await this.#rights(tx, verdict);
+      if (!rights) throw unavailable('your roles in this project changed at this moment; try again');
+      const again = await this.#found(caller, { id: project.id }, live, rights);
       for (const need of needs) await this.need(again, need);
       const audit = (records: readonly ProjectRecord[]) =>
         this.#audit.writeWithin(

@@ -37,8 +37,8 @@ export interface Rights {
   somewhere(action: Action, subject: ProjectSubject, at?: Place): boolean;
   /** As `may`, with the rules that decide. */
   decide(action: string, subject: string, at?: Place): Decision;
-  /** Whether all that `rules` would allow is held, provably. See `Grants.covers`. */
-  covers(rules: readonly CompiledRule[]): boolean;
+  /** The first rule of `rules` that would allow what is not provably held. See `Grants.beyond`. */
+  beyond(rules: readonly CompiledRule[]): CompiledRule | undefined;
   /** The roles with their environments, for people: `viewer@prod,ci@*`. */
   readonly roles: string;
 }
@@ -75,27 +75,64 @@ export function compileAll(rules: readonly Rule[]): CompiledRule[] {
   return rules.map(compile).filter((rule) => rule !== undefined);
 }
 
+/** A custom role of a project, ready to be asked. */
+export interface RoleDefinition {
+  readonly slug: string;
+  readonly rules: readonly CompiledRule[];
+}
+
+const CUSTOM = 'custom:';
+
+/** The revisions of custom roles that grants name. */
+export function revisionsIn(grants: string): string[] {
+  return grants
+    .split(',')
+    .filter((text) => text.startsWith(CUSTOM))
+    .map((text) => text.slice(CUSTOM.length).split('@')[0]!);
+}
+
 const parsed = new Map<string, Rights>();
 const PARSED_AT_MOST = 10_000;
 
-/** Reads `viewer@prod,ci@*`. The same few texts come again and again, so what they mean is kept. */
-export function rightsOf(grants: string): Rights {
+/**
+ * Reads `viewer@prod,custom:<revision>@*`. The same few texts come again and again, so what they mean is kept.
+ *
+ * @returns nothing when `findRole` does not know a custom role of them
+ */
+export function rightsOf(
+  grants: string,
+  findRole: (revision: string) => RoleDefinition | undefined = () => undefined,
+): Rights | undefined {
   const known = parsed.get(grants);
   if (known) return known;
-  if (parsed.size >= PARSED_AT_MOST) parsed.clear();
   const texts = grants === '' ? [] : grants.split(',');
   // An admin of the organization holds every right, also where a role of its own would forbid something: else whoever may
   // give roles in a project could lock out those who answer for it.
-  const rights = new Grants((texts.includes(ORGANIZATION_ADMIN) ? [ORGANIZATION_ADMIN] : texts).map(parseGrant));
+  const made = (texts.includes(ORGANIZATION_ADMIN) ? [ORGANIZATION_ADMIN] : texts).map((text) =>
+    parseGrant(text, findRole),
+  );
+  if (!made.every((grant) => grant !== undefined)) return undefined;
+  const rights = new Grants(made);
+  if (parsed.size >= PARSED_AT_MOST) parsed.clear();
   parsed.set(grants, rights);
   return rights;
 }
 
-function parseGrant(text: string): Grant {
+function parseGrant(text: string, findRole: (revision: string) => RoleDefinition | undefined): Grant | undefined {
   const [role, environments] = text.split('@') as [string, string];
-  const limit = environments === '*' ? undefined : new Set(environments.split('+'));
+  const custom = role.startsWith(CUSTOM) ? findRole(role.slice(CUSTOM.length)) : undefined;
+  if (role.startsWith(CUSTOM) && custom === undefined) return undefined;
   // A role that this version does not know gives nothing: deny by default, also while versions run side by side.
-  return { role: text, rules: (ready.get(role) ?? []).map((rule) => within(rule, limit)) };
+  const rules = custom?.rules ?? ready.get(role) ?? [];
+  return { role: `${custom?.slug ?? role}@${environments}`, rules: limited(rules, environmentsOf(environments)) };
+}
+
+const environmentsOf = (text: string) => (text === '*' ? null : text.split('+'));
+
+/** The rules of a role in a membership that is limited to some environments; null is no limit. */
+export function limited(rules: readonly CompiledRule[], environments: readonly string[] | null): CompiledRule[] {
+  const limit = environments === null ? undefined : new Set(environments);
+  return rules.map((rule) => within(rule, limit));
 }
 
 const READING: ReadonlySet<string> = new Set(['read', 'readValue', 'describeSecret', 'subscribe']);
@@ -164,28 +201,28 @@ class Grants implements Rights {
 
   /**
    * Sound, and not complete: for each rule that allows, one rule held has to reach all of it, and each rule held that
-   * forbids has to be out of its way, or be among `rules` itself. Whatever cannot be shown so is refused.
+   * forbids has to be out of its way, or be among `rules` itself. Whatever cannot be shown so is beyond.
    */
-  covers(rules: readonly CompiledRule[]): boolean {
-    const forbidden = rules.filter(({ inverted }) => inverted);
-    return rules
-      .filter(({ inverted }) => !inverted)
-      .every((rule) => {
-        // It gives nothing yet. What a later version makes of it is for those to give who hold everything.
-        if (!Object.hasOwn(projectSubjects, rule.subject)) return this.#full;
-        return [...rule.actions].every((action) => {
-          const reaches = this.#rules.some(({ rule: held }) => !held.inverted && covers(held, rule, action));
-          const clear = this.#rules.every(
-            ({ rule: held }) =>
-              !held.inverted ||
-              held.subject !== rule.subject ||
-              !held.actions.has(action) ||
-              apart(held, rule) ||
-              forbidden.some((theirs) => covers(theirs, held, action)),
-          );
-          return reaches && clear;
-        });
-      });
+  beyond(rules: readonly CompiledRule[]): CompiledRule | undefined {
+    const forbidding = rules.filter(({ inverted }) => inverted);
+    return rules.find((rule) => !rule.inverted && !this.#reaches(rule, forbidding));
+  }
+
+  #reaches(rule: CompiledRule, forbidding: readonly CompiledRule[]): boolean {
+    // It gives nothing yet. What a later version makes of it is for those to give who hold everything.
+    if (!Object.hasOwn(projectSubjects, rule.subject)) return this.#full;
+    return [...rule.actions].every(
+      (action) =>
+        this.#rules.some(({ rule: held }) => !held.inverted && covers(held, rule, action)) &&
+        this.#rules.every(
+          ({ rule: held }) =>
+            !held.inverted ||
+            held.subject !== rule.subject ||
+            !held.actions.has(action) ||
+            apart(held, rule) ||
+            forbidding.some((theirs) => covers(theirs, held, action)),
+        ),
+    );
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Rule } from '../../contracts/index.ts';
 import { forbidden, type Refusal } from '../refusal.ts';
+import type { Beyond } from './granting.ts';
 import type { Need, Rights } from './permissions.ts';
 
 /** The 403 of a right that is missing: who, what, where, with which roles, and the rule that forbade it if one did. */
@@ -12,6 +13,21 @@ export function refusedNeed(who: string, project: string, rights: Rights, need: 
     `${who} may not ${action} ${subject}${placeName(need)} of project "${project}"; ` +
       `its roles there are: ${rights.roles || 'none'}${because}`,
     { action, subject, environment, path, key, ...(forbiddenBy === undefined ? {} : { rule: forbiddenBy.rule }) },
+  );
+}
+
+/** The 403 of whoever gives rights that it does not hold. */
+export function refusedGrant(who: string, project: string, rights: Rights, { rule, why }: Beyond): Refusal {
+  const what = {
+    gives: 'may not give what it does not hold itself in',
+    has: 'may not change what holds more than itself in',
+    lifts: 'may not lift what is forbidden, and not held by itself, in',
+  }[why];
+  return forbidden(
+    `${who} ${what} project "${project}": ${showRule(rule)}; its roles there are: ${rights.roles || 'none'}`,
+    {
+      rule,
+    },
   );
 }
 

@@ -75,6 +75,12 @@ const REACHES = (membership: string) =>
   `${membership}.is_active and ${membership}.status = 'accepted' and (t.organization_id is null or t.organization_id = ${membership}.organization_id)`;
 
 /**
+ * A role of a membership in the text of a verdict. A custom role goes by its revision: another wording is another text, so
+ * nothing that was answered or parsed under the old one fits any more.
+ */
+const GRANT = `coalesce('custom:' || c.revision, r.role) || '@' || coalesce(array_to_string(r.environments, '+'), '*')`;
+
+/**
  * The question of every request, for many at once. Tokens are judged by the database's clock and its present rows: what
  * was revoked a moment ago is out now. `$1` numbers the requests; all arrays have the same length.
  */
@@ -123,10 +129,14 @@ export const JUDGED = `
          limit 1
       ) p on true
       left join lateral (
-        select string_agg(r.role || '@' || coalesce(array_to_string(r.environments, '+'), '*'), ',' order by r.role, r.environments) as grants
-          from project_memberships m
+        select string_agg(distinct ${GRANT}, ',' order by ${GRANT}) as grants
+          from (select m.id from project_memberships m where m.project_id = p.id and m.actor_id = x.id
+                union all
+                select m.id from group_members gm join project_memberships m on m.group_id = gm.group_id and m.project_id = p.id
+                 where gm.actor_id = x.id) m
           join project_membership_roles r on r.membership_id = m.id
-         where m.project_id = p.id and m.actor_id = x.id and (r.expires_at is null or now() between r.starts_at and r.expires_at)
+          left join project_roles c on c.id = r.custom_role_id
+         where r.expires_at is null or now() between r.starts_at and r.expires_at
       ) g on true
   )`;
 

@@ -1,138 +1,66 @@
 import type { RoleGrant } from '../../contracts/index.ts';
-import type { Access, Caller } from '../access/access.ts';
+import type { Caller } from '../access/access.ts';
 import type { Database } from '../database/database.ts';
-import { takenAs } from '../database/taken.ts';
-import { environmentSlugs } from '../environments/store.ts';
-import { invalid, notFound } from '../refusal.ts';
-import {
-  deleteProjectIdentity,
-  findProjectIdentity,
-  insertProjectIdentity,
-  listMembershipsOfIdentity,
-  listProjectIdentities,
-  type ProjectIdentityRow,
-  type RoleWrite,
-  replaceRoles,
-} from './memberships-store.ts';
+import type { FindHolder, FindMembership, Memberships } from '../memberships/service.ts';
+import { findMembershipOf, listMembershipsOf, type MembershipRow } from '../memberships/store.ts';
+import { notFound } from '../refusal.ts';
 import type { Identities } from './service.ts';
 import { findIdentity } from './store.ts';
 
-const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
-
-/** Which identity may do what in which project. Only those who hold every right of a project give rights in it. */
+/** Which identity may do what in which project. */
 export class IdentityMemberships {
   readonly #db: Database;
-  readonly #access: Access;
   readonly #identities: Identities;
+  readonly #memberships: Memberships;
 
-  constructor(options: { db: Database; access: Access; identities: Identities }) {
+  constructor(options: { db: Database; identities: Identities; memberships: Memberships }) {
     this.#db = options.db;
-    this.#access = options.access;
     this.#identities = options.identities;
+    this.#memberships = options.memberships;
   }
 
-  async ofProject(caller: Caller, projectId: string): Promise<ProjectIdentityRow[]> {
-    await this.#access.project(caller, { id: projectId }, { action: 'read', subject: 'identity' });
-    return listProjectIdentities(this.#db, projectId);
+  async ofProject(caller: Caller, projectId: string): Promise<MembershipRow[]> {
+    return this.#memberships.list(caller, { id: projectId }, 'identity');
   }
 
-  async ofIdentity(caller: Caller, identityId: string): Promise<ProjectIdentityRow[]> {
+  async ofIdentity(caller: Caller, identityId: string): Promise<MembershipRow[]> {
     await this.#identities.managed(caller, identityId, 'list-identity-memberships', { orItself: true });
-    return listMembershipsOfIdentity(this.#db, identityId);
+    return listMembershipsOf(this.#db, identityId);
   }
 
-  async get(caller: Caller, projectId: string, identityId: string): Promise<ProjectIdentityRow> {
-    await this.#access.project(caller, { id: projectId }, { action: 'read', subject: 'identity' });
-    return found(await findProjectIdentity(this.#db, projectId, identityId), identityId);
+  async get(caller: Caller, projectId: string, identityId: string): Promise<MembershipRow> {
+    return this.#memberships.get(caller, { id: projectId }, 'identity', membershipOf(identityId));
   }
 
-  async add(
-    caller: Caller,
-    projectId: string,
-    identityId: string,
-    roles: readonly RoleGrant[],
-  ): Promise<ProjectIdentityRow> {
-    const need = { action: 'create', subject: 'identity' } as const;
-    const allowed = await this.#access.project(caller, { id: projectId }, need);
-    return takenAs('this identity is a member of the project already', () =>
-      this.#access.change(allowed, [need], async (tx, audit) => {
-        const identity = await findIdentity(tx, identityId);
-        // An identity of another organization is not told apart from none.
-        if (identity?.organizationId !== allowed.organization.id) throw notFound(`identity ${identityId} not found`);
-        const writes = toWrites(roles, await environmentSlugs(tx, projectId));
-        const membershipId = await insertProjectIdentity(tx, projectId, identityId);
-        await replaceRoles(tx, membershipId, writes);
-        await audit([
-          {
-            action: 'create',
-            event: 'add-identity-to-project',
-            metadata: { identityId, name: identity.name, roles: writes },
-          },
-        ]);
-        return found(await findProjectIdentity(tx, projectId, identityId), identityId);
-      }),
-    );
+  async add(caller: Caller, projectId: string, id: string, roles: readonly RoleGrant[]): Promise<MembershipRow> {
+    const [added] = await this.#memberships.add(caller, { id: projectId }, 'identity', [identityOf(id)], roles);
+    return added!;
   }
 
   /** Gives an identity exactly these roles. */
-  async update(
-    caller: Caller,
-    projectId: string,
-    identityId: string,
-    roles: readonly RoleGrant[],
-  ): Promise<ProjectIdentityRow> {
-    const need = { action: 'edit', subject: 'identity' } as const;
-    const allowed = await this.#access.project(caller, { id: projectId }, need);
-    return this.#access.change(allowed, [need], async (tx, audit) => {
-      const membership = found(await findProjectIdentity(tx, projectId, identityId), identityId);
-      const writes = toWrites(roles, await environmentSlugs(tx, projectId));
-      await replaceRoles(tx, membership.id, writes);
-      await audit([{ action: 'update', event: 'update-identity-of-project', metadata: { identityId, roles: writes } }]);
-      return found(await findProjectIdentity(tx, projectId, identityId), identityId);
-    });
+  async update(caller: Caller, projectId: string, id: string, roles: readonly RoleGrant[]): Promise<MembershipRow> {
+    return this.#memberships.update(caller, { id: projectId }, 'identity', membershipOf(id), roles);
   }
 
-  async remove(caller: Caller, projectId: string, identityId: string): Promise<ProjectIdentityRow> {
-    const need = { action: 'delete', subject: 'identity' } as const;
-    const allowed = await this.#access.project(caller, { id: projectId }, need);
-    return this.#access.change(allowed, [need], async (tx, audit) => {
-      const membership = found(await findProjectIdentity(tx, projectId, identityId), identityId);
-      await deleteProjectIdentity(tx, membership.id);
-      await audit([{ action: 'delete', event: 'remove-identity-from-project', metadata: { identityId } }]);
-      return membership;
-    });
+  async remove(caller: Caller, projectId: string, id: string): Promise<MembershipRow> {
+    const [removed] = await this.#memberships.remove(caller, { id: projectId }, 'identity', [membershipOf(id)]);
+    return removed!;
   }
 }
 
-function found(row: ProjectIdentityRow | undefined, identityId: string): ProjectIdentityRow {
-  if (!row) throw notFound(`identity ${identityId} is no member of this project`);
-  return row;
-}
+const identityOf =
+  (identityId: string): FindHolder =>
+  async (tx, { organization }) => {
+    const identity = await findIdentity(tx, identityId);
+    // An identity of another organization is not told apart from none.
+    if (identity?.organizationId !== organization.id) throw notFound(`identity ${identityId} not found`);
+    return identity;
+  };
 
-/** A mistyped environment would silently give nothing; it is refused by name instead. */
-function toWrites(roles: readonly RoleGrant[], known: readonly string[]): RoleWrite[] {
-  return roles.map(({ role, environments, isTemporary, temporaryRange, temporaryAccessStartTime }, n) => {
-    for (const environment of environments ?? []) {
-      if (!known.includes(environment)) {
-        throw invalid(
-          ['roles', n, 'environments'],
-          `environment "${environment}" not found in this project: it has ${known.join(', ') || 'none'}`,
-        );
-      }
-    }
-    if (isTemporary && temporaryRange === undefined)
-      throw invalid(['roles', n, 'temporaryRange'], 'a temporary role needs a temporaryRange such as 1h');
-    return {
-      role,
-      environments: environments ? [...new Set(environments)].sort() : null,
-      temporary:
-        isTemporary && temporaryRange !== undefined
-          ? { range: temporaryRange, start: temporaryAccessStartTime ?? null, seconds: toSeconds(temporaryRange) }
-          : null,
-    };
-  });
-}
-
-function toSeconds(range: string): number {
-  return Number(range.slice(0, -1)) * SECONDS[range.at(-1) as keyof typeof SECONDS];
-}
+export const membershipOf =
+  (identityId: string): FindMembership =>
+  async (tx, { project }) => {
+    const row = await findMembershipOf(tx, project.id, { kind: 'identity', id: identityId });
+    if (!row) throw notFound(`identity ${identityId} is no member of this project`);
+    return row;
+  };

@@ -1,4 +1,5 @@
-import type { ProjectIdentityRow } from './memberships-store.ts';
+import { showMembershipOf } from '../memberships/show.ts';
+import type { MembershipRow } from '../memberships/store.ts';
 import type { IdentityRow } from './store.ts';
 
 /** Rows of identities as the API shows them. */
@@ -33,29 +34,7 @@ export function showMembership(row: IdentityRow) {
   };
 }
 
-const instant = (text: string | null) => (text === null ? null : new Date(text).toISOString());
-
-export function showProjectMembership(row: ProjectIdentityRow) {
-  return {
-    id: row.id,
-    identityId: row.identityId,
-    projectId: row.projectId,
-    createdAt: row.createdAt.toISOString(),
-    updatedAt: row.updatedAt.toISOString(),
-    roles: row.roles.map((role) => ({
-      id: role.id,
-      role: role.role,
-      environments: role.environments,
-      customRoleId: null,
-      customRoleName: null,
-      customRoleSlug: null,
-      isTemporary: role.expiresAt !== null,
-      temporaryMode: role.expiresAt === null ? null : 'relative',
-      temporaryRange: role.temporaryRange,
-      temporaryAccessStartTime: instant(role.startsAt),
-      temporaryAccessEndTime: instant(role.expiresAt),
-    })),
-    identity: { id: row.identityId, name: row.identityName, ...methods(row.hasUniversalAuth) },
-    project: { id: row.projectId, name: row.projectName },
-  };
+export function showProjectMembership(row: MembershipRow) {
+  const { holderId: identityId, name, hasUniversalAuth } = row;
+  return { ...showMembershipOf(row), identityId, identity: { id: identityId, name, ...methods(hasUniversalAuth) } };
 }

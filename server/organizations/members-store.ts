@@ -39,6 +39,17 @@ export async function findMember(db: Db, organizationId: string, membershipId: s
   return (await db.query<MemberRow>(FIND, [organizationId, membershipId]))[0];
 }
 
+const FIND_BY_EMAIL: Statement = {
+  name: 'members.find-by-email',
+  text: `
+    select ${COLUMNS} from organization_memberships m join users u on u.id = m.actor_id
+     where m.organization_id = $1 and u.email = $2`,
+};
+
+export async function findMemberByEmail(db: Db, organizationId: string, email: string): Promise<MemberRow | undefined> {
+  return (await db.query<MemberRow>(FIND_BY_EMAIL, [organizationId, email]))[0];
+}
+
 const FIND_USER: Statement = { name: 'members.find-user', text: 'select id from users where email = $1' };
 const INSERT_ACTOR: Statement = {
   name: 'members.insert-actor',

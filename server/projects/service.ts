@@ -6,7 +6,7 @@ import type { Database } from '../database/database.ts';
 import { takenAs } from '../database/taken.ts';
 import { insertEnvironment } from '../environments/store.ts';
 import type { Keyring } from '../keyring/keyring.ts';
-import { organizationsOf } from '../organizations/store.ts';
+import { onlyOrganization } from '../organizations/only.ts';
 import { badRequest } from '../refusal.ts';
 import { randomSuffix, slugFor } from '../slugs.ts';
 import {
@@ -35,7 +35,7 @@ export class Projects {
 
   /** Makes a project with its key and its environments; its maker is its admin, person or machine. */
   async create(caller: Caller, given: CreateProjectBody): Promise<ProjectRow> {
-    const organizationId = given.organizationId ?? (await this.#onlyOrganization(caller));
+    const organizationId = given.organizationId ?? (await onlyOrganization(this.#db, await this.#access.actor(caller)));
     const access = await this.#access.organization(caller, organizationId);
     const { actor, organization } = access;
     if (organization.role === 'no-access')
@@ -112,13 +112,5 @@ export class Projects {
       await deleteProject(tx, project.id);
       return project;
     });
-  }
-
-  /** The organization that is meant when none is named: the only one there is for the caller. */
-  async #onlyOrganization(caller: Caller): Promise<string> {
-    const organizations = await organizationsOf(this.#db, await this.#access.actor(caller));
-    if (organizations.length === 1) return organizations[0]!.id;
-    const slugs = organizations.map(({ slug }) => slug).join(', ');
-    throw badRequest(`name the organization by organizationId: you belong to ${slugs || 'none'}`);
   }
 }

@@ -56,7 +56,10 @@ const LIST: Statement = {
       from organization_memberships m
       join projects p on p.organization_id = m.organization_id
      where m.actor_id = $1 and m.is_active and m.status = 'accepted' and ($2::uuid is null or m.organization_id = $2)
-       and (m.role = 'admin' or exists (select from project_memberships pm where pm.project_id = p.id and pm.actor_id = m.actor_id))
+       and (m.role = 'admin'
+            or exists (select from project_memberships pm where pm.project_id = p.id and pm.actor_id = m.actor_id)
+            or exists (select from group_members gm join project_memberships pm on pm.group_id = gm.group_id
+                        where gm.actor_id = m.actor_id and pm.project_id = p.id))
      order by p.slug, p.id`,
 };
 

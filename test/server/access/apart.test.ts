@@ -33,10 +33,23 @@ async function furnish(organizationId: string, slug: string): Promise<Record<str
     projectId: project.id,
     roles: [{ role: 'viewer' }],
   });
+  const username = `${slug}@example.com`;
   const { membership } = await server.do('POST', `/api/v2/organizations/${organizationId}/memberships`, {
-    body: { email: `${slug}@example.com` },
+    body: { email: username },
   });
+  await server.do('POST', `/api/v1/projects/${project.id}/memberships`, { body: { emails: [username] } });
+  const { role } = await server.do('POST', `/api/v1/projects/${project.id}/roles`, {
+    body: { slug: `${slug}-role`, name: 'Kept', permissions: [{ subject: 'secrets', action: ['read'] }] },
+  });
+  const group = await server.do('POST', '/api/v1/groups', {
+    body: { name: `${slug} group`, slug: `${slug}-group`, organizationId },
+  });
+  await server.do('POST', `/api/v1/groups/${group.id}/users/${username}`);
+  await server.do('POST', `/api/v1/projects/${project.id}/groups/${group.id}`, { body: { role: 'viewer' } });
+  // Those that hold the slug come first, since an answer's names are taken out in this order.
   return {
+    roleSlug: role.slug,
+    username,
     organizationId,
     membershipId: membership.id,
     userId: membership.userId,
@@ -50,6 +63,9 @@ async function furnish(organizationId: string, slug: string): Promise<Record<str
     identityId: machine.id,
     clientSecretId: machine.clientSecretId,
     secretName: 'KEPT',
+    projectSlug: slug,
+    roleId: role.id,
+    groupId: group.id,
     secretId,
     secretImportId,
     shareId,
@@ -122,6 +138,9 @@ async function ask({ method, path }: Route, named: Record<string, string>) {
     code: 'nothing',
     import: { environment: 'dev', path: '/kept' },
     targetProjectId: randomUUID(),
+    permissions: [],
+    usernames: ['mallory@example.com'],
+    username: 'mallory@example.com',
   };
   const query = path.includes('/slug/') ? '' : `?${new URLSearchParams(references)}`;
   const answer = await server.send(method, method === 'GET' ? `${url}${query}` : url, {
@@ -136,7 +155,15 @@ async function ask({ method, path }: Route, named: Record<string, string>) {
 /** Names of the same form that nothing has. */
 function nobodys(): Record<string, string> {
   const random = Object.fromEntries(Object.keys(foreign).map((name) => [name, randomUUID() as string]));
-  return { ...random, folderIdOrName: random.folderId!, slug: 'nowhere', secretName: 'KEPT' };
+  return {
+    ...random,
+    folderIdOrName: random.folderId!,
+    slug: 'nowhere',
+    projectSlug: 'nowhere',
+    roleSlug: 'none',
+    username: 'nobody@example.com',
+    secretName: 'KEPT',
+  };
 }
 
 /** Everything that the other organization holds; no attempt may change a row of it. */
@@ -144,6 +171,10 @@ async function stateOfForeign(): Promise<string> {
   const { rows } = await server.sql.query(
     `select (select json_agg(o) from organizations o where id = $1)::text
          || (select json_agg(m order by m.id) from organization_memberships m where organization_id = $1)::text
+         || (select json_agg(g) from groups g where organization_id = $1)::text
+         || (select json_agg(gm) from group_members gm where organization_id = $1)::text
+         || (select json_agg(r) from project_roles r where project_id = $2)::text
+         || (select json_agg(m order by m.id) from project_memberships m where project_id = $2)::text
          || (select json_agg(p) from projects p where organization_id = $1)::text
          || (select json_agg(s) from secrets s where project_id = $2)::text
          || (select json_agg(u) from universal_auths u where identity_id = $3)::text as state`,

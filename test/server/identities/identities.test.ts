@@ -105,6 +105,7 @@ test.each(['/api/v2/workspace', '/api/v1/projects'])('%s keeps memberships of id
     customRoleName: null,
     customRoleSlug: null,
     isTemporary: false,
+    projectMembershipId: UUID,
     temporaryMode: null,
     temporaryRange: null,
     temporaryAccessStartTime: null,

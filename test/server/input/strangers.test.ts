@@ -57,11 +57,16 @@ async function ask(route: Route, world: World, by: string | undefined, parent: W
 const nowhere = (): World => ({
   ...(Object.fromEntries(Object.keys(theirs).map((name) => [name, randomUUID()])) as unknown as World),
   slug: 'nowhere',
+  roleSlug: 'no-role',
+  username: 'nobody@hanzo.ai',
 });
 
 /** A message without the names that the caller itself sent. */
 const without = (world: World, text: string) =>
-  Object.values(world).reduce((rest, name) => rest.replaceAll(name, '…'), text.replace(/"reqId":"[^"]+"/, ''));
+  // Longer names first: a role's slug holds the project's.
+  Object.values(world)
+    .sort((one, other) => other.length - one.length)
+    .reduce((rest, name) => rest.replaceAll(name, '…'), text.replace(/"reqId":"[^"]+"/, ''));
 
 test('what another organization has is not told apart from nothing', async () => {
   const state = await everything();
@@ -94,6 +99,7 @@ test("children of another organization are not found under one's own", async () 
 async function everything(): Promise<unknown> {
   const tables = ['organizations', 'projects', 'environments', 'folders', 'secrets', 'identities', 'universal_auths'];
   const more = ['client_secrets', 'organization_memberships', 'project_memberships', 'project_membership_roles'];
+  more.push('project_roles', 'groups', 'group_members');
   const rows = [...tables, ...more].map((table) => `select '${table}' as name, to_jsonb(t) as row from ${table} t`);
   return (await server.sql.query(`${rows.join(' union all ')} order by 1, 2`)).rows;
 }

@@ -19,6 +19,10 @@ const names = [
   'secretId',
   'secretImportId',
   'shareId',
+  'roleId',
+  'roleSlug',
+  'groupId',
+  'username',
   'token',
 ] as const;
 
@@ -43,6 +47,12 @@ export async function makeWorld(server: TestServer, slug: string): Promise<World
   const secretImportId = await importInto(server, at, { path: '/database' });
   const other = await server.project(`${slug}-other`, organizationId);
   const shareId = await share(server, at, other.id);
+  const role = { slug: `${slug}-role`, name: 'A role', permissions: [] };
+  const { id: roleId } = (await server.do('POST', `/api/v1/projects/${projectId}/roles`, { body: role })).role;
+  const { id: groupId } = await server.do('POST', '/api/v1/groups', {
+    body: { name: `${slug} group`, organizationId },
+  });
+  await server.do('POST', `/api/v1/projects/${projectId}/groups/${groupId}`, { body: { role: 'viewer' } });
   return {
     organizationId,
     projectId,
@@ -58,6 +68,10 @@ export async function makeWorld(server: TestServer, slug: string): Promise<World
     secretId,
     secretImportId,
     shareId,
+    roleId,
+    roleSlug: role.slug,
+    groupId,
+    username: `${slug}@hanzo.ai`,
     token: machine.token,
   };
 }
@@ -92,6 +106,7 @@ export function rightValue(world: World, name: string): unknown {
     isActive: true,
     code: 'no-code-of-an-invitation',
     role: 'no-access',
+    permissions: [],
     roles: [{ role: 'viewer', isTemporary: false }],
     clientId: world.identityId,
     clientSecret: 'st.no-client-secret',

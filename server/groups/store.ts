@@ -1,0 +1,175 @@
+import type { Db, Statement } from '../database/database.ts';
+
+export interface GroupRow {
+  readonly id: string;
+  readonly organizationId: string;
+  readonly slug: string;
+  readonly name: string;
+  readonly role: string;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+const COLUMNS = `
+  g.id, g.organization_id as "organizationId", g.slug, g.name, g.role, g.created_at as "createdAt", g.updated_at as "updatedAt"`;
+
+const INSERT: Statement = {
+  name: 'groups.insert',
+  text: `insert into groups as g (organization_id, slug, name, role) values ($1, $2, $3, $4) returning ${COLUMNS}`,
+};
+
+export async function insertGroup(
+  db: Db,
+  group: Pick<GroupRow, 'organizationId' | 'slug' | 'name' | 'role'>,
+): Promise<GroupRow> {
+  return (await db.query<GroupRow>(INSERT, [group.organizationId, group.slug, group.name, group.role]))[0]!;
+}
+
+const FIND: Statement = { name: 'groups.find', text: `select ${COLUMNS} from groups g where g.id = $1` };
+
+export async function findGroup(db: Db, id: string): Promise<GroupRow | undefined> {
+  return (await db.query<GroupRow>(FIND, [id]))[0];
+}
+
+const FIND_NAMED: Statement = {
+  name: 'groups.find-named',
+  text: `
+    select ${COLUMNS} from groups g
+     where g.organization_id = $1 and (g.id::text = $2 or g.slug = $2 or g.name = $2)
+     order by (g.id::text = $2) desc, (g.slug = $2) desc, g.id limit 1`,
+};
+
+/** A group of an organization by its id, its slug or its name. */
+export async function findGroupNamed(db: Db, organizationId: string, named: string): Promise<GroupRow | undefined> {
+  return (await db.query<GroupRow>(FIND_NAMED, [organizationId, named]))[0];
+}
+
+const LIST: Statement = {
+  name: 'groups.list',
+  text: `select ${COLUMNS} from groups g where g.organization_id = $1 order by g.slug`,
+};
+
+export async function listGroups(db: Db, organizationId: string): Promise<GroupRow[]> {
+  return db.query<GroupRow>(LIST, [organizationId]);
+}
+
+const UPDATE: Statement = {
+  name: 'groups.update',
+  text: `
+    update groups g
+       set slug = coalesce($2, slug), name = coalesce($3, name), role = coalesce($4, role), updated_at = now()
+     where id = $1 returning ${COLUMNS}`,
+};
+
+export async function updateGroup(
+  db: Db,
+  id: string,
+  change: {
+    readonly slug?: string | undefined;
+    readonly name?: string | undefined;
+    readonly role?: string | undefined;
+  },
+): Promise<GroupRow | undefined> {
+  const { slug, name, role } = change;
+  return (await db.query<GroupRow>(UPDATE, [id, slug ?? null, name ?? null, role ?? null]))[0];
+}
+
+const DELETE: Statement = { name: 'groups.delete', text: 'delete from groups where id = $1' };
+
+export async function deleteGroup(db: Db, id: string): Promise<void> {
+  await db.query(DELETE, [id]);
+}
+
+/** Somebody of the organization, in the group or not. */
+export interface CandidateRow {
+  readonly id: string;
+  readonly name: string;
+  readonly firstName: string;
+  readonly lastName: string;
+  readonly joinedAt: Date | null;
+}
+
+const CANDIDATES: Statement = {
+  name: 'groups.candidates',
+  text: `
+    with candidate as (
+      select a.id, coalesce(u.email, i.name) as name, coalesce(u.first_name, '') as "firstName",
+             coalesce(u.last_name, '') as "lastName", gm.created_at as "joinedAt"
+        from organization_memberships m
+        join actors a on a.id = m.actor_id and a.kind = $3
+        left join users u on u.id = a.id
+        left join identities i on i.id = a.id
+        left join group_members gm on gm.actor_id = a.id and gm.group_id = $1
+       where m.organization_id = $2 and ($4::boolean is null or (gm.group_id is not null) = $4)
+         and ($5::text is null or strpos(lower(coalesce(u.email, i.name)), lower($5)) > 0)
+    ),
+    counted as (select count(*)::int as "totalCount" from candidate)
+    select page.*, "totalCount" from counted
+      left join (select * from candidate order by name, id offset $6 limit $7) page on true
+     order by page.name, page.id`,
+};
+
+/** A page of the people, or of the identities, of the group's organization; `belonging` true: those in it alone. */
+export async function candidates(
+  db: Db,
+  group: GroupRow,
+  of: {
+    readonly kind: 'user' | 'identity';
+    readonly belonging: boolean | null;
+    readonly search: string | undefined;
+    readonly offset: number;
+    readonly limit: number;
+  },
+): Promise<{ rows: CandidateRow[]; totalCount: number }> {
+  type Row = Omit<CandidateRow, 'id'> & { readonly id: string | null; readonly totalCount: number };
+  const values = [group.id, group.organizationId, of.kind, of.belonging, of.search ?? null, of.offset, of.limit];
+  const rows = await db.query<Row>(CANDIDATES, values);
+  return { rows: rows.filter((row): row is Row & CandidateRow => row.id !== null), totalCount: rows[0]!.totalCount };
+}
+
+const FIND_PERSON: Statement = {
+  name: 'groups.find-person',
+  text: `
+    select u.id, u.email as name, u.first_name as "firstName", u.last_name as "lastName", gm.created_at as "joinedAt"
+      from users u
+      join organization_memberships m on m.actor_id = u.id and m.organization_id = $2
+      left join group_members gm on gm.actor_id = u.id and gm.group_id = $1
+     where u.email = $3`,
+};
+
+/** A person of the group's organization, by e-mail address. */
+export async function findPerson(db: Db, group: GroupRow, email: string): Promise<CandidateRow | undefined> {
+  return (await db.query<CandidateRow>(FIND_PERSON, [group.id, group.organizationId, email]))[0];
+}
+
+const FIND_MACHINE: Statement = {
+  name: 'groups.find-machine',
+  text: `
+    select i.id, i.name, '' as "firstName", '' as "lastName", gm.created_at as "joinedAt"
+      from identities i
+      left join group_members gm on gm.actor_id = i.id and gm.group_id = $1
+     where i.id = $3 and i.organization_id = $2`,
+};
+
+/** An identity of the group's organization. */
+export async function findMachine(db: Db, group: GroupRow, id: string): Promise<CandidateRow | undefined> {
+  return (await db.query<CandidateRow>(FIND_MACHINE, [group.id, group.organizationId, id]))[0];
+}
+
+const JOIN: Statement = {
+  name: 'groups.join',
+  text: 'insert into group_members (group_id, organization_id, actor_id) values ($1, $2, $3)',
+};
+
+export async function joinGroup(db: Db, group: GroupRow, actorId: string): Promise<void> {
+  await db.query(JOIN, [group.id, group.organizationId, actorId]);
+}
+
+const LEAVE: Statement = {
+  name: 'groups.leave',
+  text: 'delete from group_members where group_id = $1 and actor_id = $2',
+};
+
+export async function leaveGroup(db: Db, group: GroupRow, actorId: string): Promise<void> {
+  await db.query(LEAVE, [group.id, actorId]);
+}

@@ -1,0 +1,42 @@
+import type { MembershipRow } from './store.ts';
+
+const instant = (text: string | null) => (text === null ? null : new Date(text).toISOString());
+
+export function showRoles({ roles, id: projectMembershipId }: MembershipRow) {
+  return roles.map((role) => ({
+    id: role.id,
+    role: role.role,
+    environments: role.environments,
+    projectMembershipId,
+    customRoleId: role.customRoleId,
+    customRoleName: role.customRoleName,
+    customRoleSlug: role.customRoleSlug,
+    isTemporary: role.expiresAt !== null,
+    temporaryMode: role.expiresAt === null ? null : ('relative' as const),
+    temporaryRange: role.temporaryRange,
+    temporaryAccessStartTime: instant(role.startsAt),
+    temporaryAccessEndTime: instant(role.expiresAt),
+  }));
+}
+
+/** What a membership shows, whoever it is of. */
+export function showMembershipOf(row: MembershipRow) {
+  return {
+    id: row.id,
+    projectId: row.projectId,
+    createdAt: row.createdAt.toISOString(),
+    updatedAt: row.updatedAt.toISOString(),
+    roles: showRoles(row),
+    project: { id: row.projectId, name: row.projectName },
+  };
+}
+
+export function showUserMembership(row: MembershipRow) {
+  const { holderId: id, name: email, firstName, lastName } = row;
+  return { ...showMembershipOf(row), userId: id, user: { id, username: email, email, firstName, lastName } };
+}
+
+export function showGroupMembership(row: MembershipRow) {
+  const { holderId: id, name, slug, organizationId: orgId } = row;
+  return { ...showMembershipOf(row), groupId: id, group: { id, name, slug: slug ?? '', orgId } };
+}

@@ -1,0 +1,163 @@
+import {
+  builtInRoleIds,
+  type CreateRoleBody,
+  type ProjectRole,
+  projectRoles,
+  type Rule,
+  type UpdateRoleBody,
+} from '../../contracts/index.ts';
+import type { Access, Caller, ProjectAccess, ProjectReference } from '../access/access.ts';
+import { compileAll } from '../access/permissions.ts';
+import type { Database } from '../database/database.ts';
+import { takenAs } from '../database/taken.ts';
+import { badRequest, notFound, Refusal } from '../refusal.ts';
+import {
+  countHolders,
+  deleteRole,
+  findRole,
+  findRolesBySlug,
+  insertRole,
+  listRoles,
+  type RoleRow,
+  updateRole,
+} from './store.ts';
+import { refuseUnreadable } from './validation.ts';
+
+/** Custom roles of projects. Nobody writes into a role what it does not hold itself, whoever may edit roles. */
+export class Roles {
+  readonly #db: Database;
+  readonly #access: Access;
+
+  constructor(options: { db: Database; access: Access }) {
+    this.#db = options.db;
+    this.#access = options.access;
+  }
+
+  /** The built-in roles, then the project's own. */
+  async list(caller: Caller, reference: ProjectReference): Promise<RoleRow[]> {
+    const { project } = await this.#access.project(caller, reference, { action: 'read', subject: 'role' });
+    return [...builtIn(project.id), ...(await listRoles(this.#db, project.id))];
+  }
+
+  async get(caller: Caller, reference: ProjectReference, slug: string): Promise<RoleRow> {
+    const { project } = await this.#access.project(caller, reference, { action: 'read', subject: 'role' });
+    const named = slug === 'member' ? 'developer' : slug;
+    const found =
+      builtIn(project.id).find((role) => role.slug === named) ??
+      (await findRolesBySlug(this.#db, project.id, [slug]))[0];
+    if (!found) throw notFound(`role "${slug}" not found in project "${project.slug}"`);
+    return found;
+  }
+
+  /** A custom role by its id alone. In a project of strangers it is not there. */
+  async getById(caller: Caller, id: string): Promise<RoleRow> {
+    const role = await findRole(this.#db, id);
+    if (!role) {
+      await this.#access.actor(caller);
+      throw noRole(id);
+    }
+    try {
+      await this.#access.project(caller, { id: role.projectId }, { action: 'read', subject: 'role' });
+    } catch (error) {
+      if (error instanceof Refusal && error.kind === 'notFound') throw noRole(id);
+      throw error;
+    }
+    return role;
+  }
+
+  async create(caller: Caller, reference: ProjectReference, given: CreateRoleBody): Promise<RoleRow> {
+    const need = { action: 'create', subject: 'role' } as const;
+    const allowed = await this.#access.project(caller, reference, need);
+    refuseUnreadable(given.permissions);
+    return takenAs(`role "${given.slug}" exists already in project "${allowed.project.slug}"`, () =>
+      this.#access.change(allowed, [need], async (tx, audit, again) => {
+        await this.#access.mayGrant(again, 'create-project-role', {
+          before: [],
+          after: compileAll(given.permissions),
+        });
+        const role = await insertRole(tx, {
+          ...given,
+          projectId: again.project.id,
+          description: given.description ?? '',
+        });
+        await audit([{ action: 'create', event: 'create-project-role', metadata: described(role) }]);
+        return role;
+      }),
+    );
+  }
+
+  /** Changes a role. Whoever has it holds what it says now from the next request on. */
+  async update(caller: Caller, reference: ProjectReference, id: string, change: UpdateRoleBody): Promise<RoleRow> {
+    const need = { action: 'edit', subject: 'role' } as const;
+    const allowed = await this.#access.project(caller, reference, need);
+    refuseBuiltIn(id);
+    if (change.permissions) refuseUnreadable(change.permissions);
+    return takenAs(`role "${change.slug}" exists already in project "${allowed.project.slug}"`, () =>
+      this.#access.change(allowed, [need], async (tx, audit, again) => {
+        const before = await this.#role(tx, again, id);
+        await this.#access.mayGrant(again, 'update-project-role', {
+          before: compileAll(before.permissions),
+          after: compileAll(change.permissions ?? before.permissions),
+        });
+        const role = await updateRole(tx, id, change);
+        const metadata = { ...described(role), before: before.permissions };
+        await audit([{ action: 'update', event: 'update-project-role', metadata }]);
+        return role;
+      }),
+    );
+  }
+
+  /** Deletes a role that nobody has. */
+  async remove(caller: Caller, reference: ProjectReference, id: string): Promise<RoleRow> {
+    const need = { action: 'delete', subject: 'role' } as const;
+    const allowed = await this.#access.project(caller, reference, need);
+    refuseBuiltIn(id);
+    return this.#access.change(allowed, [need], async (tx, audit, again) => {
+      const role = await this.#role(tx, again, id);
+      const holders = await countHolders(tx, id);
+      if (holders > 0) {
+        throw badRequest(`role "${role.slug}" is given to ${holders} members of the project; take it from them first`);
+      }
+      await deleteRole(tx, id);
+      await audit([{ action: 'delete', event: 'delete-project-role', metadata: described(role) }]);
+      return role;
+    });
+  }
+
+  async #role(db: Parameters<typeof findRole>[0], { project }: ProjectAccess, id: string): Promise<RoleRow> {
+    const role = await findRole(db, id);
+    if (role?.projectId !== project.id) throw noRole(id);
+    return role;
+  }
+}
+
+const noRole = (id: string) => notFound(`role ${id} not found`);
+
+function refuseBuiltIn(id: string): void {
+  const slug = Object.entries(builtInRoleIds).find(([, known]) => known === id)?.[0];
+  if (slug !== undefined) throw badRequest(`"${slug}" is a built-in role; make a role of your own instead`);
+}
+
+const described = ({ id: roleId, slug, name, permissions }: RoleRow) => ({ roleId, slug, name, permissions });
+
+const NAMES: Readonly<Record<ProjectRole, string>> = {
+  admin: 'Admin',
+  developer: 'Developer',
+  ci: 'CI',
+  viewer: 'Viewer',
+  'no-access': 'No access',
+};
+
+/** The built-in roles as a project's roles. They are as old as the rules themselves: no project made them. */
+function builtIn(projectId: string): RoleRow[] {
+  return (Object.entries(projectRoles) as [ProjectRole, readonly Rule[]][]).map(([slug, permissions]) => ({
+    id: builtInRoleIds[slug],
+    projectId,
+    slug,
+    name: NAMES[slug],
+    description: '',
+    permissions,
+    createdAt: new Date(0),
+    updatedAt: new Date(0),
+  }));
+}

@@ -1,0 +1,101 @@
+import type { Rule } from '../../contracts/index.ts';
+import type { Db, Statement } from '../database/database.ts';
+
+/** A custom role of a project. */
+export interface RoleRow {
+  readonly id: string;
+  readonly projectId: string;
+  readonly slug: string;
+  readonly name: string;
+  readonly description: string;
+  readonly permissions: readonly Rule[];
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+const COLUMNS = `
+  r.id, r.project_id as "projectId", r.slug, r.name, r.description, r.permissions,
+  r.created_at as "createdAt", r.updated_at as "updatedAt"`;
+
+const LIST: Statement = {
+  name: 'roles.list',
+  text: `select ${COLUMNS} from project_roles r where r.project_id = $1 and r.membership_id is null order by r.slug`,
+};
+
+export async function listRoles(db: Db, projectId: string): Promise<RoleRow[]> {
+  return db.query<RoleRow>(LIST, [projectId]);
+}
+
+const FIND: Statement = {
+  name: 'roles.find',
+  text: `select ${COLUMNS} from project_roles r where r.id = $1 and r.membership_id is null`,
+};
+
+export async function findRole(db: Db, id: string): Promise<RoleRow | undefined> {
+  return (await db.query<RoleRow>(FIND, [id]))[0];
+}
+
+const FIND_BY_SLUGS: Statement = {
+  name: 'roles.find-by-slugs',
+  text: `select ${COLUMNS} from project_roles r where r.project_id = $1 and r.membership_id is null and r.slug = any($2::text[])`,
+};
+
+export async function findRolesBySlug(db: Db, projectId: string, slugs: readonly string[]): Promise<RoleRow[]> {
+  return db.query<RoleRow>(FIND_BY_SLUGS, [projectId, slugs]);
+}
+
+const INSERT: Statement = {
+  name: 'roles.insert',
+  text: `
+    insert into project_roles as r (project_id, slug, name, description, permissions) values ($1, $2, $3, $4, $5)
+    returning ${COLUMNS}`,
+};
+
+export async function insertRole(
+  db: Db,
+  role: Pick<RoleRow, 'projectId' | 'slug' | 'name' | 'description' | 'permissions'>,
+): Promise<RoleRow> {
+  const { projectId, slug, name, description, permissions } = role;
+  const values = [projectId, slug, name, description, JSON.stringify(permissions)];
+  return (await db.query<RoleRow>(INSERT, values))[0]!;
+}
+
+const UPDATE: Statement = {
+  name: 'roles.update',
+  text: `
+    update project_roles r
+       set slug = coalesce($2, slug), name = coalesce($3, name), description = coalesce($4, description),
+           permissions = coalesce($5::jsonb, permissions)
+     where id = $1 returning ${COLUMNS}`,
+};
+
+export async function updateRole(
+  db: Db,
+  id: string,
+  change: {
+    readonly slug?: string | undefined;
+    readonly name?: string | undefined;
+    readonly description?: string | null | undefined;
+    readonly permissions?: readonly Rule[] | undefined;
+  },
+): Promise<RoleRow> {
+  const { slug, name, description, permissions } = change;
+  const rules = permissions === undefined ? null : JSON.stringify(permissions);
+  return (await db.query<RoleRow>(UPDATE, [id, slug ?? null, name ?? null, description ?? null, rules]))[0]!;
+}
+
+const COUNT_HOLDERS: Statement = {
+  name: 'roles.count-holders',
+  text: 'select count(distinct membership_id)::int as count from project_membership_roles where custom_role_id = $1',
+};
+
+/** How many memberships have the role. */
+export async function countHolders(db: Db, id: string): Promise<number> {
+  return (await db.query<{ count: number }>(COUNT_HOLDERS, [id]))[0]!.count;
+}
+
+const DELETE: Statement = { name: 'roles.delete', text: 'delete from project_roles where id = $1' };
+
+export async function deleteRole(db: Db, id: string): Promise<void> {
+  await db.query(DELETE, [id]);
+}
