@@ -3,6 +3,7 @@ export * from './audit.ts';
 export * from './crd.ts';
 export * from './errors.ts';
 export * from './groups.ts';
+export * from './events.ts';
 export * from './http.ts';
 export * from './identities.ts';
 export * from './imports.ts';

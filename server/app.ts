@@ -12,6 +12,10 @@ import { AuditQueries } from './audit/service.ts';
 import { Database, POINT_LOOKUPS } from './database/database.ts';
 import { environmentsRoutes } from './environments/routes.ts';
 import { Environments } from './environments/service.ts';
+import { ChangeFeed } from './events/feed.ts';
+import { eventsRoutes } from './events/routes.ts';
+import { Events, type EventsOptions } from './events/service.ts';
+import type { StreamOptions } from './events/stream.ts';
 import { foldersRoutes } from './folders/routes.ts';
 import { Folders } from './folders/service.ts';
 import { groupsRoutes } from './groups/routes.ts';
@@ -112,6 +116,9 @@ export interface AppOptions {
   readonly logStream?: { write(line: string): void };
   /** Whose forwarded headers say where a request came from. @default nobody's: the connection tells */
   readonly trustedProxies?: TrustedProxiesOptions | undefined;
+  /** Bounds of event streams; tests make them small. */
+  readonly events?: Partial<Pick<EventsOptions, 'checkEveryMs' | 'closeWithinMs' | 'longestMs' | 'streams'>> &
+    StreamOptions;
   /** Runs before any route is there; tests watch every answer from here. */
   readonly prepare?: (app: FastifyInstance) => void;
   /** Bytes of answers held in memory; 0 holds none. @default 64 MiB */
@@ -200,6 +207,8 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   });
   const writes = new Writes({ access, keyring });
   const personal = new PersonalWrites({ access, keyring });
+  const events = new Events({ db: path, access, feed: new ChangeFeed({ db: path }), ...options.events });
+  await events.start();
   const { authSecret, allowUnprovenBootstrap: allowUnproven = false } = options;
   const outbound = new Outbound({ allow: options.outboundAllow });
   const admin = new Admin({ db, audit, keyring, tokens, passwords, authSecret, allowUnproven });
@@ -215,7 +224,10 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
     stopping = true;
   };
   app.decorate('drain', drain);
-  app.addHook('preClose', async () => drain());
+  app.addHook('preClose', async () => {
+    drain();
+    await events.stop();
+  });
   // A connection that is kept alive behind its last answer would hold the stop for as long as its client likes.
   app.addHook('onSend', async (_request, reply) => {
     if (stopping) reply.header('connection', 'close');
@@ -268,6 +280,8 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   });
   await app.register(secretReadRoutes, { reads });
   await app.register(secretsRoutes, { writes, personal });
+  await app.register(secretsRoutes, { reads, writes });
+  await app.register(eventsRoutes, { events, stream: options.events });
   await app.register(auditRoutes, { queries });
   return app;
 }

@@ -163,6 +163,8 @@ export async function startEmptyServer(options: Partial<AppOptions> = {}): Promi
     // All tests come from one address; those of limits set their own.
     limits: {},
     ...options,
+    // A request that is injected is answered when its stream has ended.
+    events: { longestMs: 100, closeWithinMs: 0, ...options.events },
     prepare: (app) => {
       holdToContract(app);
       options.prepare?.(app);

@@ -97,6 +97,7 @@ export function rightValue(world: World, name: string): unknown {
     secretKey: 'DATABASE_URL',
     secretValue: HIDDEN,
     secrets: [{ secretKey: 'DATABASE_URL', secretValue: HIDDEN }],
+    register: [{ event: 'secret:create' }],
     name: 'a-name',
     projectName: 'A project',
     organization: 'An organization',
