@@ -280,7 +280,6 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   });
   await app.register(secretReadRoutes, { reads });
   await app.register(secretsRoutes, { writes, personal });
-  await app.register(secretsRoutes, { reads, writes });
   await app.register(eventsRoutes, { events, stream: options.events });
   await app.register(auditRoutes, { queries });
   return app;

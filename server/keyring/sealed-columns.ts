@@ -15,6 +15,7 @@ export interface ConfigColumn {
 
 /** Sealed under the instance's configuration key. */
 export const CONFIG_COLUMNS: readonly ConfigColumn[] = [
+  { table: 'machine_logins', column: 'sealed_reviewer_token', owner: 'id', purpose: 'kubernetes-token-reviewer' },
   { table: 'totp_factors', column: 'sealed_seed', owner: 'user_id', purpose: 'totp' },
   { table: 'oidc_providers', column: 'sealed_client_secret', owner: 'id', purpose: 'oidc-client-secret' },
 ];
@@ -27,4 +28,6 @@ export const PROJECT_COLUMNS: readonly string[] = [
   'secret_versions.sealed_value',
   'secret_versions.sealed_comment',
   'secret_versions.sealed_metadata',
+  'personal_secrets.sealed_value',
+  'personal_secrets.sealed_comment',
 ];

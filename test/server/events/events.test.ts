@@ -116,6 +116,34 @@ test('what lay in a deleted folder, a renamed one and a deleted environment is t
   ]);
 });
 
+test('a folder hears of what it imports, however many imports lie between', async () => {
+  const [billing, shop] = [await server.project('billing'), await server.project('shop')];
+  await server.do('POST', '/api/v1/folders', { body: { projectId: billing.id, environment: 'dev', name: 'shared' } });
+  const client = await subscribe(server.admin, everything, { projectId: shop.id });
+  await server.do('POST', '/api/v2/secret-imports', {
+    body: { projectId: shop.id, environment: 'staging', path: '/', import: { environment: 'dev', path: '/' } },
+  });
+  await client.until(({ told }) => told.length === 1);
+  await server.do('POST', `/api/v1/projects/${billing.id}/folder-shares`, {
+    body: { environment: 'dev', path: '/shared', targetProjectId: shop.id },
+  });
+  await server.do('POST', '/api/v2/secret-imports', {
+    body: {
+      projectId: shop.id,
+      environment: 'dev',
+      path: '/',
+      import: { projectId: billing.id, environment: 'dev', path: '/shared' },
+    },
+  });
+  await client.until(({ told }) => told.length === 3);
+  await server.setSecrets(billing.id, 'dev', { IMPORTED: 'x' }, '/shared');
+  await client.until(({ told }) => told.length === 5);
+  expect(client.told.slice(0, 1)).toEqual(['secret:import-mutation staging /']);
+  for (const two of [client.told.slice(1, 3), client.told.slice(3)]) {
+    expect([...two].sort()).toEqual(['secret:import-mutation dev /', 'secret:import-mutation staging /']);
+  }
+});
+
 test.each([
   { asked: 'its environment', conditions: { environmentSlug: 'staging' }, hears: ['staging'] },
   { asked: 'production, the alias', conditions: { environmentSlug: 'production', secretPath: '/' }, hears: ['prod'] },
