@@ -38,7 +38,6 @@ import { openKeyring } from './keyring/keyring.ts';
 import { DEFAULT_LIMITS, type Limits as LimitsPerMinute } from './limits/classes.ts';
 import { enforceLimits } from './limits/enforce.ts';
 import { Limits } from './limits/limits.ts';
-import { RedisCounter } from './limits/redis.ts';
 import { SharedCounts } from './limits/shared-counts.ts';
 import { GroupsOfProjects, PeopleOfProjects } from './memberships/holders.ts';
 import { membershipsRoutes } from './memberships/routes.ts';
@@ -244,7 +243,7 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   knowAddresses(app, proxies);
   parseBodies(app);
   authenticate(app, keys, audit);
-  const redis = options.redisUrl === undefined ? undefined : new RedisCounter(options.redisUrl, app.log);
+  const redis = options.redisUrl === undefined ? undefined : await connectRedis(options.redisUrl, app.log);
   const shared = redis && new SharedCounts(redis, limitNames(authSecret));
   const limits = new Limits(options.limits ?? DEFAULT_LIMITS, shared);
   enforceLimits(app, limits, audit);
@@ -329,4 +328,10 @@ function newServer({ logLevel = 'silent', logStream }: AppOptions, ids: RequestI
     request.log.info(line, 'request');
   });
   return app;
+}
+
+/** Loaded only where it is used: the client holds 5 MB. */
+async function connectRedis(url: string, log: FastifyInstance['log']) {
+  const { RedisCounter } = await import('./limits/redis.ts');
+  return new RedisCounter(url, log);
 }

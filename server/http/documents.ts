@@ -1,8 +1,8 @@
 import swagger from '@fastify/swagger';
-import reference from '@scalar/fastify-api-reference';
 import type { FastifyInstance, RouteOptions } from 'fastify';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { ErrorBody, NotModified } from '../../contracts/index.ts';
+import { documentPage } from './documents-page.ts';
 
 /** What every route may answer besides its own, by status. */
 const REFUSALS: Readonly<Record<number, string>> = {
@@ -47,21 +47,7 @@ export async function documentApi(app: FastifyInstance, version: string): Promis
   app.get('/api/docs/json', { config: { public: true }, schema: { hide: true } }, async (_request, reply) =>
     reply.type('application/json; charset=utf-8').send(app.swagger()),
   );
-  await app.register(async (scope) => {
-    scope.addHook('onRoute', (route) => {
-      route.config = { ...route.config, public: true };
-    });
-    await scope.register(reference, {
-      routePrefix: '/api/docs',
-      configuration: {
-        url: '/api/docs/json',
-        pageTitle: 'Hanzo KMS',
-        // Nothing of the page comes from, or goes to, anybody else's host.
-        withDefaultFonts: false,
-        telemetry: false,
-      },
-    });
-  });
+  documentPage(app);
 }
 
 /** Every shared schema comes in two readings, as it is sent and as it is received; mostly one of them is used. */
