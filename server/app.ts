@@ -1,6 +1,5 @@
-import helmet from '@fastify/helmet';
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
-import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import { serializerCompiler } from 'fastify-type-provider-zod';
 import { VERSION } from '../contracts/index.ts';
 import { type AuthSecret, limitNames, MemorySeal, type RootKey, signingKeys } from '../keys/index.ts';
 import { Access } from './access/access.ts';
@@ -25,7 +24,9 @@ import { knowAddresses } from './http/client-address.ts';
 import { documentApi } from './http/documents.ts';
 import { answerBrokenRequest, answerError } from './http/errors.ts';
 import { parseBodies } from './http/parsing.ts';
+import { Queries } from './http/queries.ts';
 import { RequestIds } from './http/request-ids.ts';
+import { secureAnswers } from './http/security-headers.ts';
 import { TrustedProxies, type TrustedProxiesOptions } from './http/trusted-proxies.ts';
 import { IdentityMemberships } from './identities/memberships.ts';
 import { identitiesRoutes } from './identities/routes.ts';
@@ -228,8 +229,9 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
     await events.stop();
   });
   // A connection that is kept alive behind its last answer would hold the stop for as long as its client likes.
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('onSend', (_request, reply, _payload, done) => {
     if (stopping) reply.header('connection', 'close');
+    done();
   });
   app.addHook('onClose', async () => {
     tokens.stop();
@@ -248,7 +250,7 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   const limits = new Limits(options.limits ?? DEFAULT_LIMITS, shared);
   enforceLimits(app, limits, audit);
   tellParts(metrics, { pools: { db, path }, access, audit, answers, limits, redis, faults: app.faults });
-  await app.register(helmet, { contentSecurityPolicy: false });
+  await secureAnswers(app);
   await documentApi(app, VERSION);
   const health = new HealthCheck({
     db: path,
@@ -285,6 +287,7 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
 }
 
 function newServer({ logLevel = 'silent', logStream }: AppOptions, ids: RequestIds): FastifyInstance {
+  const queries = new Queries();
   const app = Fastify({
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -293,7 +296,7 @@ function newServer({ logLevel = 'silent', logStream }: AppOptions, ids: RequestI
     frameworkErrors: (error, request, reply) => void answerError(error, request, reply),
     clientErrorHandler: (error, socket) => answerBrokenRequest(error, socket, ids.next()),
     forceCloseConnections: 'idle',
-    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 1024 },
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 1024, querystringParser: queries.parse },
     // A line names the method, the path and the status. The query is left out: a mistaken client may put a value there.
     logController: new LogController({ disableRequestLogging: true }),
     logger:
@@ -307,7 +310,7 @@ function newServer({ logLevel = 'silent', logStream }: AppOptions, ids: RequestI
           },
   });
   app.decorate('faults', new Faults());
-  app.setValidatorCompiler(validatorCompiler);
+  app.setValidatorCompiler(queries.compile);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler(answerError);
   app.setNotFoundHandler((request, reply) =>
@@ -317,7 +320,7 @@ function newServer({ logLevel = 'silent', logStream }: AppOptions, ids: RequestI
     reply.header('x-request-id', request.id);
     done();
   });
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     const { method, url } = request;
     const line = {
       method,
@@ -326,6 +329,7 @@ function newServer({ logLevel = 'silent', logStream }: AppOptions, ids: RequestI
       ms: Math.round(reply.elapsedTime * 10) / 10,
     };
     request.log.info(line, 'request');
+    done();
   });
   return app;
 }

@@ -41,8 +41,8 @@ const printable = (text: string) => text.replace(/[^\x20-\x7e]/g, '?');
 export function authenticate(app: FastifyInstance, keys: SigningKeys, audit: Audit): void {
   app.decorateRequest('caller', null as unknown as Caller);
   app.decorateRequest('knownOrigin', null);
-  app.addHook('onRequest', async (request) => {
-    if (request.routeOptions.config.public || request.is404) return;
+  app.addHook('onRequest', (request, _reply, done) => {
+    if (request.routeOptions.config.public || request.is404) return done();
     const claims = readToken(request, keys, audit);
     request.caller = {
       tokenId: claims.identityAccessTokenId,
@@ -50,6 +50,7 @@ export function authenticate(app: FastifyInstance, keys: SigningKeys, audit: Aud
       usesLimited: claims.usesLimited === true,
       origin: originOf(request),
     };
+    done();
   });
 }
 
