@@ -5,7 +5,7 @@ export {
   signingKeys,
   verifyAccessToken,
 } from './access-token.ts';
-export { newAuditSigningKey } from './audit-signing.ts';
+export { type AuditKeys, auditKeys, isSignedBy, newAuditSigningKey, signHead } from './audit-signing.ts';
 export { parseAuthSecret } from './auth-secret.ts';
 export {
   clientSecretMac,
@@ -18,6 +18,7 @@ export { type ConfigPlace, configKeyVersion, newConfigKey, openConfig, sealConfi
 export { deriveKey } from './derive.ts';
 export { KeyFormatError, SealBroken, TokenInvalid, type TokenRefusal, UnknownFormat } from './errors.ts';
 export { contentTag } from './etag.ts';
+export { frame } from './frame.ts';
 export { limitNames } from './limit-name.ts';
 export { macFor, sameMac } from './mac.ts';
 export { MemorySeal } from './memory-seal.ts';

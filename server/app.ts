@@ -6,6 +6,7 @@ import { Access } from './access/access.ts';
 import { adminRoutes } from './admin/routes.ts';
 import { Admin } from './admin/service.ts';
 import { Audit } from './audit/audit.ts';
+import { Evidence } from './audit/evidence.ts';
 import { auditRoutes } from './audit/routes.ts';
 import { AuditQueries } from './audit/service.ts';
 import { Database, POINT_LOOKUPS } from './database/database.ts';
@@ -123,6 +124,10 @@ export interface AppOptions {
   readonly prepare?: (app: FastifyInstance) => void;
   /** Bytes of answers held in memory; 0 holds none. @default 64 MiB */
   readonly answersLimit?: number | undefined;
+  /** Where the signed heads of the audit go; see audit/sink.ts. @default the log */
+  readonly auditSink?: string | undefined;
+  /** How often the audit is sealed, in milliseconds; 0: never, for tests. @default 1000 */
+  readonly sealEveryMs?: number | undefined;
   /** Runs between the check and the fill of a read; tests pause here. */
   readonly beforeFill?: () => Promise<void>;
 }
@@ -158,8 +163,9 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
 async function wire(options: AppOptions, db: Database, path: Database): Promise<FastifyInstance> {
   const keyring = await openKeyring(db, options.rootKey);
   const keys = signingKeys(options.authSecret);
-  const audit = new Audit(path);
+  const audit = new Audit(path, keyring.audit);
   await audit.start();
+  const evidence = await Evidence.of({ db, path, audit, keyring });
   const access = new Access(db, path, audit);
   const tokens = new Tokens({ db, audit, keys });
   tokens.start();
@@ -238,11 +244,13 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
     shared?.stop();
     redis?.close();
     sessions.stop();
+    await evidence.stop();
     outbound.close();
     await audit.stop().catch(() => undefined);
     await Promise.all([db.close(), path.close()]);
   });
   knowAddresses(app, proxies);
+  evidence.start({ sink: options.auditSink, everyMs: options.sealEveryMs }, outbound, app.log);
   parseBodies(app);
   authenticate(app, keys, audit);
   const redis = options.redisUrl === undefined ? undefined : await connectRedis(options.redisUrl, app.log);

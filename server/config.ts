@@ -87,6 +87,15 @@ export const Environment = z.object({
   KMS_ALLOW_UNPROVEN_BOOTSTRAP: flag.describe(
     'accept the first-admin call without a proof of kms-secrets; for trials only',
   ),
+  KMS_AUDIT_SINK: z
+    .string()
+    .trim()
+    .refine(
+      (text) => /^file:\/./.test(text) || (URL.canParse(text) && /^https?:/.test(text)),
+      'must be file:/path/of/a/file or a URL such as https://sink.example/heads',
+    )
+    .optional()
+    .describe('where the signed heads of the audit go, out of the reach of the database; unset: the log'),
   KMS_OUTBOUND_ALLOW: z
     .string()
     .transform((text, context) => {

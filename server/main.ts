@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { VERSION } from '../contracts/index.ts';
+import { auditVerify } from './audit/verify/command.ts';
 import { ConfigError, readConfig } from './config.ts';
 import { migrate, SchemaMismatch } from './database/migrate.ts';
 import { isOutage, sqlState } from './database/sqlstate.ts';
-import { WrongRootKey } from './keyring/keyring.ts';
+import { AuditKeyMissing, WrongRootKey } from './keyring/keyring.ts';
 import { serve } from './serve.ts';
 
 /** `kms-server`: serves, and does what needs the database itself. */
@@ -18,7 +19,9 @@ const program = new Command('kms-server')
     `
 Examples:
   kms-server                      serve on HOST:PORT, on an embedded Postgres unless DB_CONNECTION_URI is set
-  kms-server migrate              bring the database of DB_CONNECTION_URI to this version's schema, and exit`,
+  kms-server migrate              bring the database of DB_CONNECTION_URI to this version's schema, and exit
+  kms-server audit verify --sink heads.ndjson
+                                  find what somebody changed in the audit, in grants or in secrets past the server`,
   );
 
 program
@@ -39,6 +42,29 @@ program
     }),
   );
 
+program
+  .command('audit')
+  .description('the audit')
+  .command('verify')
+  .description('find what somebody did to the audit, to grants or to secrets past the server')
+  .option(
+    '--sink <file>',
+    'a file of exported heads (KMS_AUDIT_SINK, or a log); may be given several times',
+    collect,
+    [],
+  )
+  .option('--json', 'print the report as JSON')
+  .addHelpText('after', '\nExit codes: 0 nothing found, 1 could not be verified, 3 tampering found.')
+  .action((options: { sink: string[]; json?: true }) =>
+    run(async () => {
+      process.exitCode = await auditVerify(readConfig(process.env), options);
+    }),
+  );
+
+function collect(value: string, before: string[]): string[] {
+  return [...before, value];
+}
+
 // Whoever read our lines may be gone before us; writing to nobody must not end a stop half-way.
 process.stderr.on('error', () => undefined);
 process.stdout.on('error', () => undefined);
@@ -58,7 +84,8 @@ async function run(command: () => Promise<void>): Promise<void> {
 
 function explain(error: unknown): string {
   const { name, message, code } = error as Error & { code?: string };
-  if (error instanceof ConfigError || error instanceof WrongRootKey || error instanceof SchemaMismatch) return message;
+  const told = [ConfigError, WrongRootKey, AuditKeyMissing, SchemaMismatch];
+  if (told.some((kind) => error instanceof kind)) return message;
   if (name === 'DataFolderInUse') return message;
   if (code === 'EADDRINUSE')
     return `port ${process.env.PORT ?? 8080} is taken by another program; set PORT to a free one`;

@@ -61,6 +61,7 @@ async function start(running: Running, config: Config): Promise<void> {
       networks: config.KMS_TRUSTED_PROXIES,
       header: config.KMS_FORWARDED_HEADER,
     },
+    auditSink: config.KMS_AUDIT_SINK,
   });
   if (running.stopping === undefined) {
     running.app = app;

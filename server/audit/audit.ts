@@ -1,8 +1,10 @@
+import type { AuditKeys } from '../../keys/index.ts';
 import { Batch, type Load } from '../database/batch.ts';
 import type { Database, Db } from '../database/database.ts';
 import { Tally } from '../metrics/tally.ts';
 import { unavailable } from '../refusal.ts';
 import { type AuditRecord, countAnonymous, ensurePartitions, insertRecords } from './store.ts';
+import { withWrittenMac } from './written.ts';
 
 const FLUSH_COUNTERS_MS = 5_000;
 const PARTITIONS_AHEAD_MONTHS = 2;
@@ -14,14 +16,16 @@ const A_DAY_MS = 86_400_000;
  */
 export class Audit {
   readonly #db: Database;
+  readonly #keys: AuditKeys;
   readonly #batch: Batch<AuditRecord, undefined>;
   readonly #anonymous = new Map<string, number>();
   /** All refusals of strangers since the start, by reason. */
   readonly strangers = new Tally();
   readonly #timers: NodeJS.Timeout[] = [];
 
-  constructor(db: Database) {
+  constructor(db: Database, keys: AuditKeys) {
     this.#db = db;
+    this.#keys = keys;
     this.#batch = new Batch<AuditRecord, undefined>(
       { size: 500, lanes: 1, waiting: 10_000, overflow: () => unavailable('the audit cannot keep up') },
       async (records) => {
@@ -51,7 +55,10 @@ export class Audit {
 
   /** Stores records in the transaction of the change that they speak of: neither is ever there without the other. */
   async writeWithin(tx: Db, records: readonly AuditRecord[]): Promise<void> {
-    await insertRecords(tx, records);
+    await insertRecords(
+      tx,
+      records.map((record) => withWrittenMac(this.#keys.attesting, record)),
+    );
   }
 
   /**

@@ -16,7 +16,8 @@ export interface AuditRecord {
   /** The key's name, for records that are about one secret. */
   readonly secretKey?: string | null;
   readonly metadata?: Readonly<Record<string, unknown>>;
-  readonly origin: Origin;
+  /** What the server does by itself comes from nowhere. */
+  readonly origin: Omit<Origin, 'ip'> & { readonly ip: string | null };
 }
 
 /** Where a request came from. */

@@ -14,6 +14,14 @@ export interface Db {
   query<Row extends object>(statement: Statement, values: readonly unknown[]): Promise<Row[]>;
 }
 
+/** Looks at transactions before they commit. */
+export interface CommitGuard {
+  /** Whether a transaction with this statement is to be looked at. Asked at each statement, so it must be cheap. */
+  guards(statement: Statement): boolean;
+  /** Runs as the last thing of such a transaction; what it throws rolls all of it back. */
+  beforeCommit(tx: Db): Promise<void>;
+}
+
 export interface DatabaseOptions {
   readonly uri: string;
   /** Connections at most. @default 10 */
@@ -43,6 +51,7 @@ const PAUSE_MS = 50;
 /** The database, through one pool. Every fault of its own becomes a 503 at the edge, never a 500 (see http/errors.ts). */
 export class Database implements Db {
   readonly #pool: pg.Pool;
+  #guard: CommitGuard | undefined;
 
   constructor(options: DatabaseOptions) {
     this.#pool = new pg.Pool({
@@ -65,7 +74,13 @@ export class Database implements Db {
     return { busy: totalCount - idleCount, idle: idleCount, waiting: waitingCount };
   }
 
+  /** From now on `guard` sees every transaction that it asks for; a guarded statement gets a transaction of its own. */
+  guardCommits(guard: CommitGuard): void {
+    this.#guard = guard;
+  }
+
   async query<Row extends object>(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
+    if (this.#guard?.guards(statement)) return this.transaction((tx) => tx.query<Row>(statement, values));
     const { rows } = await this.#pool.query<Row>({ ...statement, values: values as unknown[] });
     return rows;
   }
@@ -96,10 +111,15 @@ export class Database implements Db {
     client.on('error', onError);
     try {
       await client.query('begin');
-      const result = await work({
-        query: async <Row extends object>(statement: Statement, values: readonly unknown[]) =>
-          (await client.query<Row>({ ...statement, values: values as unknown[] })).rows,
-      });
+      let guarded = false;
+      const tx: Db = {
+        query: async <Row extends object>(statement: Statement, values: readonly unknown[]) => {
+          guarded ||= this.#guard?.guards(statement) ?? false;
+          return (await client.query<Row>({ ...statement, values: values as unknown[] })).rows;
+        },
+      };
+      const result = await work(tx);
+      if (guarded) await this.#guard!.beforeCommit(tx);
       await client.query('commit');
       return result;
     } catch (error) {

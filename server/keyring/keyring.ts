@@ -1,5 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import {
+  type AuditKeys,
+  auditKeys,
   type ConfigKey,
   configKeyVersion,
   type DataKey,
@@ -20,6 +22,7 @@ import {
 } from '../../keys/index.ts';
 import type { Database, Db } from '../database/database.ts';
 import {
+  hasSealedBatches,
   type InstanceKeyRow,
   insertInstanceKey,
   insertProjectKey,
@@ -33,6 +36,13 @@ export class WrongRootKey extends Error {
   override readonly name = 'WrongRootKey';
 }
 
+/** Somebody removed the key that the audit is signed with. A new one would hide that, so the server does not make it. */
+export class AuditKeyMissing extends Error {
+  override readonly name = 'AuditKeyMissing';
+}
+const AUDIT_KEY_GONE =
+  'the signing key of the audit is gone from the database, though batches were signed with it; restore the table instance_keys from a backup';
+
 const DATA_KEYS_AT_MOST = 20_000;
 
 /** Every key that this process works with, opened once. What is stored is wrapped by the root key; see keys/. */
@@ -43,6 +53,8 @@ export class Keyring {
   readonly clientSecretMacKey: KeyObject;
   /** Makes the ETags, alike on every replica; keyed, so that a tag cannot be used to test a guess of the content. */
   readonly etagKey: KeyObject;
+  /** Sign the audit's heads, and attest what the database must not make up. */
+  readonly audit: AuditKeys;
   readonly #db: Db;
   readonly #dataKeys = new Map<string, DataKey>();
   readonly #configKeys = new Map<number, ConfigKey>();
@@ -54,6 +66,9 @@ export class Keyring {
     const { version, wrapped } = newestOf(stored, MAC_KEY)!;
     this.clientSecretMacKey = unwrapKey(root, 'wrap-client-secret-mac-key', wrapped, { id: instanceId, version });
     this.etagKey = deriveKey(root, 'content-tag');
+    const signing = newestOf(stored, AUDIT_KEY)!;
+    const context = { id: instanceId, version: signing.version };
+    this.audit = auditKeys(unwrapKey(root, 'wrap-audit-signing-key', signing.wrapped, context), signing.version);
     this.#takeConfigKeys(stored);
   }
 
@@ -130,7 +145,7 @@ function newestOf(stored: readonly InstanceKeyRow[], purpose: string): InstanceK
 /**
  * Opens the instance's keys, or makes those that are missing. The root key is checked before anything is served.
  *
- * @throws WrongRootKey, naming the fingerprint found and the one needed
+ * @throws WrongRootKey, naming the fingerprint found and the one needed; AuditKeyMissing
  */
 export async function openKeyring(db: Database, root: RootKey): Promise<Keyring> {
   return db.transaction(async (tx) => {
@@ -146,6 +161,7 @@ export async function openKeyring(db: Database, root: RootKey): Promise<Keyring>
     const stored = await readInstanceKeys(tx);
     for (const { purpose, label, make } of INSTANCE_KEYS) {
       if (newestOf(stored, purpose)) continue;
+      if (purpose === AUDIT_KEY && (await hasSealedBatches(tx))) throw new AuditKeyMissing(AUDIT_KEY_GONE);
       const wrapped = wrapKey(root, label, make(), { id: instance.id, version: 1 });
       await insertInstanceKey(tx, purpose, 1, wrapped);
       stored.push({ purpose, version: 1, wrapped });

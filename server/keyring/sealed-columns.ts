@@ -18,6 +18,7 @@ export const CONFIG_COLUMNS: readonly ConfigColumn[] = [
   { table: 'machine_logins', column: 'sealed_reviewer_token', owner: 'id', purpose: 'kubernetes-token-reviewer' },
   { table: 'totp_factors', column: 'sealed_seed', owner: 'user_id', purpose: 'totp' },
   { table: 'oidc_providers', column: 'sealed_client_secret', owner: 'id', purpose: 'oidc-client-secret' },
+  { table: 'audit_streams', column: 'sealed_secrets', owner: 'id', purpose: 'audit-stream' },
 ];
 
 /** Sealed under a project's key, as `table.column`. */

@@ -67,3 +67,13 @@ export async function durability(db: Db): Promise<{ synchronousCommit: string; f
   const [row] = await db.query<{ synchronousCommit: string; fsync: string }>(DURABILITY, []);
   return row!;
 }
+
+const HAS_BATCHES: Statement = {
+  name: 'keyring.has-sealed-batches',
+  text: 'select exists (select from audit_batches) as sealed',
+};
+
+/** Whether the audit's key has signed anything in this database. */
+export async function hasSealedBatches(db: Db): Promise<boolean> {
+  return (await db.query<{ sealed: boolean }>(HAS_BATCHES, []))[0]!.sealed;
+}

@@ -162,6 +162,8 @@ export async function startEmptyServer(options: Partial<AppOptions> = {}): Promi
     authSecret: parseAuthSecret(secrets.authSecret),
     // All tests come from one address; those of limits set their own.
     limits: {},
+    // Tests count the statements of requests; those that are about seals turn them on.
+    sealEveryMs: 0,
     ...options,
     // A request that is injected is answered when its stream has ended.
     events: { longestMs: 100, closeWithinMs: 0, ...options.events },

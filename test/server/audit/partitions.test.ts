@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { auditKeys, newAuditSigningKey } from '../../../keys/index.ts';
 import { Audit } from '../../../server/audit/audit.ts';
 import { ensurePartitions } from '../../../server/audit/store.ts';
 import { Database } from '../../../server/database/database.ts';
@@ -68,7 +69,7 @@ test('a stray record ahead of its partition stops no start', async () => {
   expect(await place(at.toISOString())).toBe('audit_log_other');
   await withDatabases(async ([db]) => {
     await ensurePartitions(db!, 10);
-    const audit = new Audit(db!);
+    const audit = new Audit(db!, auditKeys(newAuditSigningKey(), 1));
     await audit.start();
     await audit.stop();
   });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { makeProof, parseAuthSecret } from '../../../keys/index.ts';
+import { auditKeys, makeProof, newAuditSigningKey, parseAuthSecret } from '../../../keys/index.ts';
 import { Access, type Caller } from '../../../server/access/access.ts';
 import { Audit } from '../../../server/audit/audit.ts';
 import { Database } from '../../../server/database/database.ts';
@@ -232,7 +232,7 @@ describe('between check and change', () => {
     const db = new Database({ uri: server.database.uri, connections: 2 });
     const path = new Database({ uri: server.database.uri, connections: 2 });
     const close = () => Promise.all([db.close(), path.close()]);
-    return { access: new Access(db, path, new Audit(path)), close };
+    return { access: new Access(db, path, new Audit(path, auditKeys(newAuditSigningKey(), 1))), close };
   }
 
   const callerOf = async (machine: Machine): Promise<Caller> => {

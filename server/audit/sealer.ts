@@ -1,0 +1,154 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { AuditKeys } from '../../keys/index.ts';
+import type { Database, Db } from '../database/database.ts';
+import { exported, type Head, type Part, type SignedHead, signedHead } from './head.ts';
+import { merkleRoot } from './merkle.ts';
+import {
+  type BatchRow,
+  insertBatch,
+  lookAtSealer,
+  readBatches,
+  readLeaves,
+  type SealerState,
+  setExported,
+  takeSealer,
+  transactionAt,
+} from './seal-store.ts';
+import type { HeadSink } from './sink.ts';
+
+export interface SealerOptions {
+  readonly db: Database;
+  readonly instanceId: string;
+  readonly keys: AuditKeys;
+  readonly sink: HeadSink;
+  /** Told what only an intruder, or a restored backup, can have done. */
+  readonly alert: (what: string, details: Record<string, unknown>) => void;
+  /** Told what went wrong and is tried again. */
+  readonly warn: (error: unknown) => void;
+}
+
+/** Rows of a batch, unless one transaction alone wrote more. */
+const BATCH_ROWS = 10_000;
+const EXPORTED_AT_ONCE = 200;
+
+/**
+ * Seals what was written to the audit: beside the path, one process at a time over all replicas, in the order of the
+ * transactions. A transaction's rows are sealed when every one that began before it has ended, so that none can commit
+ * behind the seal. Whoever cannot seal for a while catches up; nothing waits for it.
+ */
+export class Sealer {
+  /** Names this process in the heads that it signs. */
+  readonly replica = `${hostname()}/${randomBytes(6).toString('hex')}`;
+  readonly #on: SealerOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #underWay: Promise<void> | undefined;
+  #last: { readonly number: number; readonly hash: Buffer } | undefined;
+
+  constructor(options: SealerOptions) {
+    this.#on = options;
+  }
+
+  start(everyMs: number): void {
+    this.#timer = setInterval(() => void this.tick().catch(this.#on.warn), everyMs).unref();
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#underWay?.catch(() => undefined);
+  }
+
+  /** One look, and the work that it finds. Those that ask meanwhile wait for the same one. */
+  tick(): Promise<void> {
+    this.#underWay ??= this.#work().finally(() => {
+      this.#underWay = undefined;
+    });
+    return this.#underWay;
+  }
+
+  async #work(): Promise<void> {
+    let state = await lookAtSealer(this.#on.db, this.replica);
+    this.#compare(state);
+    while (state.waiting && !state.leased) {
+      const sealed = await this.#sealOne();
+      if (!sealed) break;
+      state = await lookAtSealer(this.#on.db, this.replica);
+    }
+    if (!state.leased && state.exported < state.number) await this.#export(state.exported);
+  }
+
+  /** Signs that rows may be gone from now on; `prepare` runs in the same transaction, after everything waiting is sealed. */
+  async checkpoint(note: string, prepare: (tx: Db) => Promise<void>): Promise<boolean> {
+    return this.#on.db.transaction(async (tx) => {
+      const state = await takeSealer(tx, this.replica);
+      if (state === undefined) return false;
+      await prepare(tx);
+      await this.#insert(tx, state, { kind: 'checkpoint', until: state.next, parts: [], note }, []);
+      return true;
+    });
+  }
+
+  async #sealOne(): Promise<boolean> {
+    const { db } = this.#on;
+    return db.transaction(async (tx) => {
+      const state = await takeSealer(tx, this.replica);
+      if (state === undefined || state.leased || !state.waiting) return false;
+      const full = await transactionAt(tx, state.next, state.horizon, BATCH_ROWS);
+      const until = full === undefined ? state.horizon : full === state.next ? String(BigInt(full) + 1n) : full;
+      const leaves = await readLeaves(tx, state.next, until);
+      const parts = leaves.map(({ name, rows, leaves: hashes }): Part => ({ name, rows, root: merkleRoot(hashes) }));
+      const hints = leaves.map(({ hints: hint }) => hint);
+      await this.#insert(tx, state, { kind: 'rows', until, parts, note: null }, hints);
+      return true;
+    });
+  }
+
+  async #insert(
+    tx: Db,
+    state: SealerState,
+    what: Pick<Head, 'kind' | 'until' | 'parts' | 'note'>,
+    hints: readonly Buffer[],
+  ): Promise<void> {
+    const { keys, instanceId } = this.#on;
+    const head = signedHead(keys, {
+      ...what,
+      instanceId,
+      number: state.number + 1,
+      first: state.next,
+      sealedAt: new Date(),
+      replica: this.replica,
+      keyVersion: keys.version,
+      keyFingerprint: keys.fingerprint,
+      previous: state.hash,
+    });
+    await insertBatch(tx, head, hints);
+    this.#last = { number: head.number, hash: head.hash };
+  }
+
+  /** What this process has sealed itself must still be there: a tail that was cut is seen at once, and not at the next audit. */
+  #compare(state: SealerState): void {
+    const last = this.#last;
+    this.#last = { number: state.number, hash: state.hash };
+    if (last === undefined) return;
+    const cut = state.number < last.number || (state.number === last.number && !state.hash.equals(last.hash));
+    if (cut) this.#on.alert('audit-seals-cut', { lastSeen: last.number, found: state.number });
+  }
+
+  async #export(after: number): Promise<void> {
+    const { db, keys, sink, instanceId } = this.#on;
+    for (let from = after; ; ) {
+      const heads = (await readBatches(db, from, EXPORTED_AT_ONCE)).map((row) => asHead(row, instanceId, keys));
+      if (heads.length === 0) return;
+      await sink.put(heads.map((head) => exported(head, keys)));
+      from = heads.at(-1)!.number;
+      await setExported(db, from);
+    }
+  }
+}
+
+/** A stored batch as the head that was signed. */
+export function asHead(row: BatchRow, instanceId: string, keys: Pick<AuditKeys, 'fingerprint'>): SignedHead {
+  const { names, counts, roots, hints: _hints, ...head } = row;
+  const parts = names.map((name, n) => ({ name, rows: counts[n] ?? -1, root: roots[n] ?? Buffer.alloc(0) }));
+  return { ...head, instanceId, keyFingerprint: keys.fingerprint, parts };
+}
