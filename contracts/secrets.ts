@@ -68,11 +68,23 @@ const reading = {
   includePersonalOverrides: flag.describe("shows a person's own values in place of the shared ones. Default: false"),
 };
 
+/** `key=a,value=b|key=c`: each part, split at `|`, names a key, a value, or both. */
+const metadataFilter = PlainText(4_000).transform((text, context) => {
+  const filters = text.split('|').map((part) => {
+    const fields = part.split(',').map((field) => /^\s*(key|value)\s*=(.*)$/.exec(field));
+    return Object.fromEntries(fields.map((field) => [field?.[1] ?? '', field?.[2]?.trim() ?? '']));
+  });
+  const right = filters.every((filter) => !('' in filter) && Object.values(filter).every((value) => value !== ''));
+  if (right && filters.length <= 10) return filters as { key?: string; value?: string }[];
+  context.addIssue({ code: 'custom', message: 'write up to 10 of `key=a,value=b`, with "|" between them' });
+  return z.NEVER;
+});
+
 export const ListSecretsQuery = named({
   ...reading,
   recursive: QueryBoolean,
   tagSlugs: orAbsent(PlainText(2_000)).describe('only secrets with one of these tags; a list with commas'),
-  metadataFilter: orAbsent(PlainText(4_000)).describe('only secrets with this metadata: `key=a,value=b|key=c`'),
+  metadataFilter: orAbsent(metadataFilter).describe('only secrets with all of this metadata: `key=a,value=b|key=c`'),
 });
 export type ListSecretsQuery = z.infer<typeof ListSecretsQuery>;
 

@@ -7,7 +7,7 @@ import { Expansion, type Found, type ReferenceTree, spotOf } from './expansion.t
 import type { Filled, ReadRow } from './fill-store.ts';
 import { Linked, type Located } from './linked.ts';
 import { findPolicy, type Manifest, manifestOf } from './linked-store.ts';
-import type { Question } from './question.ts';
+import { passes, type Question } from './question.ts';
 import { openPersonal, openSecret } from './seal.ts';
 import { showPersonal, showSecret } from './show.ts';
 import { type Sight, seesSomeOf, sightOf } from './visibility.ts';
@@ -75,7 +75,9 @@ export class Composition {
   async compose(filled: Pick<Filled, 'rows' | 'importers'>): Promise<Composed> {
     const { key, recursive } = this.#question;
     this.#linked.take(filled.rows, key === undefined);
-    const own = filled.rows.flatMap((row) => this.#shown({ row, at: this.#own(row.folderId, row.path) }));
+    const { filter } = this.#question;
+    const rows = filter ? filled.rows.filter((row) => passes(filter, row)) : filled.rows;
+    const own = rows.flatMap((row) => this.#shown({ row, at: this.#own(row.folderId, row.path) }));
     const blocks = await this.#blocks(filled.importers, key);
     const firstOf = () => blocks.toReversed().flatMap(({ shown }) => shown)[0];
     const single = key === undefined ? undefined : (own[0] ?? firstOf());

@@ -1,10 +1,25 @@
 import type { Caller, ProjectReference } from '../access/access.ts';
+import type { SecretRow } from './store.ts';
 
 /**
  * What becomes of a person's own values: `none` are looked at; they stand `first`, in place of the shared ones; `beside`
  * them; or `only` they are wanted.
  */
 export type PersonalWish = 'none' | 'first' | 'beside' | 'only';
+
+/** Only secrets that have one of the tags, and all of the metadata. */
+export interface Filter {
+  readonly tagSlugs: readonly string[];
+  readonly metadata: readonly { readonly key?: string | undefined; readonly value?: string | undefined }[];
+}
+
+/** Whether a secret is wanted. Sealed metadata can be asked for by its key alone. */
+export function passes({ tagSlugs, metadata }: Filter, row: Pick<SecretRow, 'tags' | 'metadata'>): boolean {
+  if (tagSlugs.length > 0 && !row.tags.some(({ slug }) => tagSlugs.includes(slug))) return false;
+  return metadata.every(({ key, value }) =>
+    row.metadata.some((one) => (key === undefined || one.key === key) && (value === undefined || one.value === value)),
+  );
+}
 
 /** What a read asks for, checked and complete. */
 export interface Question {
@@ -22,6 +37,8 @@ export interface Question {
   /** Of a list, the imports beside it; of a single key, the place to look when the folder does not have it. */
   readonly imports: boolean;
   readonly personal: PersonalWish;
+  /** Of a list: which of the folder's own secrets are wanted. What it imports stays. */
+  readonly filter?: Filter | undefined;
   /** Of a single key: not the secret, but the tree of what it refers to. */
   readonly asTree?: boolean;
 }
@@ -45,5 +62,6 @@ export function nameOf(caller: Caller, question: Question): string {
     question.imports ? 'i' : '',
     question.personal,
     question.asTree ? 't' : '',
+    question.filter ? JSON.stringify(question.filter) : '',
   ].join('\n');
 }

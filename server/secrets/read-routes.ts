@@ -51,9 +51,11 @@ export async function secretReadRoutes(scope: FastifyInstance, { reads }: { read
         },
       },
       async (request, reply) => {
-        const { recursive, includePersonalOverrides } = request.query;
+        const { recursive, includePersonalOverrides, tagSlugs: slugs, metadataFilter: metadata = [] } = request.query;
+        const tagSlugs = slugs?.split(',').map((slug) => slug.trim()) ?? [];
+        const filter = tagSlugs.length + metadata.length === 0 ? undefined : { tagSlugs, metadata };
         const personal = flagOr(false, includePersonalOverrides) ? 'first' : listed;
-        const question: Question = { ...common(request.query), recursive, personal };
+        const question: Question = { ...common(request.query), recursive, personal, filter };
         return sendBody(request, reply, await reads.read(request.caller, question));
       },
     );

@@ -119,6 +119,7 @@ export class Reads {
     const showsAll =
       personal !== 'only' &&
       !question.asTree &&
+      question.filter === undefined &&
       seesAllOf(allowed.rights, recursive ? { environment } : { environment, path, key });
     const wanted = { event, environment, path, recursive, key, secretId, grants: allowed.grants } as const;
     const filled = await this.#turns.take(caller.actorId, () =>
