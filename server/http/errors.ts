@@ -3,7 +3,6 @@ import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { type ErrorBody, errorKinds, type ValidationIssue } from '../../contracts/index.ts';
-import { SealBroken, UnknownFormat } from '../../keys/index.ts';
 import { asRefusal } from '../database/database.ts';
 import type { Faults } from '../metrics/faults.ts';
 import { Refusal } from '../refusal.ts';
@@ -18,8 +17,7 @@ declare module 'fastify' {
 export function answerError(given: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const refusal = toRefusal(asRefusal(given) as Error);
   const { status } = errorKinds[refusal.kind];
-  request.server.faults.refusals.add(refusal.kind);
-  if (refusal.cause instanceof SealBroken || refusal.cause instanceof UnknownFormat) request.server.faults.seals++;
+  request.server.faults.note(refusal);
   if (status >= 500) request.log.error({ failure: logged(refusal) }, 'request failed');
   if (status === 401) reply.header('www-authenticate', 'Bearer');
   if (status === 503) reply.header('retry-after', '1');

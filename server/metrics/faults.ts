@@ -1,3 +1,5 @@
+import { SealBroken, UnknownFormat } from '../../keys/index.ts';
+import type { Refusal } from '../refusal.ts';
 import { Tally } from './tally.ts';
 
 /** What the error handler turned down or met, by kind; it alone sees all of it. */
@@ -5,4 +7,9 @@ export class Faults {
   readonly refusals = new Tally();
   /** Stored values, and keys, that did not open: altered, moved, or of another key. Anything above 0 wants a person. */
   seals = 0;
+
+  note(refusal: Refusal): void {
+    this.refusals.add(refusal.kind);
+    if (refusal.cause instanceof SealBroken || refusal.cause instanceof UnknownFormat) this.seals++;
+  }
 }

@@ -69,7 +69,7 @@ function schemaOf(document: Document, response: Responses[string], status: numbe
   if (status >= 400) return StrictError;
   const schema = response.content?.['application/json']?.schema;
   if (schema === undefined) return undefined;
-  const $defs = document.components?.schemas ?? {};
+  const $defs = { ...document.components?.schemas, ...(schema as { $defs?: object }).$defs };
   const inlined = JSON.stringify({ ...(schema as object), $defs }).replaceAll('#/components/schemas/', '#/$defs/');
   return z.fromJSONSchema(JSON.parse(inlined));
 }

@@ -4,7 +4,8 @@ import pg from 'pg';
 import { makeProof, newClientSecret, parseAuthSecret, parseRootKey } from '../../keys/index.ts';
 import { type AppOptions, createApp } from '../../server/app.ts';
 import { holdToContract } from './contract.ts';
-import { createDatabase, type TestDatabase } from './database.ts';
+import { createDatabase, noteFailure, type TestDatabase } from './database.ts';
+import { LeakWatch } from './leaks.ts';
 
 export interface Answer<Body = any> {
   readonly status: number;
@@ -30,13 +31,16 @@ export class TestServer {
   admin = '';
   organizationId = '';
   readonly sql: pg.Client;
+  readonly leaks: LeakWatch;
 
   constructor(
     app: FastifyInstance,
     database: TestDatabase,
     secrets: { rootKey: string; authSecret: string },
     sql: pg.Client,
+    leaks = new LeakWatch(),
   ) {
+    this.leaks = leaks;
     this.app = app;
     this.database = database;
     this.secrets = secrets;
@@ -137,11 +141,14 @@ export class TestServer {
     await this.do('POST', '/api/v4/secrets/batch', { body: { projectId, environment, secretPath, secrets } });
   }
 
-  /** Closes the server, and drops its database unless a test failed. */
+  /** Closes the server, and drops its database unless a test failed. Fails when a secret was seen where none belongs. */
   async close(): Promise<void> {
     await this.app.close();
     await this.sql.end();
+    const found = await this.leaks.findings(this.app, this.database.adminUri);
+    if (found.length > 0) noteFailure();
     await this.database.drop();
+    if (found.length > 0) throw new Error(`a secret of this test was seen in\n  ${found.slice(0, 10).join('\n  ')}`);
   }
 }
 
@@ -156,6 +163,7 @@ export async function startServer(options: Partial<AppOptions> = {}): Promise<Te
 export async function startEmptyServer(options: Partial<AppOptions> = {}): Promise<TestServer> {
   const database = await createDatabase();
   const secrets = { rootKey: randomBytes(32).toString('base64'), authSecret: randomBytes(32).toString('base64') };
+  const leaks = new LeakWatch();
   const app = await createApp({
     databaseUri: database.uri,
     rootKey: parseRootKey(secrets.rootKey),
@@ -167,12 +175,20 @@ export async function startEmptyServer(options: Partial<AppOptions> = {}): Promi
     ...options,
     // A request that is injected is answered when its stream has ended.
     events: { longestMs: 100, closeWithinMs: 0, ...options.events },
+    logLevel: options.logLevel ?? 'debug',
+    logStream: {
+      write: (line) => {
+        leaks.logStream.write(line);
+        options.logStream?.write(line);
+      },
+    },
     prepare: (app) => {
       holdToContract(app);
+      leaks.listen(app);
       options.prepare?.(app);
     },
   });
   const sql = new pg.Client(database.uri);
   await sql.connect();
-  return new TestServer(app, database, secrets, sql);
+  return new TestServer(app, database, secrets, sql, leaks);
 }

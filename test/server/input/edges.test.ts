@@ -4,6 +4,7 @@ import { Access, type Caller } from '../../../server/access/access.ts';
 import { Audit } from '../../../server/audit/audit.ts';
 import { Database } from '../../../server/database/database.ts';
 import { answerError } from '../../../server/http/errors.ts';
+import { Faults } from '../../../server/metrics/faults.ts';
 import { type Machine, startServer, type TestServer } from '../../support/server.ts';
 import { expectDocumented } from './documented.ts';
 import { makeWorld, type World } from './world.ts';
@@ -148,7 +149,8 @@ describe('callers', () => {
 
   test('a value over several lines does not reach the log', () => {
     const lines: unknown[] = [];
-    const request = { id: 'req-1', log: { error: (line: unknown) => lines.push(line) } };
+    const server = { faults: new Faults() };
+    const request = { id: 'req-1', server, log: { error: (line: unknown) => lines.push(line) } };
     const reply = new Proxy({}, { get: (_, name) => (name === 'then' ? undefined : () => reply) });
     answerError(new Error('invalid input: "first\nsecond-line-of-a-value"'), request as never, reply as never);
     expect(JSON.stringify(lines)).toContain('edges.test.ts');
