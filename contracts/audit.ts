@@ -21,19 +21,76 @@ const from = dayOrInstant('00:00:00Z');
 // the millisecond, so the end takes in all of its own millisecond.
 const until = dayOrInstant('23:59:59.999Z').transform((instant) => instant.replace('Z', '999Z'));
 
-export const AuditQuery = z.object({
+const LIST_AT_MOST = 50;
+
+/** One or several with commas between them, or the parameter repeated. One text in OpenAPI. */
+const listOf = <Item>(item: z.ZodType<Item, string>) =>
+  z.preprocess(
+    (given) => (Array.isArray(given) ? given.join(',') : given === '' || given === null ? undefined : given),
+    z
+      .string()
+      .max(4096)
+      .transform((text, context) => {
+        const parts = text.split(',', LIST_AT_MOST + 1).map((part) => item.safeParse(part.trim()));
+        const wrong = parts.find(({ success }) => !success);
+        if (wrong === undefined && parts.length <= LIST_AT_MOST) return parts.map(({ data }) => data as Item);
+        const message = wrong?.error?.issues[0]?.message ?? `at most ${LIST_AT_MOST}, with commas between them`;
+        context.addIssue({ code: 'custom', message });
+        return z.NEVER;
+      })
+      .optional(),
+  );
+
+const Actions = z.enum(['read', 'create', 'update', 'delete', 'login']);
+const UserAgentType = z.enum([
+  'cli',
+  'k8-operator',
+  'terraform',
+  'InfisicalNodeSDK',
+  'InfisicalPythonSDK',
+  'web',
+  'other',
+]);
+const Network = z
+  .string()
+  .refine(
+    (text) => z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]).safeParse(text).success,
+    'an IP address, or a network such as 10.0.0.0/8',
+  );
+/** What a page ends with, as it was given out: when, in microseconds, and which. */
+const Cursor = z
+  .string()
+  .regex(/^\d{1,17}_[0-9a-f-]{36}$/, 'a cursor as nextCursor gave it')
+  .transform((text, context) => {
+    const [micros, id] = text.split('_') as [string, string];
+    if (Uuid.safeParse(id).success) return { micros, id };
+    context.addIssue({ code: 'custom', message: 'a cursor as nextCursor gave it' });
+    return z.NEVER;
+  });
+
+/** What records are asked for. Lists are "one of these". */
+export const AuditFilters = z.object({
   projectId: orAbsent(Uuid),
   organizationId: orAbsent(Uuid),
   startDate: orAbsent(from).describe('inclusive'),
   endDate: orAbsent(until).describe('inclusive; a day is meant whole'),
-  action: orAbsent(z.enum(['read', 'create', 'update', 'delete', 'login'])),
-  eventType: orAbsent(FreeText(64)),
-  actor: orAbsent(Uuid).describe('id of a user or machine identity'),
-  secretKey: orAbsent(FreeText(255)),
-  environment: orAbsent(EnvironmentSlug),
+  action: listOf(Actions),
+  eventType: listOf(FreeText(64)),
+  actor: listOf(Uuid).describe('ids of users or machine identities'),
+  actorType: listOf(FreeText(32)).describe('user, identity, service, server'),
+  secretKey: orAbsent(FreeText(255)).describe('finds reads of lists that showed it, too'),
+  secretPath: orAbsent(FreeText(1024)),
+  environment: listOf(EnvironmentSlug),
+  ipAddress: orAbsent(Network).describe('an address or a network'),
+  userAgentType: listOf(UserAgentType),
   outcome: orAbsent(z.enum(['allowed', 'refused'])),
+});
+export type AuditFilters = z.infer<typeof AuditFilters>;
+
+export const AuditQuery = AuditFilters.extend({
   limit: z.coerce.number().int().min(1).max(1000).default(20),
-  offset: z.coerce.number().int().min(0).max(100_000).default(0),
+  offset: z.coerce.number().int().min(0).max(100_000).default(0).describe('of pages by number; a cursor costs less'),
+  cursor: orAbsent(Cursor).describe('goes on where the page with this nextCursor ended'),
 });
 export type AuditQuery = z.infer<typeof AuditQuery>;
 
@@ -53,9 +110,14 @@ export const AuditLog = z.object({
   actor: z.object({ type: z.string(), metadata: z.record(z.string(), z.unknown()) }),
   ipAddress: z.string().nullable(),
   userAgent: z.string().nullable(),
-  userAgentType: z.string(),
+  userAgentType: UserAgentType,
   orgId: Uuid.nullable(),
   projectId: Uuid.nullable(),
   createdAt: z.iso.datetime(),
 });
-export const AuditLogsAnswer = z.object({ auditLogs: z.array(AuditLog) });
+export type AuditLog = z.infer<typeof AuditLog>;
+export const AuditLogsAnswer = z.object({
+  auditLogs: z.array(AuditLog),
+  nextCursor: z.string().nullable().describe('gives the next page; null after the last one'),
+});
+export const AuditExport = z.string().describe('one record a line, as JSON, the latest first');

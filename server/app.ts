@@ -9,6 +9,7 @@ import { Audit } from './audit/audit.ts';
 import { Evidence } from './audit/evidence.ts';
 import { auditRoutes } from './audit/routes.ts';
 import { AuditQueries } from './audit/service.ts';
+import { Unchanged } from './audit/unchanged.ts';
 import { Database, POINT_LOOKUPS } from './database/database.ts';
 import { environmentsRoutes } from './environments/routes.ts';
 import { Environments } from './environments/service.ts';
@@ -165,6 +166,8 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   const keys = signingKeys(options.authSecret);
   const audit = new Audit(path, keyring.audit);
   await audit.start();
+  const unchanged = new Unchanged(path);
+  unchanged.start();
   const evidence = await Evidence.of({ db, path, audit, keyring });
   const access = new Access(db, path, audit);
   const tokens = new Tokens({ db, audit, keys });
@@ -204,6 +207,7 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   const queries = new AuditQueries({ db, access, audit });
   const answers = new Answers(options.answersLimit);
   const reads = new Reads({
+    unchanged,
     db: path,
     access,
     keyring,
@@ -245,6 +249,7 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
     redis?.close();
     sessions.stop();
     await evidence.stop();
+    await unchanged.stop().catch(() => undefined);
     outbound.close();
     await audit.stop().catch(() => undefined);
     await Promise.all([db.close(), path.close()]);

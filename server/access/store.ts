@@ -18,7 +18,8 @@ export interface Held {
   readonly changeId: string;
   readonly grants: string;
   readonly manifestId: string | null;
-  readonly event: string;
+  /** Null: the caller has the answer already, so nothing is shown and no record is written; audit/unchanged.ts counts it. */
+  readonly event: string | null;
   readonly environment: string;
   readonly path: string;
   readonly key: string | null;
@@ -166,7 +167,7 @@ const ADMIT: Statement = {
                              environment, secret_path, secret_key, manifest_id, metadata, ip, user_agent, request_id)
       select 'read', event, 'allowed', "actorKind", "actorId", "actorName", "organizationId", "projectId", "projectSlug",
              environment, path, key, manifest_id, null, ip, user_agent, request_id
-        from decided where served
+        from decided where served and event is not null
       union all
       select 'read', d.event, 'allowed', d."actorKind", d."actorId", d."actorName", p.organization_id, p.id, p.slug,
              o.environment, o.path, o.key, o."manifestId", jsonb_build_object('through', o.through, 'readIn', d."projectId"),
@@ -175,7 +176,7 @@ const ADMIT: Statement = {
         cross join lateral jsonb_to_recordset(d.sources)
           as o ("projectId" uuid, environment text, path text, key text, "manifestId" uuid, through text)
         join projects p on p.id = o."projectId"
-       where d.served and d.sources is not null and o.through is not null
+       where d.served and d.event is not null and d.sources is not null and o.through is not null
     )
     select ${VERDICT}, served from decided j order by j.n`,
 };

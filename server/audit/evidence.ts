@@ -1,11 +1,16 @@
+import { hostname } from 'node:os';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Database } from '../database/database.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import type { Outbound } from '../outbound/outbound.ts';
 import { Attestor } from './attestor.ts';
 import type { Audit } from './audit.ts';
+import { Retention } from './retention.ts';
 import { Sealer } from './sealer.ts';
 import { openSink } from './sink.ts';
+
+/** A month ends seldom; what was too old at a start that was missed goes within the hour. */
+const RETENTION_MS = 3_600_000;
 
 export interface EvidenceOptions {
   readonly db: Database;
@@ -17,10 +22,13 @@ export interface EvidenceOptions {
 /** What makes the audit tamper-evident: attestations of grants, and seals; both beside the path. */
 export class Evidence {
   readonly #on: EvidenceOptions;
+  readonly #attestor: Attestor;
+  #retention: NodeJS.Timeout | undefined;
   #sealer: Sealer | undefined;
 
-  private constructor(options: EvidenceOptions) {
+  private constructor(options: EvidenceOptions, attestor: Attestor) {
     this.#on = options;
+    this.#attestor = attestor;
   }
 
   /** From here on, changes of grants are attested. What was there before attestations is taken over once. */
@@ -29,7 +37,7 @@ export class Evidence {
     options.db.guardCommits(attestor);
     options.path.guardCommits(attestor);
     await attestor.adopt(options.db);
-    return new Evidence(options);
+    return new Evidence(options, attestor);
   }
 
   /** Starts to seal. @param settings `sink`: KMS_AUDIT_SINK */
@@ -40,31 +48,37 @@ export class Evidence {
   ): void {
     if (everyMs === 0) return;
     const { db, keyring, audit } = this.#on;
+    const warn = (error: unknown) =>
+      log.warn({ type: (error as Error).name }, 'the audit could not be sealed or thinned out; it is tried again');
+    const alert = (event: string, metadata: Record<string, unknown>) => {
+      log.error({ event, ...metadata }, 'alert: somebody tampers with the audit');
+      void audit
+        .write({
+          action: 'delete',
+          event,
+          outcome: 'refused',
+          actor: { kind: 'server', name: hostname() },
+          metadata,
+          origin: { ip: null, userAgent: null, requestId: 'sealer' },
+        })
+        .catch(() => undefined);
+    };
     const sealer = new Sealer({
       db,
       instanceId: keyring.instanceId,
       keys: keyring.audit,
       sink: openSink(sink, outbound, (head) => log.info(head as object, 'audit head')),
-      warn: (error) => log.warn({ type: (error as Error).name }, 'the audit could not be sealed; it is tried again'),
-      alert: (event, metadata) => {
-        log.error({ event, ...metadata }, 'alert: somebody tampers with the audit');
-        void audit
-          .write({
-            action: 'delete',
-            event,
-            outcome: 'refused',
-            actor: { kind: 'server', name: sealer.replica },
-            metadata,
-            origin: { ip: null, userAgent: null, requestId: 'sealer' },
-          })
-          .catch(() => undefined);
-      },
+      warn,
+      alert,
     });
+    const retention = new Retention({ db, keys: keyring.audit, sealer, attestor: this.#attestor, alert });
+    this.#retention = setInterval(() => void retention.run(new Date()).catch(warn), RETENTION_MS).unref();
     sealer.start(everyMs);
     this.#sealer = sealer;
   }
 
   async stop(): Promise<void> {
+    clearInterval(this.#retention);
     await this.#sealer?.stop();
   }
 }

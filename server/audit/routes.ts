@@ -1,6 +1,16 @@
+import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
-import { AuditLogsAnswer, AuditQuery, OrganizationParams, ProjectIdParams } from '../../contracts/index.ts';
+import {
+  AuditExport,
+  AuditFilters,
+  type AuditLog,
+  AuditLogsAnswer,
+  AuditQuery,
+  OrganizationParams,
+  ProjectIdParams,
+} from '../../contracts/index.ts';
+import type { Caller } from '../access/access.ts';
 import type { AuditRow } from './query-store.ts';
 import type { AuditQueries } from './service.ts';
 
@@ -14,26 +24,45 @@ export async function auditRoutes(scope: FastifyInstance, { queries }: { queries
     response: { 200: AuditLogsAnswer },
   };
 
-  app.get('/api/v1/audit-logs', { schema }, async ({ caller, query }) => ({
-    auditLogs: (await queries.query(caller, query)).map(show),
-  }));
+  const answer = async (caller: Caller, query: AuditQuery) => {
+    const { rows, nextCursor } = await queries.query(caller, query);
+    return { auditLogs: rows.map(show), nextCursor };
+  };
+
+  app.get('/api/v1/audit-logs', { schema }, async ({ caller, query }) => answer(caller, query));
+  // Infisical's of today: the organization is the one of the token.
+  app.get('/api/v1/organization/audit-logs', { schema }, async ({ caller, query }) => answer(caller, query));
   app.get(
     '/api/v1/organization/:organizationId/audit-logs',
     { schema: { ...schema, params: OrganizationParams } },
-    async (request) => {
-      const { organizationId } = request.params;
-      return { auditLogs: (await queries.query(request.caller, { ...request.query, organizationId })).map(show) };
-    },
+    async ({ caller, query, params }) => answer(caller, { ...query, organizationId: params.organizationId }),
   );
   app.get(
     '/api/v1/workspace/:projectId/audit-logs',
     { schema: { ...schema, params: ProjectIdParams } },
-    async (request) => {
-      const { projectId } = request.params;
-      const query = { ...request.query, projectId, organizationId: undefined };
-      return { auditLogs: (await queries.query(request.caller, query)).map(show) };
+    async ({ caller, query, params }) =>
+      answer(caller, { ...query, projectId: params.projectId, organizationId: undefined }),
+  );
+
+  app.get(
+    '/api/v1/audit-logs/export',
+    {
+      schema: {
+        tags: ['audit'],
+        summary: 'Export the audit as newline-delimited JSON',
+        querystring: AuditFilters,
+        response: { 200: { content: { 'application/x-ndjson': { schema: AuditExport } } } },
+      },
+    },
+    async ({ caller, query }, reply) => {
+      const pages = await queries.export(caller, query);
+      return reply.type('application/x-ndjson').send(Readable.from(linesOf(pages)) as never);
     },
   );
+}
+
+async function* linesOf(pages: AsyncGenerator<AuditRow[]>): AsyncGenerator<string> {
+  for await (const rows of pages) yield `${rows.map((row) => JSON.stringify(show(row))).join('\n')}\n`;
 }
 
 function show(row: AuditRow) {
@@ -62,7 +91,7 @@ function show(row: AuditRow) {
     actor: { type: row.actorKind, metadata: actorMetadata(row) },
     ipAddress: row.ip,
     userAgent: row.userAgent,
-    userAgentType: classify(row.userAgent),
+    userAgentType: row.userAgentType as AuditLog['userAgentType'],
     orgId: row.organizationId,
     projectId: row.projectId,
     createdAt: at,
@@ -73,16 +102,3 @@ const actorMetadata = (row: AuditRow): Record<string, unknown> =>
   row.actorKind === 'identity'
     ? { identityId: row.actorId, name: row.actorName }
     : { userId: row.actorId, email: row.actorName, username: row.actorName };
-
-const CLASSES: readonly (readonly [RegExp, string])[] = [
-  [/^(cli|infisical-cli|kms-cli)/i, 'cli'],
-  [/^(k8-operator|kms-operator)/i, 'k8-operator'],
-  [/terraform/i, 'terraform'],
-  [/^InfisicalNodeSDK/i, 'InfisicalNodeSDK'],
-  [/^InfisicalPythonSDK/i, 'InfisicalPythonSDK'],
-  [/^Mozilla\//, 'web'],
-];
-
-function classify(userAgent: string | null): string {
-  return CLASSES.find(([pattern]) => pattern.test(userAgent ?? ''))?.[1] ?? 'other';
-}

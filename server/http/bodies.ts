@@ -11,8 +11,8 @@ export function sendBody(
   return reply.type('application/json; charset=utf-8').send(body.json);
 }
 
-/** RFC 9110, 13.1.2: a list of tags, weak comparison, or `*`. */
-function matches(header: string | undefined, etag: string): boolean {
+/** Whether the client holds this already (RFC 9110, 13.1.2): a list of tags, weak comparison, or `*`. */
+export function matches(header: string | undefined, etag: string): boolean {
   if (header === undefined) return false;
   return header.split(',').some((given) => {
     const tag = given.trim().replace(/^W\//, '');

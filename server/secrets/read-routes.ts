@@ -56,7 +56,7 @@ export async function secretReadRoutes(scope: FastifyInstance, { reads }: { read
         const filter = tagSlugs.length + metadata.length === 0 ? undefined : { tagSlugs, metadata };
         const personal = flagOr(false, includePersonalOverrides) ? 'first' : listed;
         const question: Question = { ...common(request.query), recursive, personal, filter };
-        return sendBody(request, reply, await reads.read(request.caller, question));
+        return sendBody(request, reply, await reads.read(request.caller, question, request.headers['if-none-match']));
       },
     );
 
@@ -79,7 +79,7 @@ export async function secretReadRoutes(scope: FastifyInstance, { reads }: { read
         if (version !== undefined) {
           return sendBody(request, reply, await reads.readVersion(request.caller, question, version));
         }
-        return sendBody(request, reply, await reads.read(request.caller, question));
+        return sendBody(request, reply, await reads.read(request.caller, question, request.headers['if-none-match']));
       },
     );
 

@@ -1,9 +1,11 @@
 import { contentTag, type MemorySeal } from '../../keys/index.ts';
 import type { Access, Caller, ProjectAccess, ProjectReference } from '../access/access.ts';
 import type { Held } from '../access/store.ts';
+import type { Unchanged } from '../audit/unchanged.ts';
 import type { Db } from '../database/database.ts';
 import { Turns } from '../database/turns.ts';
 import { noEnvironment, noFolder } from '../environments/missing.ts';
+import { matches } from '../http/bodies.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import { forbidden, notFound, Refusal, tokenRefused, unavailable } from '../refusal.ts';
 import type { Answer, Answers } from './answers.ts';
@@ -30,9 +32,12 @@ export interface ReadsOptions {
   readonly keyring: Keyring;
   readonly answers: Answers;
   readonly seal: MemorySeal;
+  readonly unchanged: Unchanged;
   /** Runs between the check and the fill; tests pause here. */
   readonly beforeFill?: (() => Promise<void>) | undefined;
 }
+
+const NO_BODY = Buffer.alloc(0);
 
 /** How often a read starts over when rights or content change under it, before it answers 503. */
 const ATTEMPTS = 8;
@@ -65,7 +70,8 @@ export class Reads {
     this.#on = options;
   }
 
-  async read(caller: Caller, question: Question): Promise<Body> {
+  /** @param has the request's If-None-Match: a body that the client has already is counted and not recorded */
+  async read(caller: Caller, question: Question, has?: string): Promise<Body> {
     const { access, answers, seal } = this.#on;
     const name = nameOf(caller, question);
     const { environment, path, recursive, key } = question;
@@ -75,7 +81,13 @@ export class Reads {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const answer: Answer | undefined = pending ?? answers.get(name);
       pending = undefined;
-      const allowed = await access.projectWithHeld(caller, question.project, answer?.held);
+      const unchanged = answer !== undefined && matches(has, answer.etag);
+      const held = unchanged ? { ...answer.held, event: null } : answer?.held;
+      const allowed = await access.projectWithHeld(caller, question.project, held);
+      if (allowed.served && unchanged) {
+        this.#on.unchanged.count(allowed, answer.held);
+        return { json: NO_BODY, etag: answer.etag };
+      }
       if (allowed.served && answer) return { json: seal.open(answer.sealed, name), etag: answer.etag };
       await this.#needSome(allowed, reach);
       // Waits for another's fill once. When that one failed, or was overtaken by a write, this read fills for itself: in a

@@ -14,6 +14,18 @@ alter table audit_manifests add column xid xid8 not null default audit_position(
 create index audit_log_xid on audit_log (xid);
 create index audit_manifests_xid on audit_manifests (xid);
 
+-- Which kind of client a record is of (Infisical's names); the query shows it and filters by it.
+create function user_agent_type(agent text) returns text language sql immutable parallel safe as $$
+  select case
+    when agent ~* '^(cli|infisical-cli|kms-cli)' then 'cli'
+    when agent ~* '^(k8-operator|kms-operator)' then 'k8-operator'
+    when agent ~* 'terraform' then 'terraform'
+    when agent ~* '^InfisicalNodeSDK' then 'InfisicalNodeSDK'
+    when agent ~* '^InfisicalPythonSDK' then 'InfisicalPythonSDK'
+    when agent ~ '^Mozilla/' then 'web'
+    else 'other' end
+$$;
+
 -- The primary key was an index of 60 bytes a row that no query used. Nothing refers to a record.
 alter table audit_log drop constraint audit_log_pkey;
 
@@ -23,9 +35,9 @@ create index audit_log_manifest on audit_log (manifest_id) where manifest_id is 
 create index audit_log_key on audit_log (secret_key, at desc) where secret_key is not null;
 create index audit_log_written on audit_log ((metadata ->> 'secretId')) where secret_key is not null and metadata is not null;
 
--- The names in a manifest, without the folders before them (`path:KEY`), so that an index finds a key.
+-- What finds a manifest by a key: each entry, and what stands behind its folder (`path:KEY`).
 create function manifest_names(keys text[]) returns text[] language sql immutable parallel safe as $$
-  select array_agg(case when position(':' in k) > 0 and left(k, 1) = '/' then substring(k from position(':' in k) + 1) else k end)
+  select array_agg(k) || array_agg(substring(k from position(':' in k) + 1)) filter (where position(':' in k) > 0)
     from unnest(keys) as k
 $$;
 create index audit_manifests_names on audit_manifests using gin (manifest_names(keys));
@@ -150,6 +162,13 @@ create table audit_unchanged (
 -- Days that records are kept: of the instance, and longer for single projects.
 alter table instance add column audit_retention_days integer not null default 365 check (audit_retention_days > 0);
 alter table projects add column audit_retention_days integer check (audit_retention_days > 0);
+
+-- Drops a month's partition, by its name.
+create function drop_audit_partition(partition text) returns void language plpgsql as $$
+begin
+  if partition !~ '^audit_log_[0-9]{4}_[0-9]{2}$' then raise exception '% is no month of the audit', partition; end if;
+  execute format('drop table if exists %I', partition);
+end $$;
 
 -- Where organizations want their records sent. Headers and the signing secret are sealed.
 create table audit_streams (

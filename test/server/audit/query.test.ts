@@ -199,7 +199,7 @@ test('to look at the audit is itself recorded', async () => {
   expect(answer.body.auditLogs[0]).toMatchObject({
     who: 'gateway-admin',
     project: 'gateway',
-    event: { metadata: { eventType: 'looked-for' } },
+    event: { metadata: { eventType: ['looked-for'] } },
   });
 });
 
