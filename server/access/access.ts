@@ -7,6 +7,7 @@ import type { Database, Db } from '../database/database.ts';
 import { Turns } from '../database/turns.ts';
 import { badRequest, forbidden, notFound, tokenRefused, unavailable } from '../refusal.ts';
 import { type Change, firstBeyond } from './granting.ts';
+import { Passes } from './passes.ts';
 import type { Need, Rights } from './permissions.ts';
 import { refusedGrant, refusedNeed } from './refused.ts';
 import { RoleBook } from './role-book.ts';
@@ -77,6 +78,7 @@ export class Access {
   });
   readonly #deadTokens = new Seldom(RECORD_DEAD_TOKENS_MS);
   readonly #roles = new RoleBook();
+  readonly #passes: Passes;
   /** Callers, one object a request, that have taken their use. */
   readonly #used = new WeakSet<Caller>();
 
@@ -85,6 +87,7 @@ export class Access {
     this.#db = db;
     this.#path = path;
     this.#audit = audit;
+    this.#passes = new Passes(path);
     this.#gate = new Batch<Ask, Verdict>(
       { size: 200, lanes: 2, waiting: 20_000, overflow: () => unavailable('too many requests are waiting') },
       (asks) => admit(path, asks),
@@ -165,14 +168,7 @@ export class Access {
       await this.#refused(caller, verdict, 'project', { asked });
       throw notFound(`project "${asked}" not found`);
     }
-    return {
-      caller,
-      actor: verdict.actor,
-      organization: { id: verdict.organizationId!, role: verdict.organizationRole! },
-      project: { id: verdict.projectId, slug: verdict.projectSlug!, changeId: verdict.changeId! },
-      grants: verdict.grants,
-      rights,
-    };
+    return inProjectOf(caller, verdict, verdict.actor, rights);
   }
 
   /** As `project`, together with the question whether the held answer may be served (then its audit is written). */
@@ -181,12 +177,26 @@ export class Access {
     reference: ProjectReference,
     held: Held | undefined,
   ): Promise<ProjectAccess & { readonly served: boolean }> {
+    const kept = held && (await this.#passes.admit(caller, reference, held));
+    if (kept) {
+      const { verdict, served } = kept;
+      const rights = served ? this.#roles.known('') : this.#roles.known(verdict.grants);
+      if (rights) return { ...inProjectOf(caller, verdict, actorOf(verdict), rights), served };
+    }
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const verdict = await this.verdict(caller, { ...named(reference), held });
       const rights = await this.#rights(this.#path, verdict);
-      if (rights) return { ...(await this.#found(caller, reference, verdict, rights)), served: verdict.served };
+      if (!rights) continue;
+      const access = await this.#found(caller, reference, verdict, rights);
+      this.#passes.keep(caller, reference, verdict);
+      return { ...access, served: verdict.served };
     }
     throw unavailable('your roles in this project are changing too fast; try again');
+  }
+
+  /** Keeps a verdict that a read made anew, so that the next one need not be judged again. */
+  keep(caller: Caller, reference: ProjectReference, verdict: Verdict): void {
+    this.#passes.keep(caller, reference, verdict);
   }
 
   /** What a verdict's grants mean. A served answer was allowed already, so that nothing is read for it. */
@@ -287,13 +297,7 @@ export class Access {
       this.#audit.refusedStranger('token-unknown');
       throw tokenRefused('this access token is no longer valid; log in again');
     }
-    const actor: Actor = {
-      id: verdict.actorId,
-      kind: verdict.actorKind!,
-      name: verdict.actorName!,
-      instanceAdmin: verdict.instanceAdmin,
-      boundTo: verdict.boundTo,
-    };
+    const actor = actorOf(verdict);
     const dead = verdict.revoked ? 'revoked' : verdict.expired ? 'expired' : verdict.ipTrusted ? undefined : 'ip';
     if (dead === undefined) return { ...verdict, actor };
     await this.#refusedToken(caller, { ...verdict, actor }, `token-${dead}`);
@@ -329,6 +333,23 @@ export class Access {
     });
   }
 }
+
+const actorOf = (verdict: Verdict): Actor => ({
+  id: verdict.actorId!,
+  kind: verdict.actorKind!,
+  name: verdict.actorName!,
+  instanceAdmin: verdict.instanceAdmin,
+  boundTo: verdict.boundTo,
+});
+
+const inProjectOf = (caller: Caller, verdict: Verdict, actor: Actor, rights: Rights): ProjectAccess => ({
+  caller,
+  actor,
+  organization: { id: verdict.organizationId!, role: verdict.organizationRole! },
+  project: { id: verdict.projectId!, slug: verdict.projectSlug!, changeId: verdict.changeId! },
+  grants: verdict.grants,
+  rights,
+});
 
 /** An audit record of a project, without what its access already says. */
 export type ProjectRecord = Pick<AuditRecord, 'action' | 'event'> &

@@ -67,6 +67,10 @@ export interface Verdict {
   readonly matches: number;
   /** Roles in the project with their environments, in one text: compared as it is, parsed by permissions.ts. */
   readonly grants: string;
+  /** Replaced whenever something changes that a verdict says of the caller. */
+  readonly actorChangeId: string | null;
+  /** When a role of limited time begins or ends next; the verdict may be another from then on. */
+  readonly validUntil: Date | null;
   /** Whether the held answer is current and its audit record is written. */
   readonly served: boolean;
 }
@@ -104,7 +108,8 @@ export const JUDGED = `
            coalesce(p.organization_id, o.organization_id, i.organization_id) as "organizationId",
            coalesce(p.role, o.role) as "organizationRole",
            p.id as "projectId", p.slug as "projectSlug", p.change_id as "changeId", coalesce(p.matches, 0)::int as "matches",
-           concat_ws(',', case when p.role = 'admin' then 'organization-admin@*' end, g.grants) as "grants"
+           concat_ws(',', case when p.role = 'admin' then 'organization-admin@*' end, g.grants) as "grants",
+           x.change_id as "actorChangeId", g.until as "validUntil"
       from asked a
       left join access_tokens t on t.id = a.token_id
       left join client_secrets cs on cs.id = t.client_secret_id
@@ -130,21 +135,23 @@ export const JUDGED = `
          limit 1
       ) p on true
       left join lateral (
-        select string_agg(distinct ${GRANT}, ',' order by ${GRANT}) as grants
+        select string_agg(distinct ${GRANT}, ',' order by ${GRANT})
+                 filter (where r.expires_at is null or now() between r.starts_at and r.expires_at) as grants,
+               min(case when r.starts_at > now() then r.starts_at when r.expires_at > now() then r.expires_at end) as until
           from (select m.id from project_memberships m where m.project_id = p.id and m.actor_id = x.id
                 union all
                 select m.id from group_members gm join project_memberships m on m.group_id = gm.group_id and m.project_id = p.id
                  where gm.actor_id = x.id) m
           join project_membership_roles r on r.membership_id = m.id
           left join project_roles c on c.id = r.custom_role_id
-         where r.expires_at is null or now() between r.starts_at and r.expires_at
       ) g on true
   )`;
 
 /** The columns of a verdict that a statement over JUDGED gives back. */
 export const VERDICT = `
   j.n, j."tokenKnown", j."revoked", j."expired", j."ipTrusted", j."actorId", j."actorKind", j."actorName", j."instanceAdmin", j."boundTo",
-  j."organizationId", j."organizationRole", j."projectId", j."projectSlug", j."changeId", j."matches", j."grants"`;
+  j."organizationId", j."organizationRole", j."projectId", j."projectSlug", j."changeId", j."matches", j."grants",
+  j."actorChangeId", j."validUntil"`;
 
 const LIVE = `"tokenKnown" and not "revoked" and not "expired" and "ipTrusted"`;
 

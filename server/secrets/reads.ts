@@ -138,6 +138,7 @@ export class Reads {
       fill(db, ask, { ...wanted, showsAll, expand: expand && withValues, imports, ownerId }),
     );
     if (!filled.stillAllowed) return stale(filled);
+    this.#on.access.keep(caller, question.project, filled.verdict);
     await this.#refuseMissing(allowed, question, filled);
     if (!filled.audited) return this.#compose(allowed, question, name, filled, ownerId);
     const secrets = filled.rows.flatMap((row) => {

@@ -108,7 +108,7 @@ test('a write that is rolled back disturbs no reader', async () => {
   const during = await statementsOf(sql, async () => expect(await list()).toEqual(start));
   await sql.query('rollback');
   const after = await statementsOf(sql, async () => expect(await list()).toEqual(start));
-  expect({ during, after }).toEqual({ during: { admit: 1 }, after: { admit: 1 } });
+  expect({ during, after }).toEqual({ during: { pass: 1 }, after: { pass: 1 } });
 });
 
 test('an answer filled beside an open write is out with its commit', async () => {
@@ -117,7 +117,7 @@ test('an answer filled beside an open write is out with its commit', async () =>
   await sql.query('begin');
   await sql.query(`delete from secrets where project_id = $1 and key = 'A'`, [project.id]);
   const filled = await statementsOf(sql, async () => expect(await list()).toEqual(start));
-  expect(filled).toEqual({ admit: 1, fill: 1 });
+  expect(filled).toEqual({ pass: 1, fill: 1 });
   await sql.query('commit');
   expect(await list()).toEqual({ '/B': 'two', '/db/PASSWORD': 'three' });
 });
@@ -125,7 +125,7 @@ test('an answer filled beside an open write is out with its commit', async () =>
 test("a write to another project leaves this one's answers", async () => {
   const other = await server.project(`other-${projects}`);
   await server.setSecrets(other.id, 'prod', { A: 'other' });
-  expect(await statementsOf(server.sql, list)).toEqual({ admit: 1 });
+  expect(await statementsOf(server.sql, list)).toEqual({ pass: 1 });
 });
 
 test('a write of one environment keeps the ETag of others', async () => {

@@ -1,0 +1,88 @@
+import { Batch, type Load } from '../database/batch.ts';
+import type { Db } from '../database/database.ts';
+import { unavailable } from '../refusal.ts';
+import type { Caller, ProjectReference } from './access.ts';
+import { type Admission, admitTickets, type Pass, type Ticket } from './pass-store.ts';
+import type { Held, Verdict } from './store.ts';
+
+const KEPT_AT_MOST = 20_000;
+
+interface Request {
+  readonly pass: Pass;
+  readonly held: Held;
+  readonly userAgent: string | null;
+  readonly requestId: string;
+}
+
+/**
+ * Verdicts that this process keeps, so that a read of what memory holds need not be judged anew. Nothing is decided from
+ * them: each is asked for in the database, at each request, by the change ids under which it was made. Whatever a verdict
+ * says of its caller replaces the caller's change id when it changes, and what it says of the project the project's
+ * (migrations 0001 and 0010; a test holds the triggers and the tables of the verdict together).
+ */
+export class Passes {
+  readonly #kept = new Map<string, Pass>();
+  readonly #gate: Batch<Request, Admission>;
+
+  constructor(path: Db) {
+    this.#gate = new Batch<Request, Admission>(
+      { size: 500, lanes: 1, waiting: 20_000, overflow: () => unavailable('too many requests are waiting') },
+      (requests) => admitTogether(path, requests),
+    );
+  }
+
+  get gate(): Load {
+    return this.#gate;
+  }
+
+  /** Keeps what was decided. A slug can be found in any organization of a person, so it is kept for machines alone. */
+  keep(caller: Caller, reference: ProjectReference, verdict: Verdict): void {
+    if (caller.usesLimited || verdict.projectId === null || verdict.actorChangeId === null) return;
+    if (reference.id === undefined && verdict.actorKind !== 'identity') return;
+    const name = nameOf(caller, reference);
+    this.#kept.delete(name);
+    if (this.#kept.size >= KEPT_AT_MOST) this.#kept.delete(this.#kept.keys().next().value!);
+    this.#kept.set(name, { tokenId: caller.tokenId, ip: caller.origin.ip, verdict });
+  }
+
+  /**
+   * The kept verdict, and whether the held answer was served: then its audit is written. When only the project has changed
+   * the answer has to be made anew, by a statement that judges the caller again, so the verdict is good enough to try it.
+   */
+  async admit(
+    caller: Caller,
+    reference: ProjectReference,
+    held: Held,
+  ): Promise<{ readonly verdict: Verdict; readonly served: boolean } | undefined> {
+    const name = nameOf(caller, reference);
+    const pass = this.#kept.get(name);
+    if (pass === undefined || held.sources !== null) return undefined;
+    const { verdict } = pass;
+    if (verdict.changeId !== held.changeId || verdict.grants !== held.grants) return undefined;
+    const { userAgent, requestId } = caller.origin;
+    const admission = await this.#gate.add({ pass, held, userAgent, requestId });
+    if (admission === 'served') return { verdict, served: true };
+    if (this.#kept.get(name) === pass) this.#kept.delete(name);
+    return admission === 'project-changed' ? { verdict, served: false } : undefined;
+  }
+}
+
+/** By address as well: a token may be trusted from one and not from another. */
+const nameOf = ({ tokenId, origin }: Caller, { id = '', slug = '', organizationId = '' }: ProjectReference) =>
+  `${tokenId} ${origin.ip} ${id} ${slug} ${organizationId}`;
+
+/** Requests of one caller for one answer are one ticket: the database looks once, and records each of them. */
+async function admitTogether(path: Db, requests: readonly Request[]): Promise<Admission[]> {
+  const tickets = new Map<Pass, (Ticket & { requestIds: string[] })[]>();
+  const ticketOf = requests.map(({ pass, held, userAgent, requestId }) => {
+    const ofPass = tickets.get(pass) ?? [];
+    tickets.set(pass, ofPass);
+    const same = ofPass.find((ticket) => ticket.held === held && ticket.userAgent === userAgent);
+    const ticket = same ?? { pass, held, userAgent, requestIds: [] };
+    if (!same) ofPass.push(ticket);
+    ticket.requestIds.push(requestId);
+    return ticket;
+  });
+  const admissions = await admitTickets(path, [...tickets.values()].flat());
+  return ticketOf.map((ticket) => admissions.get(ticket) ?? 'ended');
+}
