@@ -78,6 +78,10 @@ import { sessionsRoutes } from './sessions/routes.ts';
 import { Sessions } from './sessions/service.ts';
 import { sharesRoutes } from './shares/routes.ts';
 import { Shares } from './shares/service.ts';
+import { Providers } from './sso/provider.ts';
+import { ssoRoutes } from './sso/routes.ts';
+import { Sso } from './sso/service.ts';
+import { SsoSettings } from './sso/settings.ts';
 import { HealthCheck } from './status/health.ts';
 import { statusRoutes } from './status/routes.ts';
 import { tagsRoutes } from './tags/routes.ts';
@@ -221,6 +225,13 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   await events.start();
   const { authSecret, allowUnprovenBootstrap: allowUnproven = false } = options;
   const outbound = new Outbound({ allow: options.outboundAllow });
+  const providers = new Providers(outbound);
+  const { siteUrl, ssoInstanceAdmins = false } = options;
+  const ssoSettings = new SsoSettings({ db, access, audit, keyring, providers });
+  const sso = new Sso({
+    ...{ db, audit, accounts, keyring, providers, sessions, siteUrl },
+    instanceAdmins: ssoInstanceAdmins,
+  });
   const admin = new Admin({ db, audit, keyring, tokens, passwords, authSecret, allowUnproven });
 
   const proxies = options.trustedProxies && new TrustedProxies(options.trustedProxies);
@@ -277,6 +288,7 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   await app.register(sessionsRoutes, { login, sessions, people, devices });
   await app.register(peopleRoutes, { people, resets, organizations, devices });
   await app.register(invitationsRoutes, { invitations, devices });
+  await app.register(ssoRoutes, { sso, settings: ssoSettings });
   await app.register(mfaRoutes, { mfa, people, devices });
   await app.register(organizationsRoutes, { organizations });
   await app.register(projectsRoutes, { projects });

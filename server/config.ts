@@ -57,7 +57,8 @@ export const Environment = z.object({
   KMS_DATA_DIR: z.string().min(1).default('.kms').describe('folder of the embedded Postgres'),
   SITE_URL: url(/^https?:\/\//, 'https://kms.hanzo.ai')
     .optional()
-    .describe('where people reach this server; only checked so far'),
+    .describe('where people reach this server; links and single sign-on begin with it'),
+  KMS_SSO_INSTANCE_ADMINS: flag.describe('let admins of the instance in by single sign-on, powers and all'),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')

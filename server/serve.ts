@@ -54,6 +54,8 @@ async function start(running: Running, config: Config): Promise<void> {
     authSecret: config.AUTH_SECRET,
     redisUrl: config.REDIS_URL,
     limits: config.KMS_RATE_LIMITS,
+    siteUrl: config.SITE_URL,
+    ssoInstanceAdmins: config.KMS_SSO_INSTANCE_ADMINS,
     allowUnprovenBootstrap: config.KMS_ALLOW_UNPROVEN_BOOTSTRAP,
     logLevel: config.LOG_LEVEL,
     outboundAllow: config.KMS_OUTBOUND_ALLOW,

@@ -114,7 +114,7 @@ const ADDRESS_NOTHING = [
 
 /** A person's own account and login, which no request can name another's of (test/server/people). */
 const OWN =
-  /^\w+ \/api\/(v1\/user\b|v2\/users\/me\b|v2\/auth\/mfa\/|v3\/auth\/login|v1\/auth\/(token|logout|checkAuth)$|v1\/invite-org\/verify$|v3\/signup\/|v2\/password\/)/;
+  /^\w+ \/api\/(v1\/user\b|v2\/users\/me\b|v2\/auth\/mfa\/|v3\/auth\/login|v1\/auth\/(token|logout|checkAuth)$|v1\/invite-org\/verify$|v3\/signup\/|v2\/password\/|v1\/sso\/oidc\/(login|callback|link)$)/;
 
 /** Sends one request that is complete for every route: names in the path, the query and the body. */
 async function ask({ method, path }: Route, named: Record<string, string>) {
@@ -141,6 +141,9 @@ async function ask({ method, path }: Route, named: Record<string, string>) {
     permissions: [],
     usernames: ['mallory@example.com'],
     username: 'mallory@example.com',
+    clientId: 'nobody',
+    clientSecret: 'nothing',
+    isActive: true,
   };
   const query = path.includes('/slug/') ? '' : `?${new URLSearchParams(references)}`;
   const answer = await server.send(method, method === 'GET' ? `${url}${query}` : url, {

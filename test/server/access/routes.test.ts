@@ -30,6 +30,8 @@ const PUBLIC = [
   'GET /api/docs/json',
   'GET /api/status',
   'GET /api/v1/admin/config',
+  'GET /api/v1/sso/oidc/callback',
+  'GET /api/v1/sso/oidc/login',
   'HEAD /api/docs',
   'HEAD /api/docs/js/scalar.js',
   'HEAD /api/docs/json',

@@ -31,7 +31,7 @@ const isPublic = ({ path }: Route) =>
   (/\/(login|renew|revoke)$/.test(path) && !path.includes('{'));
 
 /** A person's own account, which no request can name another's of (test/server/people). */
-const isOwn = ({ path }: Route) => path.includes('/me/');
+const isOwn = ({ path }: Route) => path.includes('/me/') || path === '/api/v1/sso/oidc/link';
 
 function pointsAtSomething(route: Route): boolean {
   if (isPublic(route) || isOwn(route)) return false;
