@@ -55,12 +55,8 @@ const settings = {
   groupRoles: GroupRoles.optional(),
 };
 
-export const OidcConfigQuery = z
-  .object({ organizationId: orAbsent(Uuid), orgSlug: orAbsent(Slug) })
-  .refine((query) => query.organizationId !== undefined || query.orgSlug !== undefined, {
-    path: ['organizationId'],
-    message: 'name the organization',
-  });
+/** One of the two names the organization. */
+export const OidcConfigQuery = z.object({ organizationId: orAbsent(Uuid), orgSlug: orAbsent(Slug) });
 
 export const CreateOidcConfigBody = z.object({
   organizationId: Uuid,

@@ -4,7 +4,7 @@ import { ensureUser, insertMembership, lockAdmins, updateMembership } from '../o
 import { lockPerson, membershipsOf, type PersonMembershipRow, type PersonRow } from '../people/store.ts';
 import { forbidden } from '../refusal.ts';
 import type { Asserted } from './provider.ts';
-import { findIdentity, hasIdentity, insertIdentity, type ProviderRow } from './store.ts';
+import { findIdentity, hasIdentity, insertIdentity, keepGroups, type ProviderRow } from './store.ts';
 
 /** Somebody of whom an organization's provider speaks, by an address that it has verified. */
 export type Vouched = Asserted & { readonly email: string };
@@ -81,22 +81,48 @@ function requireConsent(
     throw forbidden('the provider speaks of another e-mail address than that of your account');
 }
 
-/** Makes the person a member, with the role that the provider's groups give. */
-export async function admit(tx: Db, provider: ProviderRow, person: PersonRow, vouched: Vouched): Promise<void> {
+/** What a sign-on changed of a membership; a part of its audit record. */
+export interface Admitted {
+  readonly role?: string;
+  readonly groupsJoined?: readonly string[];
+  readonly groupsLeft?: readonly string[];
+}
+
+/** Makes the person a member, with the role and the groups that the provider's groups give. */
+export async function admit(tx: Db, provider: ProviderRow, person: PersonRow, vouched: Vouched): Promise<Admitted> {
+  const role = await giveRole(tx, provider, person, vouched);
+  const named = role === undefined ? {} : { role };
+  if (!provider.manageGroupMemberships || vouched.groups === undefined) return named;
+  const { joined, left } = await keepGroups(tx, provider.organizationId, person.id, vouched.groups);
+  return {
+    ...named,
+    ...(joined.length > 0 ? { groupsJoined: joined } : {}),
+    ...(left.length > 0 ? { groupsLeft: left } : {}),
+  };
+}
+
+/** The role that the person was given, when it is another one than before. */
+async function giveRole(
+  tx: Db,
+  provider: ProviderRow,
+  person: PersonRow,
+  vouched: Vouched,
+): Promise<string | undefined> {
   const { organizationId, groupRoles, defaultRole } = provider;
   const managed = groupRoles.length > 0 && vouched.groups !== undefined;
   const mapped = groupRoles.find(({ group }) => vouched.groups?.includes(group))?.role ?? defaultRole;
   const membership = await lockMembership(tx, organizationId, person.id);
   if (!membership) {
     await insertMembership(tx, { organizationId, actorId: person.id, role: mapped, status: 'accepted' });
-    return;
+    return mapped;
   }
   const mine = (await membershipsOf(tx, person.id)).find((one) => one.organizationId === organizationId)!;
   if (!mine.isActive) throw forbidden('this membership has been deactivated');
   if (membership.status === 'invited') await acceptMembership(tx, membership.id);
-  if (!managed || mine.role === mapped) return;
+  if (!managed || mine.role === mapped) return undefined;
   const admins = await lockAdmins(tx, organizationId);
   // The provider may take every other admin away, and not the last one.
-  if (mapped !== 'admin' && admins.length === 1 && admins[0] === person.id) return;
+  if (mapped !== 'admin' && admins.length === 1 && admins[0] === person.id) return undefined;
   await updateMembership(tx, organizationId, membership.id, { role: mapped });
+  return mapped;
 }

@@ -181,7 +181,7 @@ export class Sso {
     const { organizationId } = provider;
     return this.#db.transaction(async (tx) => {
       const person = await personOf(tx, provider, vouched, linkUserId, this.#instanceAdmins);
-      await admit(tx, provider, person, vouched);
+      const admitted = await admit(tx, provider, person, vouched);
       // Who links an account is logged in already, and stays so.
       const opened =
         linkUserId === null ? await this.#sessions.open(tx, person, 'oidc', organizationId, origin) : undefined;
@@ -193,7 +193,7 @@ export class Sso {
           outcome: 'allowed',
           actor: { kind: 'user', id: person.id, name: person.email },
           organizationId,
-          metadata: { sessionId: opened?.session.id, issuer: vouched.issuer, subject: vouched.subject },
+          metadata: { sessionId: opened?.session.id, issuer: vouched.issuer, subject: vouched.subject, ...admitted },
           origin,
         },
       ]);

@@ -42,6 +42,9 @@ export class SsoSettings {
     named: { organizationId?: string | undefined; orgSlug?: string | undefined },
   ): Promise<ProviderRow> {
     await this.#access.actor(caller);
+    if (named.organizationId === undefined && named.orgSlug === undefined) {
+      throw badRequest('name the organization, by organizationId or orgSlug');
+    }
     const bySlug = named.orgSlug === undefined ? undefined : await organizationOfSlug(this.#db, named.orgSlug);
     const id = named.organizationId ?? bySlug;
     if (id === undefined) throw notFound(`organization "${named.orgSlug}" not found`);
@@ -170,14 +173,16 @@ const movesSecret = (before: ProviderRow, given: UpdateOidcConfigBody): boolean 
 /** A provider with all that its type needs. */
 function checked(row: ProviderRow): ProviderRow {
   if (row.configurationType === 'discoveryURL') {
-    if (row.discoveryUrl === null) throw invalid(['discoveryURL'], 'the type discoveryURL needs one');
+    if (row.discoveryUrl === null) throw badRequest('the type discoveryURL needs a discoveryURL');
     if (!row.discoveryUrl.endsWith(WELL_KNOWN))
       throw invalid(['discoveryURL'], `a discovery URL ends with ${WELL_KNOWN}`);
     return row;
   }
   for (const name of ['issuer', 'authorizationEndpoint', 'tokenEndpoint', 'jwksUri'] as const) {
     if (row[name] === null)
-      throw invalid([name], 'the type custom needs issuer, authorizationEndpoint, tokenEndpoint and jwksUri');
+      throw badRequest(
+        `the type custom needs issuer, authorizationEndpoint, tokenEndpoint and jwksUri; ${name} is missing`,
+      );
   }
   return row;
 }

@@ -178,3 +178,34 @@ const HAS_IDENTITY: Statement = {
 export async function hasIdentity(db: Db, organizationId: string, userId: string): Promise<boolean> {
   return (await db.query(HAS_IDENTITY, [organizationId, userId])).length > 0;
 }
+
+const LEAVE_GROUPS: Statement = {
+  name: 'sso.leave-groups',
+  text: `
+    delete from group_members gm using groups g
+     where g.id = gm.group_id and g.organization_id = $1 and gm.actor_id = $2 and not g.name = any ($3::text[])
+    returning g.slug`,
+};
+const JOIN_GROUPS: Statement = {
+  name: 'sso.join-groups',
+  text: `
+    with joined as (
+      insert into group_members (group_id, organization_id, actor_id)
+      select g.id, g.organization_id, $2 from groups g where g.organization_id = $1 and g.name = any ($3::text[])
+          on conflict do nothing returning group_id
+    )
+    select g.slug from joined j join groups g on g.id = j.group_id`,
+};
+
+/** Puts a person into the organization's groups of these names, and out of all others. What changed, by slug. */
+export async function keepGroups(
+  tx: Db,
+  organizationId: string,
+  userId: string,
+  names: readonly string[],
+): Promise<{ readonly joined: string[]; readonly left: string[] }> {
+  const values = [organizationId, userId, names];
+  const left = (await tx.query<{ slug: string }>(LEAVE_GROUPS, values)).map(({ slug }) => slug);
+  const joined = (await tx.query<{ slug: string }>(JOIN_GROUPS, values)).map(({ slug }) => slug);
+  return { joined, left };
+}

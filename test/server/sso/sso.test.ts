@@ -336,10 +336,37 @@ test('groups of the provider give roles, and take them', async () => {
   await signOn({ ...claims, groups: [] });
   expect(await roleOf(email)).toBe('no-access');
   // A provider that says nothing of groups changes nothing.
+  ours.userinfo = { sub: claims.sub };
   const { groups: _, ...silent } = claims;
   await signOn({ ...claims, groups: ['kms-admins'] });
   await signOn(silent);
   expect(await roleOf(email)).toBe('admin');
+});
+
+test('groups of the provider are the groups of their names, when they are to be', async () => {
+  const group = async (name: string, organizationId = server.organizationId) =>
+    (await server.do('POST', '/api/v1/groups', { body: { name, slug: `${name}-${people++}`, organizationId } })).id;
+  const [staff, ops] = [await group('staff'), await group('ops')];
+  await group('staff', theirOrganization.id);
+  const claims = somebody({ groups: ['staff', 'nowhere'] });
+  const groupsNow = async () => {
+    const { rows } = await server.sql.query(
+      'select gm.group_id as id from group_members gm join users u on u.id = gm.actor_id where u.email = $1',
+      [claims.email],
+    );
+    return rows.map(({ id }) => id);
+  };
+  await signOn(claims);
+  expect(await groupsNow()).toEqual([]);
+  await change({ manageGroupMemberships: true });
+  await signOn(claims);
+  expect(await groupsNow()).toEqual([staff]);
+  await signOn({ ...claims, groups: ['ops'] });
+  expect(await groupsNow()).toEqual([ops]);
+  const { groups: _, ...silent } = claims;
+  ours.userinfo = { sub: claims.sub };
+  await signOn(silent);
+  expect(await groupsNow()).toEqual([ops]);
 });
 
 test('who was deactivated or removed comes back only as far as admins allow', async () => {
