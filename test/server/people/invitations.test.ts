@@ -219,7 +219,7 @@ test.each([
   ['a row of keys', 'abcdefghijkl'],
   ['a row of digits', '123456789012'],
   ['few characters', 'abababababab'],
-  ['the address', 'weakpassword'],
+  ['the address', 'Weak.Pass-Word1'],
   ['far too long', 'swan'.repeat(65)],
 ])('a password that is %s is refused', async (_, password) => {
   const email = 'weakpassword@hanzo.ai';
