@@ -3,6 +3,8 @@ import { serializerCompiler } from 'fastify-type-provider-zod';
 import { VERSION } from '../contracts/index.ts';
 import { type AuthSecret, limitNames, MemorySeal, type RootKey, signingKeys } from '../keys/index.ts';
 import { Access } from './access/access.ts';
+import { Explain } from './access/explain.ts';
+import { accessRoutes } from './access/routes.ts';
 import { adminRoutes } from './admin/routes.ts';
 import { Admin } from './admin/service.ts';
 import { Audit } from './audit/audit.ts';
@@ -292,6 +294,7 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   await app.register(mfaRoutes, { mfa, people, devices });
   await app.register(organizationsRoutes, { organizations });
   await app.register(projectsRoutes, { projects });
+  await app.register(accessRoutes, { explain: new Explain({ db, access }) });
   await app.register(rolesRoutes, { roles });
   await app.register(environmentsRoutes, { environments });
   await app.register(foldersRoutes, { folders });

@@ -55,7 +55,7 @@ export interface Decision {
   readonly forbiddenBy: readonly Deciding[];
 }
 
-interface Grant {
+export interface Grant {
   /** Role and environments, as people read it. */
   readonly role: string;
   readonly rules: readonly CompiledRule[];
@@ -135,12 +135,30 @@ export function limited(rules: readonly CompiledRule[], environments: readonly s
   return rules.map((rule) => within(rule, limit));
 }
 
+/** Rights of roles that were found in another way than by a verdict. */
+export const rightsFrom = (grants: readonly Grant[]): Rights => new Grants(grants);
+
+/** What a role says in a membership: a custom one by its permissions, a built-in one by its slug. */
+export function rulesOfRole(
+  role: string,
+  permissions: readonly Rule[] | null,
+  environments: readonly string[] | null,
+): CompiledRule[] {
+  return limited(permissions === null ? (ready.get(role) ?? []) : compileAll(permissions), environments);
+}
+
 const READING: ReadonlySet<string> = new Set(['read', 'readValue', 'describeSecret', 'subscribe']);
 
 /** Which questions about a place that leaves something open are answered by "somewhere". */
 function asksSomewhere(action: string, subject: string, at: Place): boolean {
   // The audit tells the key names of every environment, so whoever is limited to some has to name one of them.
   return at.key === undefined && READING.has(action) && subject !== 'audit-logs';
+}
+
+/** What `may` answers of a place: about this very secret, or whether it is so somewhere, or everywhere, within. */
+export function meaningOf(action: string, subject: string, at: Place): 'here' | 'somewhere' | 'everywhere' {
+  if (at.key !== undefined) return 'here';
+  return asksSomewhere(action, subject, at) ? 'somewhere' : 'everywhere';
 }
 
 class Grants implements Rights {

@@ -41,6 +41,6 @@ function placeName({ environment, path, key }: Need): string {
 }
 
 /** A rule in one line, as it is written. */
-export function showRule({ subject, action, conditions, inverted }: Rule): string {
+export function showRule({ subject, action, conditions, inverted }: { [Name in keyof Rule]: unknown }): string {
   return JSON.stringify({ subject, action, conditions, inverted });
 }

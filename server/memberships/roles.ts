@@ -1,6 +1,6 @@
 import { projectRoles, type RoleGrant } from '../../contracts/index.ts';
 import type { Change } from '../access/granting.ts';
-import { compileAll, limited } from '../access/permissions.ts';
+import { compileAll, limited, rulesOfRole } from '../access/permissions.ts';
 import type { CompiledRule } from '../access/rules.ts';
 import type { Db } from '../database/database.ts';
 import { environmentSlugs } from '../environments/store.ts';
@@ -68,9 +68,7 @@ function builtInRules(role: string) {
 
 /** What the roles of a membership say together. */
 export function rulesOf(held: readonly HeldRow[]): CompiledRule[] {
-  return held.flatMap(({ role, environments, permissions }) =>
-    limited(compileAll(permissions ?? builtInRules(role) ?? []), environments),
-  );
+  return held.flatMap(({ role, environments, permissions }) => rulesOfRole(role, permissions, environments));
 }
 
 export function toSeconds(range: string): number {

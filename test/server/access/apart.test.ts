@@ -120,7 +120,7 @@ const OWN =
 async function ask({ method, path }: Route, named: Record<string, string>) {
   const url = path.replace(/\{(\w+)\}/g, (_, name) => named[name] ?? `no-${name}`);
   const { projectId, organizationId } = named as { projectId: string; organizationId: string };
-  const references = { projectId, organizationId, environment: 'dev' };
+  const references = { projectId, organizationId, environment: 'dev', action: 'read' };
   const body = {
     ...references,
     projectName: 'mine',
@@ -139,6 +139,7 @@ async function ask({ method, path }: Route, named: Record<string, string>) {
     import: { environment: 'dev', path: '/kept' },
     targetProjectId: randomUUID(),
     permissions: [],
+    register: [{ event: 'secret:create' }],
     usernames: ['mallory@example.com'],
     username: 'mallory@example.com',
     clientId: 'nobody',

@@ -108,6 +108,7 @@ export function rightValue(world: World, name: string): unknown {
     code: 'no-code-of-an-invitation',
     role: 'no-access',
     permissions: [],
+    action: 'read',
     roles: [{ role: 'viewer', isTemporary: false }],
     clientId: world.identityId,
     clientSecret: 'st.no-client-secret',
