@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { DisplayName, Email, orAbsent, Slug, Uuid } from './names.ts';
 import { Organization, User } from './organizations.ts';
+import { Password, Person, PersonName } from './people.ts';
 
 /** The instance: its status, its first run, and the way back in (Infisical's `/api/status` and `/api/v1/admin`). */
 
@@ -42,6 +43,24 @@ export const BootstrapBody = z.object({
   ),
 });
 export type BootstrapBody = z.infer<typeof BootstrapBody>;
+
+/** The browser's form of the first call. */
+export const AdminSignupBody = z.object({
+  email: Email,
+  password: Password,
+  firstName: PersonName,
+  lastName: orAbsent(PersonName),
+  organization: orAbsent(DisplayName).describe('"Admin Org" when absent'),
+});
+export type AdminSignupBody = z.infer<typeof AdminSignupBody>;
+
+export const AdminSignupAnswer = z.object({
+  message: z.string(),
+  user: Person,
+  organization: Organization,
+  token: z.string().describe('for the account, as a login gives it'),
+  new: z.string(),
+});
 
 export const BootstrapAnswer = z.object({
   message: z.string(),

@@ -234,7 +234,7 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
     ...{ db, audit, accounts, keyring, providers, sessions, siteUrl },
     instanceAdmins: ssoInstanceAdmins,
   });
-  const admin = new Admin({ db, audit, keyring, tokens, passwords, authSecret, allowUnproven });
+  const admin = new Admin({ db, audit, keyring, tokens, passwords, sessions, authSecret, allowUnproven });
 
   const proxies = options.trustedProxies && new TrustedProxies(options.trustedProxies);
   const app = newServer(options, new RequestIds(proxies));

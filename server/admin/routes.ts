@@ -3,6 +3,8 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import {
   AccessToken,
   AdminConfigAnswer,
+  AdminSignupAnswer,
+  AdminSignupBody,
   BootstrapAnswer,
   BootstrapBody,
   PROOF_HEADER,
@@ -11,6 +13,8 @@ import {
 import type { ProvenRequest } from '../../keys/index.ts';
 import { originOf } from '../http/authentication.ts';
 import { showOrganization } from '../organizations/routes.ts';
+import { showPerson } from '../people/show.ts';
+import { requireOwnOrigin, setRefreshCookie } from '../sessions/cookie.ts';
 import type { Admin } from './service.ts';
 
 /** The first run, and the way back in. Strangers reach these routes; what they need is a proof of kms-secrets. */
@@ -54,6 +58,31 @@ export async function adminRoutes(scope: FastifyInstance, { admin }: { admin: Ad
           name: identity.name,
           credentials: { clientId: identity.clientId, ...(token === undefined ? {} : { token }) },
         },
+      };
+    },
+  );
+  app.post(
+    '/api/v1/admin/signup',
+    {
+      ...stranger,
+      schema: {
+        tags,
+        summary: 'Set up the instance, once, as a person who is logged in by it',
+        body: AdminSignupBody,
+        response: { 200: AdminSignupAnswer },
+      },
+    },
+    async (request, reply) => {
+      requireOwnOrigin(request);
+      const done = await admin.signUp(request.body, proofOf(request), provenOf(request), originOf(request));
+      setRefreshCookie(reply, done.refresh);
+      reply.header('cache-control', 'no-store');
+      return {
+        message: 'Successfully set up admin account',
+        user: showPerson(done.person),
+        organization: showOrganization(done.organization),
+        token: done.accessToken,
+        new: 'true',
       };
     },
   );

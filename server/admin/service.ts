@@ -1,4 +1,4 @@
-import type { AccessToken, BootstrapBody } from '../../contracts/index.ts';
+import type { AccessToken, AdminSignupBody, BootstrapBody } from '../../contracts/index.ts';
 import { AttachUniversalAuthBody } from '../../contracts/index.ts';
 import {
   type AuthSecret,
@@ -19,7 +19,9 @@ import { insertMembership } from '../organizations/members-store.ts';
 import { findOrganization, insertOrganization, type OrganizationRow, organizationsOf } from '../organizations/store.ts';
 import { checkPassword } from '../people/password-rules.ts';
 import type { Passwords } from '../people/passwords.ts';
+import { findPerson, type PersonRow, setName } from '../people/store.ts';
 import { conflict, forbidden, invalid, notFound } from '../refusal.ts';
+import type { Sessions } from '../sessions/service.ts';
 import { slugFor } from '../slugs.ts';
 import type { Tokens } from '../tokens/service.ts';
 import { insertToken } from '../tokens/store.ts';
@@ -58,6 +60,7 @@ export class Admin {
   readonly #keyring: Keyring;
   readonly #tokens: Tokens;
   readonly #passwords: Passwords;
+  readonly #sessions: Sessions;
   readonly #authSecret: AuthSecret;
   readonly #allowUnproven: boolean;
 
@@ -67,6 +70,7 @@ export class Admin {
     keyring: Keyring;
     tokens: Tokens;
     passwords: Passwords;
+    sessions: Sessions;
     authSecret: AuthSecret;
     allowUnproven: boolean;
   }) {
@@ -75,6 +79,7 @@ export class Admin {
     this.#keyring = options.keyring;
     this.#tokens = options.tokens;
     this.#passwords = options.passwords;
+    this.#sessions = options.sessions;
     this.#authSecret = options.authSecret;
     this.#allowUnproven = options.allowUnproven;
   }
@@ -153,6 +158,30 @@ export class Admin {
         };
       }),
     );
+  }
+
+  /**
+   * The first call as a browser makes it: somebody with a name and a password, who is logged in by it. It takes the same
+   * proof. The machine identity is there too, and nobody has a credential of it.
+   */
+  async signUp(
+    given: AdminSignupBody,
+    proof: string | undefined,
+    request: ProvenRequest,
+    origin: Origin,
+  ): Promise<{ person: PersonRow; organization: OrganizationRow; accessToken: string; refresh: string }> {
+    const { email, password, organization: named = 'Admin Org' } = given;
+    const { user, organization } = await this.bootstrap(
+      { email, password, organization: named },
+      proof,
+      request,
+      origin,
+    );
+    return this.#db.transaction(async (tx) => {
+      await setName(tx, user.id, { firstName: given.firstName, lastName: given.lastName });
+      const person = (await findPerson(tx, user.id))!;
+      return { ...(await this.#sessions.open(tx, person, 'password', null, origin)), person, organization };
+    });
   }
 
   /**

@@ -16,7 +16,7 @@ import { originOf } from '../http/authentication.ts';
 import { bearerOf } from '../people/bearer.ts';
 import type { Devices } from '../people/devices.ts';
 import { showPerson } from '../people/show.ts';
-import { setRefreshCookie } from '../sessions/cookie.ts';
+import { requireOwnOrigin, setRefreshCookie } from '../sessions/cookie.ts';
 import type { Invitations } from './service.ts';
 
 interface Options {
@@ -100,6 +100,7 @@ export async function invitationsRoutes(scope: FastifyInstance, { invitations, d
       },
     },
     async (request, reply) => {
+      requireOwnOrigin(request);
       const { body } = request;
       const code = body.code ?? bearerOf(request) ?? '';
       const { person, accessToken, refresh } = await invitations.complete({ ...body, code }, originOf(request));

@@ -45,7 +45,7 @@ export class PasswordLogin {
     await attempt.begin();
     const found = await findPersonByEmail(this.#db, email);
     if (!(await this.#passwords.verify(found?.passwordHash, password, origin.ip)) || !found) {
-      await this.#refuse(found, origin);
+      this.#refuse(found, origin);
       throw unauthorized('Invalid credentials: this e-mail address and this password do not go together');
     }
     const opened = await this.#db.transaction(async (tx) => {
@@ -63,10 +63,17 @@ export class PasswordLogin {
     return opened;
   }
 
-  async #refuse(person: PersonRow | undefined, origin: Origin): Promise<void> {
+  /**
+   * Counts a refusal, and records it where there is an account. The record is not waited for: how long it takes would tell
+   * a stranger whether there is one. Nothing was done that it is the condition of.
+   */
+  #refuse(person: PersonRow | undefined, origin: Origin): void {
     this.#audit.refusedStranger(person ? 'login-wrong-password' : 'login-unknown-person');
     if (!person || !this.#wrong.isFirst(person.id)) return;
-    await recordOfPerson(this.#db, this.#audit, person, loginRecord(person, 'refused', { reason: 'password' }, origin));
+    const record = loginRecord(person, 'refused', { reason: 'password' }, origin);
+    void recordOfPerson(this.#db, this.#audit, person, record).catch(() =>
+      this.#audit.refusedStranger('login-wrong-password-unrecorded'),
+    );
   }
 }
 

@@ -15,12 +15,17 @@ export const clearRefreshCookie = (reply: FastifyReply): void =>
   setCookie(reply, COOKIE, '', { path: PATH, maxAge: 0 });
 
 /**
- * The refresh token of a request. The cookie is SameSite=Strict; a browser that says besides that a page of another origin
- * is asking is refused, so that a neighbour on the same domain can do nothing with it either.
+ * Refuses what a page of another origin sends, where the browser says so. The cookies are SameSite=Strict already; this
+ * keeps a neighbour on the same domain from using a session, and anybody's page from logging a browser in as somebody else.
  */
-export function refreshCookieOf(request: FastifyRequest): string | undefined {
+export function requireOwnOrigin(request: FastifyRequest): void {
   const site = request.headers['sec-fetch-site'];
   if (site === 'cross-site' || site === 'same-site')
-    throw forbidden('a page of another origin may not use this session');
+    throw forbidden('a page of another origin may not log in here, nor use a session');
+}
+
+/** The refresh token of a request that no other origin's page has sent. */
+export function refreshCookieOf(request: FastifyRequest): string | undefined {
+  requireOwnOrigin(request);
   return cookieOf(request, COOKIE);
 }

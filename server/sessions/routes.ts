@@ -16,7 +16,7 @@ import type { Devices } from '../people/devices.ts';
 import type { PasswordLogin } from '../people/login.ts';
 import type { People } from '../people/service.ts';
 import { badRequest } from '../refusal.ts';
-import { clearRefreshCookie, refreshCookieOf, setRefreshCookie } from './cookie.ts';
+import { clearRefreshCookie, refreshCookieOf, requireOwnOrigin, setRefreshCookie } from './cookie.ts';
 import type { Sessions } from './service.ts';
 
 interface Options {
@@ -45,6 +45,7 @@ export async function sessionsRoutes(scope: FastifyInstance, options: Options): 
       },
     },
     async (request, reply) => {
+      requireOwnOrigin(request);
       const { email, password } = request.body;
       const device = devices.numberOf(request, email);
       const { accessToken, refresh, person } = await login.login(email, password, device, originOf(request));

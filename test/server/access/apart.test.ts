@@ -104,6 +104,7 @@ const ADDRESS_NOTHING = [
   'GET /api/v1/admin/config',
   'POST /api/v1/admin/bootstrap',
   'POST /api/v1/admin/recovery-session',
+  'POST /api/v1/admin/signup',
   'POST /api/v1/auth/universal-auth/login',
   'POST /api/v1/auth/token/renew',
   'POST /api/v1/auth/token/revoke',

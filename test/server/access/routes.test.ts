@@ -39,6 +39,7 @@ const PUBLIC = [
   'HEAD /api/v1/admin/config',
   'POST /api/v1/admin/bootstrap',
   'POST /api/v1/admin/recovery-session',
+  'POST /api/v1/admin/signup',
   'POST /api/v1/auth/logout',
   'POST /api/v1/auth/token/renew',
   'POST /api/v1/auth/token/revoke',
