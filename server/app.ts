@@ -137,6 +137,8 @@ export interface AppOptions {
   readonly sealEveryMs?: number | undefined;
   /** Runs between the check and the fill of a read; tests pause here. */
   readonly beforeFill?: () => Promise<void>;
+  /** Runs before an answer with imports or references is admitted; tests pause here. */
+  readonly beforeAdmission?: () => Promise<void>;
 }
 
 const BODY_LIMIT_BYTES = 1024 * 1024;
@@ -220,6 +222,7 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
     answers,
     seal: new MemorySeal(),
     beforeFill: options.beforeFill,
+    beforeAdmission: options.beforeAdmission,
   });
   const writes = new Writes({ access, keyring });
   const personal = new PersonalWrites({ access, keyring });

@@ -13,7 +13,7 @@ import { showPersonal, showSecret } from './show.ts';
 import { type Sight, seesSomeOf, sightOf } from './visibility.ts';
 
 /** Imported secrets, as the API shows them: the client merges them. */
-export interface ImportBlock {
+interface ImportBlock {
   readonly secretPath: string;
   readonly environment: string;
   readonly folderId: string;

@@ -101,13 +101,9 @@ export class PersonalWrites {
       const { row, key } = await this.#find(tx, allowed, target, name);
       const { personal, opened, sealedValue } = await work({ tx, row, key }, allowed.actor.id);
       const sealedHash = createHash('sha256').update(sealedValue).digest('hex');
-      const metadata = {
-        secretId: row.id,
-        personalId: personal.id,
-        type: 'personal',
-        version: personal.version,
-        sealedHash,
-      };
+      // Its own id, as that of any secret: `kms-server audit verify` takes what is recorded of the shared one's id for the shared one.
+      const { id: secretId, version } = personal;
+      const metadata = { secretId, type: 'personal', overrides: row.id, version, sealedHash };
       await audit([{ action, event: `${action}-secret`, environment, secretPath: path, secretKey: name, metadata }]);
       return showPersonal(row.projectId, environment, row, personal, opened);
     });

@@ -5,7 +5,7 @@ import type { SecretRow } from './store.ts';
  * What becomes of a person's own values: `none` are looked at; they stand `first`, in place of the shared ones; `beside`
  * them; or `only` they are wanted.
  */
-export type PersonalWish = 'none' | 'first' | 'beside' | 'only';
+type PersonalWish = 'none' | 'first' | 'beside' | 'only';
 
 /** Only secrets that have one of the tags, and all of the metadata. */
 export interface Filter {

@@ -35,6 +35,8 @@ export interface ReadsOptions {
   readonly unchanged: Unchanged;
   /** Runs between the check and the fill; tests pause here. */
   readonly beforeFill?: (() => Promise<void>) | undefined;
+  /** Runs when an answer of several places has been composed, before it is admitted; tests pause here. */
+  readonly beforeAdmission?: (() => Promise<void>) | undefined;
 }
 
 const NO_BODY = Buffer.alloc(0);
@@ -177,6 +179,7 @@ export class Reads {
       await keepManifests(db, composed.manifests);
       const { sealed } = this.#answer(allowed, question, name, composed, filled, composed);
       if (composed.lasting) this.#on.answers.put(caller.actorId, name, sealed);
+      await this.#on.beforeAdmission?.();
       return { pending: sealed };
     } catch (error) {
       if (!(error instanceof ReferenceDenied || error instanceof Refusal)) throw error;

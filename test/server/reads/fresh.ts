@@ -56,7 +56,7 @@ export async function startTwins(): Promise<Twins> {
 }
 
 /** The rules that the custom role holds at one time or another. */
-export const rules = (n: number) =>
+const rules = (n: number) =>
   [
     [{ subject: 'secrets', action: ['read'], conditions: { environment: 'dev', secretPath: { $glob: '/a/**' } } }],
     [{ subject: 'secrets', action: ['read'], conditions: { secretName: { $glob: 'K*' } } }],
@@ -77,7 +77,7 @@ const lists: readonly [string, Record<string, string>][] = [
 ];
 
 /** The questions that every caller asks of both servers. */
-export async function questions({ server, main }: Twins): Promise<string[]> {
+async function questions({ server, main }: Twins): Promise<string[]> {
   const { rows } = await server.sql.query('select id from secrets where project_id = $1 order by id limit 2', [main]);
   return [
     ...lists.map(([path, more]) => `/api/v4/secrets?${query({ projectId: main, path }, more)}`),
