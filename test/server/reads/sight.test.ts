@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startServer, type TestServer } from '../../support/server.ts';
 import { statementsOf } from '../path/statements.ts';
-import { auditOf, folder, query, read, readOne } from './world.ts';
+import { auditOf, folder, importInto, query, read, readOne } from './world.ts';
 
 let server: TestServer;
 let at: { projectId: string };
@@ -83,6 +83,23 @@ test('by name, what is kept is refused and what is named only is hidden', async 
     expect(await one('APP_B')).toMatchObject({ status: 403 });
     expect(await readOne(server, machine.token, 'PASSWORD', { ...at, path: '/db' })).toMatchObject({ status: 403 });
     expect(await one('APP_NONE')).toMatchObject({ status: 404 });
+  }
+});
+
+test('no reference and no import shows what a rule hides', async () => {
+  const place = { ...at, path: '/through' };
+  await folder(server, place);
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: a reference
+  await server.setSecrets(at.projectId, 'dev', { REFERS: '${dev.APP_B}' }, '/through');
+  await importInto(server, place, { path: '/' });
+  const machine = await ruled([rule(['read']), rule(['readValue'], { secretTags: { $in: ['sealed'] } }, true)]);
+  for (let round = 0; round < 2; round++) {
+    expect(await readOne(server, machine.token, 'REFERS', place)).toMatchObject({ status: 403 });
+    expect(await read(server, machine.token, place, { expandSecretReferences: 'false' })).toMatchObject({
+      imports: [['dev:/', 'APP_A=a', `APP_B=${hidden}`, 'OPS=ops']],
+    });
+    expect(await readOne(server, machine.token, 'APP_B', place)).toBe(hidden);
+    expect(await readOne(server, server.admin, 'REFERS', place)).toBe('b');
   }
 });
 
