@@ -129,7 +129,7 @@ test('a share brings nothing along that is not shared itself', async () => {
   await importInto(server, from(), { environment: 'prod', path: '/deeper' });
   await server.do('PATCH', '/api/v4/secrets/USER', {
     // biome-ignore lint/suspicious/noTemplateCurlyInString: a reference
-    body: { projectId: source.id, environment: 'prod', secretPath: '/postgres', secretValue: '${prod.UNSHARED}' },
+    body: { projectId: source.id, environment: 'prod', secretPath: '/postgres', secretValue: 'at ${prod.UNSHARED}' },
   });
   await share(server, from(), target.id);
   await importInto(server, into(), from());
@@ -138,7 +138,7 @@ test('a share brings nothing along that is not shared itself', async () => {
   expect(JSON.stringify(answer)).not.toContain('hidden');
   expect(await read(server, machine.token, into(), { expandSecretReferences: 'false' })).toMatchObject({
     // biome-ignore lint/suspicious/noTemplateCurlyInString: a reference
-    imports: [['prod:/postgres', 'PASSWORD=one', 'USER=${prod.UNSHARED}']],
+    imports: [['prod:/postgres', 'PASSWORD=one', 'USER=at ${prod.UNSHARED}']],
   });
   await share(server, { ...from(), path: '/deeper' }, target.id);
   expect(await read(server, machine.token, into(), { expandSecretReferences: 'false' })).toMatchObject({

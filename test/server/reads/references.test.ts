@@ -29,7 +29,7 @@ const keep = () => server.do('PATCH', `/api/v1/projects/${at.projectId}`, { body
 test.each<{ name: string; value: string; shown: string }>([
   { name: 'a key of the same folder', value: 'x${HOST}y', shown: 'xdby' },
   { name: 'a key of another folder', value: '${dev.db.main.PASSWORD}', shown: 'p' },
-  { name: 'a key of another environment', value: '${prod.TOKEN}', shown: 'of prod' },
+  { name: 'a key of another environment', value: '-${prod.TOKEN}', shown: '-of prod' },
   { name: 'the alias of an environment', value: '${production.TOKEN}', shown: 'of prod' },
   { name: 'a reference that refers on, from where it is', value: '${dev.db.main.USER}', shown: 'kms' },
   { name: 'one key twice', value: '${HOST}${HOST}', shown: 'dbdb' },
@@ -142,7 +142,7 @@ test('a reference to what the caller may not read is refused by name', async () 
 });
 
 test('what is not there and what may not be read are told apart only by who may', async () => {
-  await set({ VALUE: '${prod.NOWHERE}' });
+  await set({ VALUE: 'at ${prod.NOWHERE}' });
   const developer = await server.machine(`asker-${count}`, { projectId: at.projectId, roles: [{ role: 'developer' }] });
   expect(await readOne(server, developer.token, 'VALUE', at)).toMatchObject({ status: 403 });
   expect(await one('VALUE')).toMatchObject({ status: 400 });
@@ -176,7 +176,7 @@ test.each<{ name: string; write: () => Promise<unknown>; next: unknown }>([
       server.do('PATCH', '/api/v4/secrets/PASSWORD', {
         body: { ...at, environment: 'dev', secretPath: '/db/main', secretValue: 'new' },
       }),
-    next: 'new',
+    next: 'is new',
   },
   {
     name: 'a deleted target',
@@ -185,8 +185,8 @@ test.each<{ name: string; write: () => Promise<unknown>; next: unknown }>([
     next: { status: 400, message: expect.stringContaining('is not there') },
   },
 ])('$name shows in the very next read', async ({ write, next }) => {
-  await set({ VALUE: '${dev.db.main.PASSWORD}' });
-  expect(await one('VALUE')).toBe('p');
+  await set({ VALUE: 'is ${dev.db.main.PASSWORD}' });
+  expect(await one('VALUE')).toBe('is p');
   await write();
   expect(await one('VALUE')).toEqual(next);
 });

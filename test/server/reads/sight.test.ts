@@ -90,7 +90,7 @@ test('no reference and no import shows what a rule hides', async () => {
   const place = { ...at, path: '/through' };
   await folder(server, place);
   // biome-ignore lint/suspicious/noTemplateCurlyInString: a reference
-  await server.setSecrets(at.projectId, 'dev', { REFERS: '${dev.APP_B}' }, '/through');
+  await server.setSecrets(at.projectId, 'dev', { REFERS: 'at ${dev.APP_B}' }, '/through');
   await importInto(server, place, { path: '/' });
   const machine = await ruled([rule(['read']), rule(['readValue'], { secretTags: { $in: ['sealed'] } }, true)]);
   for (let round = 0; round < 2; round++) {
@@ -99,7 +99,7 @@ test('no reference and no import shows what a rule hides', async () => {
       imports: [['dev:/', 'APP_A=a', `APP_B=${hidden}`, 'OPS=ops']],
     });
     expect(await readOne(server, machine.token, 'APP_B', place)).toBe(hidden);
-    expect(await readOne(server, server.admin, 'REFERS', place)).toBe('b');
+    expect(await readOne(server, server.admin, 'REFERS', place)).toBe('at b');
   }
 });
 
