@@ -39,7 +39,7 @@ const PASS: Statement = {
       select 'read', event, 'allowed', actor_kind, actor_id, actor_name, organization_id, project_id, project_slug,
              environment, path, key, manifest_id, ip, user_agent, request_id
         from ticket, string_to_table(request_ids, ' ') as request_id
-       where live and current
+       where live and current and event is not null
     )
     select n, current from ticket where live`,
 };

@@ -72,7 +72,7 @@ test('each change shows in the very next read, and takes one statement after', a
   expect((await read())[0]).toBe('personal KEY=one');
   expect((await write('PATCH', ada, 'two')).body.secret.version).toBe(2);
   expect((await read())[0]).toBe('personal KEY=two');
-  expect(await statementsOf(server.sql, read)).toEqual({ admit: 1 });
+  expect(await statementsOf(server.sql, read)).toEqual({ pass: 1 });
   await write('DELETE', ada);
   expect((await read())[0]).toBe('shared KEY=shared');
 });

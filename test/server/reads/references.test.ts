@@ -173,7 +173,7 @@ test.each<{ name: string; write: () => Promise<unknown>; next: unknown }>([
   {
     name: 'a changed target',
     write: () =>
-      server.do('PATCH', '/api/v4/secrets/PASSWORD', {
+      server.do('PATCH', '/api/v4/secrets/NAME', {
         body: { ...at, environment: 'dev', secretPath: '/db/main', secretValue: 'new' },
       }),
     next: 'is new',
@@ -181,12 +181,12 @@ test.each<{ name: string; write: () => Promise<unknown>; next: unknown }>([
   {
     name: 'a deleted target',
     write: () =>
-      server.do('DELETE', '/api/v4/secrets/PASSWORD', { body: { ...at, environment: 'dev', secretPath: '/db/main' } }),
+      server.do('DELETE', '/api/v4/secrets/NAME', { body: { ...at, environment: 'dev', secretPath: '/db/main' } }),
     next: { status: 400, message: expect.stringContaining('is not there') },
   },
 ])('$name shows in the very next read', async ({ write, next }) => {
-  await set({ VALUE: 'is ${dev.db.main.PASSWORD}' });
-  expect(await one('VALUE')).toBe('is p');
+  await set({ VALUE: 'is ${dev.db.main.NAME}' });
+  expect(await one('VALUE')).toBe('is kms');
   await write();
   expect(await one('VALUE')).toEqual(next);
 });

@@ -112,7 +112,7 @@ test('the audit of a list names what was shown alone', async () => {
 test('an answer of some of the secrets costs one statement once it is held', async () => {
   const machine = await ruled([rule(['read'], { secretName: { $glob: 'APP_*' } })]);
   await read(server, machine.token, at);
-  expect(await statementsOf(server.sql, () => read(server, machine.token, at))).toEqual({ admit: 1 });
+  expect(await statementsOf(server.sql, () => read(server, machine.token, at))).toEqual({ pass: 1 });
 });
 
 test.each([
@@ -137,7 +137,7 @@ test('a secret is read by its id, wherever it is, and by nobody else', async () 
   const stranger = await server.machine('stranger', { organizationId: lux.id, role: 'admin' });
   const get = (token: string, secretId = id) => server.send('GET', `/api/v4/secrets/id/${secretId}`, { token });
   expect((await get(server.admin)).body.secret).toMatchObject({ id, secretPath: '/db', secretValue: 'p' });
-  expect(await statementsOf(server.sql, () => get(server.admin))).toEqual({ admit: 1 });
+  expect(await statementsOf(server.sql, () => get(server.admin))).toEqual({ pass: 1 });
   const none = randomUUID();
   const [theirs, nobodys] = [await get(stranger.token), await get(stranger.token, none)];
   expect([theirs.status, theirs.body.message]).toEqual([404, nobodys.body.message.replace(none, id)]);
