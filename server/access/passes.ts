@@ -77,7 +77,7 @@ async function admitTogether(path: Db, requests: readonly Request[]): Promise<Ad
   const ticketOf = requests.map(({ pass, held, userAgent, requestId }) => {
     const ofPass = tickets.get(pass) ?? [];
     tickets.set(pass, ofPass);
-    const same = ofPass.find((ticket) => ticket.held === held && ticket.userAgent === userAgent);
+    const same = ofPass.find((ticket) => isSame(ticket, { held, userAgent }));
     const ticket = same ?? { pass, held, userAgent, requestIds: [] };
     if (!same) ofPass.push(ticket);
     ticket.requestIds.push(requestId);
@@ -85,4 +85,10 @@ async function admitTogether(path: Db, requests: readonly Request[]): Promise<Ad
   });
   const admissions = await admitTickets(path, [...tickets.values()].flat());
   return ticketOf.map((ticket) => admissions.get(ticket) ?? 'ended');
+}
+
+/** Answers of which nothing is recorded are told apart by nothing but the pass. */
+function isSame(ticket: Pick<Ticket, 'held' | 'userAgent'>, other: Pick<Ticket, 'held' | 'userAgent'>): boolean {
+  if (ticket.held.event === null && other.held.event === null) return true;
+  return ticket.held === other.held && ticket.userAgent === other.userAgent;
 }
