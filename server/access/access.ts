@@ -223,6 +223,13 @@ export class Access {
     throw refusedGrant(access.actor.name, access.project.slug, access.rights, beyond);
   }
 
+  /** As `need`, and refuses those who may do it in a part of the place alone. */
+  async needEverywhere(access: ProjectAccess, need: Need): Promise<void> {
+    if (access.rights.everywhere(need.action, need.subject, need)) return;
+    await this.#audit.write(refusal(access, need));
+    throw refusedNeed(access.actor.name, access.project.slug, access.rights, need);
+  }
+
   /** Refuses something of an organization. */
   async deny(access: OrganizationAccess, what: string, needed: string): Promise<never> {
     await this.#audit.write({

@@ -1,5 +1,6 @@
 import { MAX_PATH_CHARACTERS, Uuid } from '../../contracts/index.ts';
 import type { Access, Caller, Need, ProjectAccess, ProjectRecord } from '../access/access.ts';
+import type { Place } from '../access/permissions.ts';
 import type { Database, Db } from '../database/database.ts';
 import { takenAs } from '../database/taken.ts';
 import { noEnvironment, noFolder } from '../environments/missing.ts';
@@ -47,7 +48,10 @@ export class Folders {
       for (const segment of [...at.path.split('/').filter((part) => part !== ''), name]) {
         const path = folder.path === '/' ? `/${segment}` : `${folder.path}/${segment}`;
         const there = await findFolderAt(tx, at.projectId, at.environment, path);
-        if (!there) made.push(path);
+        if (!there) {
+          await this.#access.need(allowed, need('create', at.environment, folder.path));
+          made.push(path);
+        }
         folder = there ?? (await insertFolder(tx, folder, segment));
       }
       return { folder, records: made.map((path) => record('create', at.environment, path)) };
@@ -55,9 +59,14 @@ export class Folders {
   }
 
   async list(caller: Caller, at: FolderAddress, recursive: boolean): Promise<FolderRow[]> {
-    const allowed = await this.#access.project(caller, { id: at.projectId }, need('read', at.environment));
+    const allowed = await this.#access.project(caller, { id: at.projectId });
+    if (!mayLook(allowed, { environment: at.environment }))
+      await this.#access.need(allowed, need('read', at.environment));
     const folder = await this.#at(this.#db, allowed, at);
-    return recursive ? listFoldersBelow(this.#db, folder.environmentId, folder.path) : listFolders(this.#db, folder.id);
+    const found = recursive
+      ? await listFoldersBelow(this.#db, folder.environmentId, folder.path)
+      : await listFolders(this.#db, folder.id);
+    return found.filter(({ path }) => mayLook(allowed, { environment: at.environment, path }));
   }
 
   async get(caller: Caller, id: string): Promise<FolderRow> {
@@ -68,7 +77,9 @@ export class Folders {
       throw notFound(`folder ${id} not found`);
     }
     try {
-      await this.#access.project(caller, { id: folder.projectId }, need('read', folder.environment));
+      const allowed = await this.#access.project(caller, { id: folder.projectId });
+      const { environment, path } = folder;
+      if (!mayLook(allowed, { environment, path })) await this.#access.need(allowed, need('read', environment, path));
     } catch (error) {
       if ((error as { kind?: string }).kind === 'notFound') throw notFound(`folder ${id} not found`);
       throw error;
@@ -80,6 +91,8 @@ export class Folders {
     return takenAs(`folder "${name}" exists already beside it`, () =>
       this.#change(caller, at, 'edit', async (tx, allowed) => {
         const folder = await this.#child(tx, allowed, at, id);
+        await this.#access.need(allowed, need('edit', at.environment, parentOf(folder.path)));
+        await this.#needWithin(tx, allowed, folder, ['read', 'edit'], name);
         refuseLongPath((await longestPath(tx, folder)) + name.length - folder.name.length);
         await renameFolder(tx, folder, name);
         const renamed = (await findFolder(tx, folder.id))!;
@@ -95,6 +108,8 @@ export class Folders {
   async remove(caller: Caller, at: FolderAddress, idOrName: string): Promise<FolderRow> {
     return this.#change(caller, at, 'delete', async (tx, allowed) => {
       const folder = await this.#child(tx, allowed, at, idOrName);
+      await this.#access.need(allowed, need('delete', at.environment, parentOf(folder.path)));
+      await this.#needWithin(tx, allowed, folder, ['delete']);
       await deleteFolder(tx, folder.id);
       return { folder, records: [record('delete', at.environment, folder.path)] };
     });
@@ -106,13 +121,36 @@ export class Folders {
     action: Need['action'],
     work: (tx: Db, allowed: ProjectAccess) => Promise<{ folder: FolderRow; records: ProjectRecord[] }>,
   ): Promise<FolderRow> {
-    const needs = [need(action, at.environment)];
+    const needs = [need(action, at.environment, at.path)];
     const allowed = await this.#access.project(caller, { id: at.projectId }, ...needs);
-    return this.#access.change(allowed, needs, async (tx, audit) => {
-      const { folder, records } = await work(tx, allowed);
+    return this.#access.change(allowed, needs, async (tx, audit, again) => {
+      const { folder, records } = await work(tx, again);
       if (records.length > 0) await audit(records);
       return folder;
     });
+  }
+
+  /**
+   * A folder takes what is in it along. Deleting one takes the right to delete all that goes; a new name takes it out of the
+   * reach of some rules and into that of others, so that it takes the right to read and change all of it where it is, and
+   * to put it where it goes: else a name would open what a path keeps closed.
+   */
+  async #needWithin(
+    tx: Db,
+    allowed: ProjectAccess,
+    folder: FolderRow,
+    actions: readonly ('read' | 'edit' | 'delete')[],
+    newName?: string,
+  ): Promise<void> {
+    const { environment } = folder;
+    const renamed = newName === undefined ? undefined : join(parentOf(folder.path), newName);
+    for (const { path } of [folder, ...(await listFoldersBelow(tx, folder.environmentId, folder.path))]) {
+      for (const action of actions)
+        await this.#access.needEverywhere(allowed, { ...secrets(action, environment), path });
+      if (renamed === undefined) continue;
+      const goesTo = renamed + path.slice(folder.path.length);
+      await this.#access.needEverywhere(allowed, { ...secrets('create', environment), path: goesTo });
+    }
   }
 
   async #root(db: Db, allowed: ProjectAccess, environment: string): Promise<FolderRow> {
@@ -156,7 +194,21 @@ function refuseLongPath(characters: number): void {
   if (characters > MAX_PATH_CHARACTERS) throw badRequest(`a path has at most ${MAX_PATH_CHARACTERS} characters`);
 }
 
-const need = (action: Need['action'], environment: string): Need => ({ action, subject: 'secrets', environment });
+const need = (action: Need['action'], environment: string, path?: string): Need => ({
+  action,
+  subject: 'secret-folders',
+  environment,
+  path,
+});
+const secrets = (action: Need['action'], environment: string): Need => ({ action, subject: 'secrets', environment });
+
+const parentOf = (path: string) => path.slice(0, path.lastIndexOf('/')) || '/';
+const join = (parent: string, name: string) => (parent === '/' ? `/${name}` : `${parent}/${name}`);
+
+/** Whoever may know of the secrets in a folder may know of the folder, also where no rule speaks of folders. */
+function mayLook({ rights }: ProjectAccess, at: Place): boolean {
+  return rights.may('read', 'secret-folders', at) || rights.may('describeSecret', 'secrets', at);
+}
 
 const record = (action: 'create' | 'update' | 'delete', environment: string, secretPath: string): ProjectRecord => ({
   action,
