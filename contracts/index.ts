@@ -1,6 +1,7 @@
 export * from './access.ts';
 export * from './admin.ts';
 export * from './audit.ts';
+export * from './audit-streams.ts';
 export * from './crd.ts';
 export * from './errors.ts';
 export * from './events.ts';

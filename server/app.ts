@@ -12,6 +12,9 @@ import { Evidence } from './audit/evidence.ts';
 import { auditRoutes } from './audit/routes.ts';
 import { AuditQueries } from './audit/service.ts';
 import { Unchanged } from './audit/unchanged.ts';
+import { auditStreamsRoutes } from './audit-streams/routes.ts';
+import { StreamSender } from './audit-streams/sender.ts';
+import { AuditStreams } from './audit-streams/service.ts';
 import { Database, POINT_LOOKUPS } from './database/database.ts';
 import { environmentsRoutes } from './environments/routes.ts';
 import { Environments } from './environments/service.ts';
@@ -133,7 +136,7 @@ export interface AppOptions {
   readonly answersLimit?: number | undefined;
   /** Where the signed heads of the audit go; see audit/sink.ts. @default the log */
   readonly auditSink?: string | undefined;
-  /** How often the audit is sealed, in milliseconds; 0: never, for tests. @default 1000 */
+  /** How often the audit is sealed and sent on, in milliseconds; 0: never, for tests. @default 1000 */
   readonly sealEveryMs?: number | undefined;
   /** Runs between the check and the fill of a read; tests pause here. */
   readonly beforeFill?: () => Promise<void>;
@@ -238,6 +241,7 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
     instanceAdmins: ssoInstanceAdmins,
   });
   const admin = new Admin({ db, audit, keyring, tokens, passwords, sessions, authSecret, allowUnproven });
+  const sender = new StreamSender({ db, keyring, outbound });
 
   const proxies = options.trustedProxies && new TrustedProxies(options.trustedProxies);
   const app = newServer(options, new RequestIds(proxies));
@@ -264,6 +268,7 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
     shared?.stop();
     redis?.close();
     sessions.stop();
+    await sender.stop();
     await evidence.stop();
     await unchanged.stop().catch(() => undefined);
     outbound.close();
@@ -271,6 +276,7 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
     await Promise.all([db.close(), path.close()]);
   });
   knowAddresses(app, proxies);
+  sender.start(options.sealEveryMs);
   evidence.start({ sink: options.auditSink, everyMs: options.sealEveryMs }, outbound, app.log);
   parseBodies(app);
   authenticate(app, keys, audit);
@@ -314,6 +320,9 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   await app.register(secretsRoutes, { writes, personal });
   await app.register(eventsRoutes, { events, stream: options.events });
   await app.register(auditRoutes, { queries });
+  await app.register(auditStreamsRoutes, {
+    streams: new AuditStreams({ db, access, audit, keyring, outbound }),
+  });
   return app;
 }
 

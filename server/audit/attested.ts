@@ -22,7 +22,7 @@ const table = (name: string, skipped: readonly string[] = times, key: readonly s
  */
 export const ATTESTED: readonly AttestedTable[] = [
   table('actors', ['change_id', ...times]),
-  table('audit_streams', ['next', 'failures', 'retry_at', 'last_error', 'last_sent_at', ...times]),
+  table('audit_streams', ['next', 'after_id', 'failures', 'retry_at', 'last_error', 'last_sent_at', ...times]),
   table('client_secrets', [...times, 'num_uses', 'description']),
   table('environments', ['name', 'position', ...times]),
   table('folder_shares', ['created_at']),

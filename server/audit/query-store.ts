@@ -25,16 +25,20 @@ export interface AuditRow {
   readonly userAgentType: string;
 }
 
-// Planned for its parameters each time (it has no name): one plan for all of them could use no index.
-const QUERY: Statement = {
-  name: '',
-  text: `
-    select l.id, l.at, (extract(epoch from l.at) * 1000000)::bigint::text as micros,
+/** The columns of an AuditRow, of `audit_log l`. */
+export const RECORD = `
+           l.id, l.at, (extract(epoch from l.at) * 1000000)::bigint::text as micros,
            l.organization_id as "organizationId", l.project_id as "projectId", l.project_slug as "projectSlug",
            l.environment, l.secret_path as "secretPath", l.action, l.event, l.outcome, l.actor_kind as "actorKind",
            l.actor_id as "actorId", l.actor_name as "actorName", l.secret_key as "secretKey",
            (select keys from audit_manifests m where m.id = l.manifest_id) as "listedKeys",
-           l.metadata, host(l.ip) as ip, l.user_agent as "userAgent", user_agent_type(l.user_agent) as "userAgentType"
+           l.metadata, host(l.ip) as ip, l.user_agent as "userAgent", user_agent_type(l.user_agent) as "userAgentType"`;
+
+// Planned for its parameters each time (it has no name): one plan for all of them could use no index.
+const QUERY: Statement = {
+  name: '',
+  text: `
+    select ${RECORD}
       from audit_log l
      where l.organization_id = $1
        and ($2::uuid is null or l.project_id = $2)

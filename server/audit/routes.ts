@@ -4,7 +4,6 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import {
   AuditExport,
   AuditFilters,
-  type AuditLog,
   AuditLogsAnswer,
   AuditQuery,
   OrganizationParams,
@@ -13,6 +12,7 @@ import {
 import type { Caller } from '../access/access.ts';
 import type { AuditRow } from './query-store.ts';
 import type { AuditQueries } from './service.ts';
+import { showRecord } from './show.ts';
 
 /** The audit's query, as HIP-27 writes it, and at Infisical's addresses. */
 export async function auditRoutes(scope: FastifyInstance, { queries }: { queries: AuditQueries }): Promise<void> {
@@ -26,7 +26,7 @@ export async function auditRoutes(scope: FastifyInstance, { queries }: { queries
 
   const answer = async (caller: Caller, query: AuditQuery) => {
     const { rows, nextCursor } = await queries.query(caller, query);
-    return { auditLogs: rows.map(show), nextCursor };
+    return { auditLogs: rows.map(showRecord), nextCursor };
   };
 
   app.get('/api/v1/audit-logs', { schema }, async ({ caller, query }) => answer(caller, query));
@@ -62,43 +62,5 @@ export async function auditRoutes(scope: FastifyInstance, { queries }: { queries
 }
 
 async function* linesOf(pages: AsyncGenerator<AuditRow[]>): AsyncGenerator<string> {
-  for await (const rows of pages) yield `${rows.map((row) => JSON.stringify(show(row))).join('\n')}\n`;
+  for await (const rows of pages) yield `${rows.map((row) => JSON.stringify(showRecord(row))).join('\n')}\n`;
 }
-
-function show(row: AuditRow) {
-  const listed = row.listedKeys === null ? {} : { numberOfSecrets: row.listedKeys.length };
-  const at = row.at.toISOString();
-  return {
-    id: row.id,
-    who: row.actorName ?? row.actorId ?? row.actorKind,
-    what: row.secretKey === null ? (row.listedKeys ?? []) : [row.secretKey],
-    when: at,
-    where: row.ip,
-    action: row.action,
-    project: row.projectSlug,
-    environment: row.environment,
-    outcome: row.outcome,
-    event: {
-      type: row.event,
-      metadata: {
-        ...row.metadata,
-        ...listed,
-        ...(row.environment === null ? {} : { environment: row.environment }),
-        ...(row.secretPath === null ? {} : { secretPath: row.secretPath }),
-        ...(row.secretKey === null ? {} : { secretKey: row.secretKey }),
-      },
-    },
-    actor: { type: row.actorKind, metadata: actorMetadata(row) },
-    ipAddress: row.ip,
-    userAgent: row.userAgent,
-    userAgentType: row.userAgentType as AuditLog['userAgentType'],
-    orgId: row.organizationId,
-    projectId: row.projectId,
-    createdAt: at,
-  };
-}
-
-const actorMetadata = (row: AuditRow): Record<string, unknown> =>
-  row.actorKind === 'identity'
-    ? { identityId: row.actorId, name: row.actorName }
-    : { userId: row.actorId, email: row.actorName, username: row.actorName };

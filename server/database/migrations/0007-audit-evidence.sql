@@ -176,8 +176,9 @@ create table audit_streams (
   organization_id uuid not null references organizations on delete cascade,
   url text not null,
   sealed_secrets bytea not null,
-  -- The next batch of rows to be sent from, and how far within it.
+  -- Everything before this transaction is sent; of its own rows those up to an id, where it was cut within them.
   next xid8 not null,
+  after_id uuid,
   failures integer not null default 0,
   retry_at timestamptz not null default now(),
   last_error text,
@@ -186,4 +187,4 @@ create table audit_streams (
   updated_at timestamptz not null default now()
 );
 create index on audit_streams (organization_id);
-select attest_table('audit_streams', 'id', 'next,failures,retry_at,last_error,last_sent_at,created_at,updated_at');
+select attest_table('audit_streams', 'id', 'next,after_id,failures,retry_at,last_error,last_sent_at,created_at,updated_at');

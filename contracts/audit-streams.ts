@@ -1,0 +1,47 @@
+import { z } from 'zod';
+import { emptyBody, Timestamp } from './http.ts';
+import { orAbsent, Uuid } from './names.ts';
+
+/** Audit log streams, as Infisical's routes of that name have them. */
+
+const Header = z.object({
+  key: z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/, 'the name of an HTTP header'),
+  value: z
+    .string()
+    .max(4096)
+    .regex(/^[\t\x20-\x7e]*$/, 'printable ASCII'),
+});
+const Url = z.string().trim().min(1).max(2048);
+
+export const CreateStreamBody = z.object({
+  url: Url.describe('gets the records by POST; https, and of the open internet unless KMS_OUTBOUND_ALLOW says more'),
+  headers: orAbsent(z.array(Header).max(20)).describe('sent along, sealed at rest, never shown again'),
+  organizationId: orAbsent(Uuid).describe('needed by those who belong to several'),
+});
+export type CreateStreamBody = z.infer<typeof CreateStreamBody>;
+export const UpdateStreamBody = emptyBody(
+  z.object({ url: orAbsent(Url), headers: orAbsent(z.array(Header).max(20)).describe('replaces all of them') }),
+);
+export type UpdateStreamBody = z.infer<typeof UpdateStreamBody>;
+export const StreamsQuery = z.object({ organizationId: orAbsent(Uuid) });
+export const StreamParams = z.object({ streamId: Uuid });
+
+const Stream = z.object({
+  id: Uuid,
+  orgId: Uuid,
+  url: z.string(),
+  headers: z.array(z.object({ key: z.string() })).describe('names alone'),
+  failures: z.number().describe('in a row; 0 while records arrive'),
+  lastError: z.string().nullable(),
+  lastSentAt: Timestamp.nullable(),
+  createdAt: Timestamp,
+  updatedAt: Timestamp,
+});
+export type AuditLogStream = z.infer<typeof Stream>;
+export const StreamAnswer = z.object({ auditLogStream: Stream });
+export const StreamsAnswer = z.object({ auditLogStreams: z.array(Stream) });
+export const CreatedStreamAnswer = z.object({
+  auditLogStream: Stream.extend({
+    signingSecret: z.string().describe('the key of the header x-kms-signature; shown this once'),
+  }),
+});

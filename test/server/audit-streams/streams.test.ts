@@ -1,0 +1,145 @@
+import { createHmac } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { canary } from '../../support/canary.ts';
+import { type Machine, startServer, type TestServer } from '../../support/server.ts';
+
+let server: TestServer;
+let receiver: Server;
+let url: string;
+let member: Machine;
+let stranger: Machine;
+let received: { headers: Record<string, unknown>; body: string }[] = [];
+let answer: () => number = () => 200;
+
+beforeAll(async () => {
+  receiver = createServer((request, response) => {
+    let body = '';
+    request.on('data', (chunk) => {
+      body += chunk;
+    });
+    request.on('end', () => {
+      const status = answer();
+      if (status === 200) received.push({ headers: request.headers, body });
+      response.writeHead(status).end();
+    });
+  });
+  await new Promise<void>((done) => receiver.listen(0, '127.0.0.1', done));
+  url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/audit`;
+  server = await startServer({ outboundAllow: ['http://127.0.0.1'], sealEveryMs: 100 });
+  member = await server.machine('member');
+  const other = await server.organization('others');
+  stranger = await server.machine('stranger', { organizationId: other.id, role: 'admin' });
+});
+afterAll(async () => {
+  await server?.close();
+  receiver?.closeAllConnections();
+  receiver?.close();
+});
+beforeEach(async () => {
+  const { auditLogStreams } = await server.do('GET', `${BASE}?organizationId=${server.organizationId}`);
+  for (const { id } of auditLogStreams) await server.do('DELETE', `${BASE}/${id}`);
+  received = [];
+  answer = () => 200;
+});
+
+const BASE = '/api/v1/audit-log-streams';
+const create = async (more: object = {}) =>
+  (await server.do('POST', BASE, { body: { url, organizationId: server.organizationId, ...more } })).auditLogStream;
+const ids = () => received.flatMap(({ body }) => JSON.parse(body).auditLogs.map(({ id }: { id: string }) => id));
+
+/** What the organization's audit has since a moment, in the order of its transactions. */
+async function written(since: string): Promise<string[]> {
+  const { rows } = await server.sql.query(
+    'select id from audit_log where organization_id = $1 and at > $2 order by xid, id',
+    [server.organizationId, since],
+  );
+  return rows.map(({ id }) => id);
+}
+const now = async () => (await server.sql.query('select clock_timestamp()::text as now')).rows[0].now;
+
+test('records arrive signed, in order, each one', async () => {
+  const made = await create({ headers: [{ key: 'Authorization', value: `Bearer ${canary}` }] });
+  const since = await now();
+  for (let n = 0; n < 30; n++)
+    await server.do('POST', '/api/v1/projects', {
+      body: { projectName: `p${n}`, organizationId: server.organizationId },
+    });
+  await expect.poll(ids, { timeout: 20_000 }).toEqual(expect.arrayContaining(await written(since)));
+  expect(ids().filter((id: string) => new Set(ids()).has(id)).length).toBe(new Set(ids()).size);
+  for (const { headers, body } of received) {
+    expect(headers.authorization).toBe(`Bearer ${canary}`);
+    const [, time, signature] = /^t=(\d+),v1=([0-9a-f]{64})$/.exec(String(headers['x-kms-signature']))!;
+    expect(signature).toBe(createHmac('sha256', made.signingSecret).update(`${time}.${body}`).digest('hex'));
+  }
+});
+
+test('what could not be sent is sent later, and nothing is left out', async () => {
+  const { id } = await create();
+  const since = await now();
+  answer = () => 500;
+  await server.project('while-down');
+  await expect
+    .poll(async () => (await server.do('GET', `${BASE}/${id}`)).auditLogStream.failures, { timeout: 20_000 })
+    .toBeGreaterThan(1);
+  expect((await server.do('GET', `${BASE}/${id}`)).auditLogStream.lastError).toBe(
+    'the receiver answered with status 500',
+  );
+  answer = () => 200;
+  const expected = await written(since);
+  await expect.poll(ids, { timeout: 30_000 }).toEqual(expect.arrayContaining(expected));
+});
+
+test('many records of one transaction are sent page by page', async () => {
+  await create();
+  const { rows } = await server.sql.query(
+    `insert into audit_log (organization_id, action, event, outcome, actor_kind, request_id)
+     select $1, 'read', 'bulk', 'allowed', 'identity', 'test' from generate_series(1, 1203) returning id`,
+    [server.organizationId],
+  );
+  const bulk = () => ids().filter((id: string) => rows.some((row) => row.id === id));
+  await expect.poll(() => bulk().length, { timeout: 20_000 }).toBe(1203);
+  expect(new Set(bulk()).size).toBe(1203);
+  expect(received.length).toBeGreaterThan(2);
+});
+
+test('headers are shown by name alone, and do not follow to another host', async () => {
+  const { id } = await create({ headers: [{ key: 'x-key', value: canary }] });
+  const { auditLogStream } = await server.do('GET', `${BASE}/${id}`);
+  expect(auditLogStream).toMatchObject({ url, headers: [{ key: 'x-key' }], orgId: server.organizationId });
+  expect(auditLogStream.signingSecret).toBeUndefined();
+  const moved = await server.do('PATCH', `${BASE}/${id}`, { body: { url: 'https://elsewhere.example/audit' } });
+  expect(moved.auditLogStream).toMatchObject({ url: 'https://elsewhere.example/audit', headers: [] });
+  const { rows } = await server.sql.query('select sealed_secrets from audit_streams');
+  for (const row of rows) expect(row.sealed_secrets.toString('latin1')).not.toContain(canary);
+});
+
+test.each([
+  'http://10.0.0.1/',
+  'https://169.254.169.254/latest',
+  'ftp://example.com',
+  'nonsense',
+  'https://user:pw@example.com',
+])('a stream to %s is refused', async (wrong) => {
+  const { status, body } = await server.send('POST', BASE, {
+    token: server.admin,
+    body: { url: wrong, organizationId: server.organizationId },
+  });
+  expect([status, body.message[0].path]).toEqual([422, ['url']]);
+});
+
+test('only admins of the organization decide where its audit goes', async () => {
+  const { id } = await create();
+  const body = { url, organizationId: server.organizationId };
+  for (const [method, path, given] of [
+    ['POST', BASE, body],
+    ['GET', `${BASE}?organizationId=${server.organizationId}`, undefined],
+    ['GET', `${BASE}/${id}`, undefined],
+    ['PATCH', `${BASE}/${id}`, { url }],
+    ['DELETE', `${BASE}/${id}`, undefined],
+  ] as const) {
+    const as = async (token?: string) => (await server.send(method, path, { token, body: given })).status;
+    expect([await as(), await as(member.token), await as(stranger.token)]).toEqual([401, 403, 404]);
+  }
+});
