@@ -35,6 +35,11 @@ interface SigningKey {
 export interface SigningKeys {
   readonly current: SigningKey;
   readonly previous?: SigningKey;
+  /**
+   * The one that new tokens are signed with: the former one, as long as some replica does not know the current one and
+   * would refuse its tokens.
+   */
+  signer: SigningKey;
 }
 
 /** Longest token that is looked at, in characters. Ours have some 450. */
@@ -45,7 +50,8 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 export function signingKeys(secret: AuthSecret, previous?: AuthSecret): SigningKeys {
   const current = signingKey(secret);
   const former = previous && signingKey(previous);
-  return former && former.kid !== current.kid ? { current, previous: former } : { current };
+  if (former === undefined || former.kid === current.kid) return { current, signer: current };
+  return { current, previous: former, signer: current };
 }
 
 function signingKey(secret: AuthSecret): SigningKey {
@@ -62,8 +68,8 @@ function signingKey(secret: AuthSecret): SigningKey {
 export function signAccessToken(keys: SigningKeys, claims: AccessTokenClaims): string {
   const checked = readClaims(claims);
   if (!checked) throw new TypeError('these claims make no access token');
-  const signed = `${keys.current.header}.${encode(checked)}`;
-  return `${signed}.${mac(keys.current.key, signed)}`;
+  const signed = `${keys.signer.header}.${encode(checked)}`;
+  return `${signed}.${mac(keys.signer.key, signed)}`;
 }
 
 /**

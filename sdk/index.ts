@@ -1,6 +1,7 @@
 export type { Prove } from './admin.ts';
 export type { Credentials } from './authentication.ts';
 export * from './errors.ts';
+export type { Change, SubscribeOptions } from './events.ts';
 export type { RoleGrant } from './identities.ts';
 export { Kms, type KmsOptions } from './kms.ts';
 export type { ChangedSecret, FolderAddress, NewSecret, ProjectRef, ReadOptions } from './secrets.ts';

@@ -1,5 +1,6 @@
 import { Admin } from './admin.ts';
 import { type Credentials, tokenSource } from './authentication.ts';
+import { Events } from './events.ts';
 import { Identities } from './identities.ts';
 import { Organizations } from './organizations.ts';
 import { Projects } from './projects.ts';
@@ -28,6 +29,7 @@ export class Kms {
   readonly projects: Projects;
   readonly identities: Identities;
   readonly secrets: Secrets;
+  readonly events: Events;
 
   constructor({ credentials, ...options }: KmsOptions) {
     const transport = new Transport(options);
@@ -37,5 +39,6 @@ export class Kms {
     this.projects = new Projects(session);
     this.identities = new Identities(session);
     this.secrets = new Secrets(session);
+    this.events = new Events(session);
   }
 }

@@ -1,6 +1,7 @@
 import type { TokenSource } from './authentication.ts';
 import { Unauthorized, UnexpectedAnswer } from './errors.ts';
-import type { Call, Reply, Transport } from './transport.ts';
+import type { StreamedEvent } from './sse.ts';
+import type { Call, Reply, StreamCall, Transport } from './transport.ts';
 
 /** Calls with a token: what every resource is built on. */
 export class Session {
@@ -35,6 +36,21 @@ export class Session {
       // Refused before anything was done, so a write can be sent again: with a token of a new login, once.
       if (!(error instanceof Unauthorized) || !tokens.refused(token)) throw error;
       return send(await tokens.token(call.signal));
+    }
+  }
+
+  /** A stream of events; a token that was refused is replaced once, before anything was heard. */
+  async *stream(call: StreamCall): AsyncGenerator<StreamedEvent, void, undefined> {
+    const tokens = this.#tokens;
+    if (!tokens) throw new TypeError(`${call.path} needs credentials: a token, or clientId and clientSecret`);
+    const open = (token: string) =>
+      this.#transport.stream({ ...call, headers: { ...call.headers, authorization: `Bearer ${token}` } });
+    const token = await tokens.token(call.signal);
+    try {
+      yield* open(token);
+    } catch (error) {
+      if (!(error instanceof Unauthorized) || !tokens.refused(token)) throw error;
+      yield* open(await tokens.token(call.signal));
     }
   }
 }

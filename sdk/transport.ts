@@ -1,6 +1,7 @@
 import type { z } from 'zod';
-import { KmsTimeout, KmsUnreachable, refusalOf, UnexpectedAnswer } from './errors.ts';
+import { KmsError, KmsTimeout, KmsUnreachable, refusalOf, UnexpectedAnswer } from './errors.ts';
 import { parseRetryAfter, type RetryOptions, withRetry } from './retry.ts';
+import { readEvents, type StreamedEvent } from './sse.ts';
 
 export interface TransportOptions extends RetryOptions {
   /** Where KMS answers, such as `https://kms.hanzo.ai`; a path in it is kept as a prefix. */
@@ -36,6 +37,16 @@ export interface Call<Answer> {
   readonly signal?: AbortSignal;
 }
 
+/** A request whose answer is a stream of events. */
+export interface StreamCall {
+  readonly path: string;
+  readonly body: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Longest silence before the connection counts as broken, in milliseconds. */
+  readonly silenceMs: number;
+  readonly signal?: AbortSignal;
+}
+
 /** What came back: the parsed answer, or nothing when the server says that the caller's copy is current (304). */
 export interface Reply<Answer> {
   readonly answer: Answer | undefined;
@@ -60,6 +71,50 @@ export class Transport {
   async send<Answer>(call: Call<Answer>): Promise<Reply<Answer>> {
     const idempotent = call.idempotent ?? call.method === 'GET';
     return withRetry(() => this.#once(call), this.#options, idempotent, call.signal);
+  }
+
+  /** One stream of server-sent events, until it ends or falls silent. It is not tried again here. */
+  async *stream(call: StreamCall): AsyncGenerator<StreamedEvent, void, undefined> {
+    const { fetch = globalThis.fetch, userAgent } = this.#options;
+    const url = new URL(call.path.replace(/^\//, ''), this.#base);
+    const silence = new AbortController();
+    const signal = call.signal ? AbortSignal.any([call.signal, silence.signal]) : silence.signal;
+    let timer = setTimeout(() => silence.abort(), call.silenceMs);
+    try {
+      const response = await fetch(url, {
+        method: 'POST',
+        headers: {
+          accept: 'text/event-stream',
+          'content-type': 'application/json',
+          ...(userAgent === undefined ? {} : { 'user-agent': userAgent }),
+          ...call.headers,
+        },
+        body: JSON.stringify(call.body),
+        redirect: 'error',
+        signal,
+      });
+      if (response.status !== 200) {
+        throw refusalOf(
+          response.status,
+          await readText(response),
+          parseRetryAfter(response.headers.get('retry-after')),
+        );
+      }
+      if (response.body === null) return;
+      for await (const event of readEvents(response.body)) {
+        clearTimeout(timer);
+        yield event;
+        timer = setTimeout(() => silence.abort(), call.silenceMs);
+      }
+    } catch (error) {
+      if (error instanceof KmsError || call.signal?.aborted) throw error;
+      if (silence.signal.aborted)
+        throw new KmsTimeout(`KMS at ${this.#base.origin} said nothing for ${call.silenceMs / 1000} s`);
+      throw new KmsUnreachable(`KMS at ${this.#base.origin} cannot be reached: ${reasonOf(error)}`, { cause: error });
+    } finally {
+      clearTimeout(timer);
+      silence.abort();
+    }
   }
 
   async #once<Answer>(call: Call<Answer>): Promise<Reply<Answer>> {

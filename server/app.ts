@@ -71,6 +71,7 @@ import { Throttle } from './people/throttle.ts';
 import { projectsRoutes } from './projects/routes.ts';
 import { Projects } from './projects/service.ts';
 import { notFound } from './refusal.ts';
+import { Replicas, type ReplicasOptions } from './replicas/replicas.ts';
 import { rolesRoutes } from './roles/routes.ts';
 import { Roles } from './roles/service.ts';
 import { Answers } from './secrets/answers.ts';
@@ -108,7 +109,11 @@ export interface AppOptions {
   /** Connection string of a migrated database. */
   readonly databaseUri: string;
   readonly rootKey: RootKey;
+  /** The root key that a rotation comes from. */
+  readonly previousRootKey?: RootKey | undefined;
   readonly authSecret: AuthSecret;
+  /** Its tokens and proofs are accepted too. */
+  readonly previousAuthSecret?: AuthSecret | undefined;
   /** Where replicas share what they count. @default each counts for itself */
   readonly redisUrl?: string | undefined;
   /** Requests a minute, by class. @default limits/classes.ts */
@@ -127,6 +132,8 @@ export interface AppOptions {
   readonly logStream?: { write(line: string): void };
   /** Whose forwarded headers say where a request came from. @default nobody's: the connection tells */
   readonly trustedProxies?: TrustedProxiesOptions | undefined;
+  /** How often this replica reports what it holds; tests report more often. */
+  readonly replicas?: Pick<ReplicasOptions, 'everyMs' | 'name'>;
   /** Bounds of event streams; tests make them small. */
   readonly events?: Partial<Pick<EventsOptions, 'checkEveryMs' | 'closeWithinMs' | 'longestMs' | 'streams'>> &
     StreamOptions;
@@ -173,8 +180,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
 }
 
 async function wire(options: AppOptions, db: Database, path: Database): Promise<FastifyInstance> {
-  const keyring = await openKeyring(db, options.rootKey);
-  const keys = signingKeys(options.authSecret);
+  const keyring = await openKeyring(db, options.rootKey, options.previousRootKey);
+  const keys = signingKeys(options.authSecret, options.previousAuthSecret);
   const audit = new Audit(path, keyring.audit);
   await audit.start();
   const unchanged = new Unchanged(path);
@@ -231,7 +238,10 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   const personal = new PersonalWrites({ access, keyring });
   const events = new Events({ db: path, access, feed: new ChangeFeed({ db: path }), ...options.events });
   await events.start();
+  const replicas = new Replicas({ db: path, keyring, keys, subscribers: () => events.count, ...options.replicas });
+  await replicas.start();
   const { authSecret, allowUnprovenBootstrap: allowUnproven = false } = options;
+  const authSecrets = [authSecret, ...(options.previousAuthSecret ? [options.previousAuthSecret] : [])];
   const outbound = new Outbound({ allow: options.outboundAllow });
   const providers = new Providers(outbound);
   const { siteUrl, ssoInstanceAdmins = false } = options;
@@ -240,7 +250,7 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
     ...{ db, audit, accounts, keyring, providers, sessions, siteUrl },
     instanceAdmins: ssoInstanceAdmins,
   });
-  const admin = new Admin({ db, audit, keyring, tokens, passwords, sessions, authSecret, allowUnproven });
+  const admin = new Admin({ db, audit, keyring, tokens, passwords, sessions, authSecrets, allowUnproven });
   const sender = new StreamSender({ db, keyring, outbound });
 
   const proxies = options.trustedProxies && new TrustedProxies(options.trustedProxies);
@@ -265,6 +275,7 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   });
   app.addHook('onClose', async () => {
     tokens.stop();
+    await replicas.stop().catch(() => undefined);
     shared?.stop();
     redis?.close();
     sessions.stop();
@@ -289,7 +300,7 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   await documentApi(app, VERSION);
   const health = new HealthCheck({
     db: path,
-    opens: (fingerprint) => fingerprint === keyring.rootFingerprint,
+    opens: (fingerprint) => keyring.opens(fingerprint),
     redis: async () => redis?.check() ?? 'off',
     stopping: () => stopping,
   });

@@ -52,6 +52,12 @@ export const Environment = z.object({
   REDIS_URL: url(/^rediss?:\/\//, 'redis://host:6379')
     .optional()
     .describe('where replicas share the counts of limits; it may die'),
+  ROOT_ENCRYPTION_KEY_PREVIOUS: key(parseRootKey)
+    .optional()
+    .describe('the root key before a rotation, until `kms-server keys rotate-root` is done'),
+  AUTH_SECRET_PREVIOUS: key(parseAuthSecret)
+    .optional()
+    .describe('the AUTH_SECRET before this one: its tokens and proofs are accepted too'),
   PORT: port.default(8080).describe('the port to listen on; 0 takes a free one'),
   HOST: z.string().trim().min(1).default('127.0.0.1').describe('the address to listen on'),
   KMS_DATA_DIR: z.string().min(1).default('.kms').describe('folder of the embedded Postgres'),

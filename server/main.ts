@@ -6,6 +6,8 @@ import { ConfigError, readConfig } from './config.ts';
 import { migrate, SchemaMismatch } from './database/migrate.ts';
 import { isOutage, sqlState } from './database/sqlstate.ts';
 import { AuditKeyMissing, WrongRootKey } from './keyring/keyring.ts';
+import { keysCommands } from './rotation/commands.ts';
+import { RotationStopped } from './rotation/rotation.ts';
 import { serve } from './serve.ts';
 
 /** `kms-server`: serves, and does what needs the database itself. */
@@ -21,7 +23,8 @@ Examples:
   kms-server                      serve on HOST:PORT, on an embedded Postgres unless DB_CONNECTION_URI is set
   kms-server migrate              bring the database of DB_CONNECTION_URI to this version's schema, and exit
   kms-server audit verify --sink heads.ndjson
-                                  find what somebody changed in the audit, in grants or in secrets past the server`,
+                                  find what somebody changed in the audit, in grants or in secrets past the server
+  kms-server keys status          fingerprints, counts per key version, and which replica holds what`,
   );
 
 program
@@ -61,6 +64,8 @@ program
     }),
   );
 
+keysCommands(program, run);
+
 function collect(value: string, before: string[]): string[] {
   return [...before, value];
 }
@@ -84,7 +89,7 @@ async function run(command: () => Promise<void>): Promise<void> {
 
 function explain(error: unknown): string {
   const { name, message, code } = error as Error & { code?: string };
-  const told = [ConfigError, WrongRootKey, AuditKeyMissing, SchemaMismatch];
+  const told = [ConfigError, WrongRootKey, AuditKeyMissing, SchemaMismatch, RotationStopped];
   if (told.some((kind) => error instanceof kind)) return message;
   if (name === 'DataFolderInUse') return message;
   if (code === 'EADDRINUSE')

@@ -51,7 +51,9 @@ async function start(running: Running, config: Config): Promise<void> {
   const app = await createApp({
     databaseUri,
     rootKey: config.ROOT_ENCRYPTION_KEY,
+    previousRootKey: config.ROOT_ENCRYPTION_KEY_PREVIOUS,
     authSecret: config.AUTH_SECRET,
+    previousAuthSecret: config.AUTH_SECRET_PREVIOUS,
     redisUrl: config.REDIS_URL,
     limits: config.KMS_RATE_LIMITS,
     siteUrl: config.SITE_URL,

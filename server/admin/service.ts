@@ -61,7 +61,7 @@ export class Admin {
   readonly #tokens: Tokens;
   readonly #passwords: Passwords;
   readonly #sessions: Sessions;
-  readonly #authSecret: AuthSecret;
+  readonly #authSecrets: readonly AuthSecret[];
   readonly #allowUnproven: boolean;
 
   constructor(options: {
@@ -71,7 +71,7 @@ export class Admin {
     tokens: Tokens;
     passwords: Passwords;
     sessions: Sessions;
-    authSecret: AuthSecret;
+    authSecrets: readonly AuthSecret[];
     allowUnproven: boolean;
   }) {
     this.#db = options.db;
@@ -80,7 +80,7 @@ export class Admin {
     this.#tokens = options.tokens;
     this.#passwords = options.passwords;
     this.#sessions = options.sessions;
-    this.#authSecret = options.authSecret;
+    this.#authSecrets = options.authSecrets;
     this.#allowUnproven = options.allowUnproven;
   }
 
@@ -251,10 +251,9 @@ export class Admin {
         'this call must prove that it knows kms-secrets; use kms-bootstrap, which sends the header x-kms-proof',
       );
     }
-    const result = checkProof(this.#authSecret, proof, request, {
-      now: new Date(),
-      maxAgeSeconds: PROOF_MAX_AGE_SECONDS,
-    });
+    const age = { now: new Date(), maxAgeSeconds: PROOF_MAX_AGE_SECONDS };
+    const results = this.#authSecrets.map((secret) => checkProof(secret, proof, request, age));
+    const result = results.find((each) => each.ok || each.reason !== 'mac') ?? results[0]!;
     if (!result.ok) {
       this.#audit.refusedStranger(`proof-${result.reason}`);
       const hint =

@@ -18,16 +18,21 @@ import {
   sameMac,
   sealConfig,
   unwrapKey,
+  type WrapContext,
+  type WrapLabel,
   wrapKey,
 } from '../../keys/index.ts';
 import type { Database, Db } from '../database/database.ts';
+import { unavailable } from '../refusal.ts';
 import {
   hasSealedBatches,
   type InstanceKeyRow,
+  type InstanceRow,
   insertInstanceKey,
   insertProjectKey,
   lockInstance,
   readInstanceKeys,
+  readRootCheck,
   setRoot,
 } from './store.ts';
 
@@ -48,7 +53,8 @@ const DATA_KEYS_AT_MOST = 20_000;
 /** Every key that this process works with, opened once. What is stored is wrapped by the root key; see keys/. */
 export class Keyring {
   readonly instanceId: string;
-  readonly #root: RootKey;
+  /** Every root key that this process was given; the first wraps what is new. */
+  #roots: readonly RootKey[];
   /** Makes the MACs of client secrets. Random and made once, so that rotating root or AUTH_SECRET kills none of them. */
   readonly clientSecretMacKey: KeyObject;
   /** Makes the ETags, alike on every replica; keyed, so that a tag cannot be used to test a guess of the content. */
@@ -59,22 +65,56 @@ export class Keyring {
   readonly #dataKeys = new Map<string, DataKey>();
   readonly #configKeys = new Map<number, ConfigKey>();
 
-  constructor(db: Db, instanceId: string, root: RootKey, stored: readonly InstanceKeyRow[]) {
+  /** @param roots the one that the database names first, then another that a rotation goes to or comes from */
+  constructor(db: Db, instanceId: string, roots: readonly RootKey[], stored: readonly InstanceKeyRow[]) {
     this.#db = db;
     this.instanceId = instanceId;
-    this.#root = root;
+    this.#roots = roots;
     const { version, wrapped } = newestOf(stored, MAC_KEY)!;
-    this.clientSecretMacKey = unwrapKey(root, 'wrap-client-secret-mac-key', wrapped, { id: instanceId, version });
-    this.etagKey = deriveKey(root, 'content-tag');
+    this.clientSecretMacKey = this.#unwrap('wrap-client-secret-mac-key', wrapped, { id: instanceId, version });
+    this.etagKey = deriveKey(roots[0]!, 'content-tag');
     const signing = newestOf(stored, AUDIT_KEY)!;
     const context = { id: instanceId, version: signing.version };
-    this.audit = auditKeys(unwrapKey(root, 'wrap-audit-signing-key', signing.wrapped, context), signing.version);
+    this.audit = auditKeys(this.#unwrap('wrap-audit-signing-key', signing.wrapped, context), signing.version);
     this.#takeConfigKeys(stored);
   }
 
   /** The fingerprint of the root key in use, as `kms-bootstrap init` prints it. */
   get rootFingerprint(): string {
-    return rootFingerprint(this.#root);
+    return rootFingerprint(this.#roots[0]!);
+  }
+
+  /** The fingerprints of all root keys that this process holds. */
+  get rootFingerprints(): string[] {
+    return this.#roots.map(rootFingerprint);
+  }
+
+  /** Whether this process can open what is wrapped under the root key of this fingerprint. */
+  opens(fingerprint: string | null): boolean {
+    return fingerprint !== null && this.rootFingerprints.includes(fingerprint);
+  }
+
+  get configKeyVersion(): number {
+    return Math.max(...this.#configKeys.keys());
+  }
+
+  /** Looks for configuration keys that were made since. */
+  async refresh(): Promise<void> {
+    this.#takeConfigKeys(await readInstanceKeys(this.#db));
+  }
+
+  /** While a rotation runs, some keys are wrapped under one root and some under the other. */
+  #unwrap<Label extends WrapLabel>(label: Label, wrapped: Buffer, context: WrapContext) {
+    return unwrapUnder(this.#roots, label, wrapped, context).key;
+  }
+
+  /** Wraps a key under the root key that the database names at this moment: a rotation may have moved it since the start. */
+  async wrap(tx: Db, label: WrapLabel, key: KeyObject, context: WrapContext): Promise<Buffer> {
+    const check = await readRootCheck(tx);
+    const root = this.#roots.find((held) => check !== null && sameMac(keyCheck(held), check));
+    if (root === undefined)
+      throw unavailable('the root key was rotated to one that this server does not hold; restart it');
+    return wrapKey(root, label, key, context);
   }
 
   /** A project's key, by its version. A version's key never changes, so it is opened once. */
@@ -82,7 +122,7 @@ export class Keyring {
     const name = `${projectId}/${version}`;
     const known = this.#dataKeys.get(name);
     if (known) return known;
-    const key = unwrapKey(this.#root, 'wrap-project-key', wrapped, { id: projectId, version });
+    const key = this.#unwrap('wrap-project-key', wrapped, { id: projectId, version });
     if (this.#dataKeys.size >= DATA_KEYS_AT_MOST) this.#dataKeys.clear();
     this.#dataKeys.set(name, key);
     return key;
@@ -94,7 +134,7 @@ export class Keyring {
    * rotations find it.
    */
   async sealConfig(purpose: string, ownerId: string, text: string): Promise<Buffer> {
-    const keyVersion = Math.max(...this.#configKeys.keys());
+    const keyVersion = this.configKeyVersion;
     const place = { instanceId: this.instanceId, purpose, ownerId, keyVersion };
     return sealConfig(this.#configKeys.get(keyVersion)!, place, Buffer.from(text, 'utf8'));
   }
@@ -112,27 +152,34 @@ export class Keyring {
   #takeConfigKeys(stored: readonly InstanceKeyRow[]): void {
     for (const { purpose, version, wrapped } of stored) {
       if (purpose !== CONFIG_KEY || this.#configKeys.has(version)) continue;
-      this.#configKeys.set(
-        version,
-        unwrapKey(this.#root, 'wrap-config-key', wrapped, { id: this.instanceId, version }),
-      );
+      this.#configKeys.set(version, this.#unwrap('wrap-config-key', wrapped, { id: this.instanceId, version }));
     }
   }
 
   /** Makes a project's first key, in the transaction that makes the project. */
   async addProjectKey(tx: Db, projectId: string): Promise<void> {
-    const version = 1;
-    const wrapped = wrapKey(this.#root, 'wrap-project-key', newDataKey(), { id: projectId, version });
+    await this.addProjectKeyVersion(tx, projectId, 1);
+  }
+
+  /** Makes another version of a project's key; what is written from then on is sealed under it. */
+  async addProjectKeyVersion(tx: Db, projectId: string, version: number): Promise<void> {
+    const wrapped = await this.wrap(tx, 'wrap-project-key', newDataKey(), { id: projectId, version });
     await insertProjectKey(tx, projectId, version, wrapped);
+  }
+
+  /** Makes another version of the configuration key, and seals under it from then on. */
+  async addConfigKeyVersion(tx: Db, version: number): Promise<void> {
+    const wrapped = await this.wrap(tx, 'wrap-config-key', newConfigKey(), { id: this.instanceId, version });
+    await insertInstanceKey(tx, CONFIG_KEY, version, wrapped);
   }
 }
 
 const MAC_KEY = 'client-secret-mac';
 const AUDIT_KEY = 'audit-signing';
-const CONFIG_KEY = 'config';
+export const CONFIG_KEY = 'config';
 
 /** Every key of an instance: how it is named in the table and under which label it is wrapped, and how the first is made. */
-const INSTANCE_KEYS = [
+export const INSTANCE_KEYS = [
   { purpose: MAC_KEY, label: 'wrap-client-secret-mac-key', make: newClientSecretMacKey },
   { purpose: AUDIT_KEY, label: 'wrap-audit-signing-key', make: newAuditSigningKey },
   { purpose: CONFIG_KEY, label: 'wrap-config-key', make: newConfigKey },
@@ -143,29 +190,69 @@ function newestOf(stored: readonly InstanceKeyRow[], purpose: string): InstanceK
 }
 
 /**
+ * Opens a wrapped key with whichever of these root keys it was wrapped under. Which one that is, the key itself proves; a
+ * column that said so could be changed by whoever changes rows.
+ *
+ * @throws SealBroken when none of them opens it
+ */
+export function unwrapUnder<Label extends WrapLabel>(
+  roots: readonly RootKey[],
+  label: Label,
+  wrapped: Buffer,
+  context: WrapContext,
+) {
+  for (const [at, root] of roots.entries()) {
+    try {
+      return { key: unwrapKey(root, label, wrapped, context), root };
+    } catch (error) {
+      if (!(error instanceof SealBroken) || at === roots.length - 1) throw error;
+    }
+  }
+  throw new SealBroken('no root key was given');
+}
+
+/** The root keys of a process, the one that the database was made with first. @throws WrongRootKey when none is that */
+export function orderRoots(instance: InstanceRow, root: RootKey, previous?: RootKey): RootKey[] {
+  const { rootCheck, rootFingerprint: named, nextRootCheck, nextRootFingerprint } = instance;
+  const held =
+    previous === undefined || rootFingerprint(previous) === rootFingerprint(root) ? [root] : [root, previous];
+  if (rootCheck === null) return held;
+  const found = held.map(rootFingerprint).join(' and ');
+  const first = held.find((key) => sameMac(rootCheck, keyCheck(key)));
+  if (first === undefined) {
+    throw new WrongRootKey(
+      `ROOT_ENCRYPTION_KEY has the fingerprint ${found}, but this database was made with ${named}; ` +
+        'put back the key from kms-secrets or the recovery kit',
+    );
+  }
+  if (nextRootCheck !== null && !held.some((key) => sameMac(nextRootCheck, keyCheck(key)))) {
+    throw new WrongRootKey(
+      `the root key is being rotated from ${named} to ${nextRootFingerprint}, and ROOT_ENCRYPTION_KEY has ${found}; ` +
+        'set ROOT_ENCRYPTION_KEY to the new key and ROOT_ENCRYPTION_KEY_PREVIOUS to the former one',
+    );
+  }
+  return [first, ...held.filter((key) => key !== first)];
+}
+
+/**
  * Opens the instance's keys, or makes those that are missing. The root key is checked before anything is served.
  *
- * @throws WrongRootKey, naming the fingerprint found and the one needed; AuditKeyMissing
+ * @param previous the root key before this one, or the one that a rotation comes from
+ * @throws WrongRootKey, naming the fingerprint found and the one needed
  */
-export async function openKeyring(db: Database, root: RootKey): Promise<Keyring> {
+export async function openKeyring(db: Database, root: RootKey, previous?: RootKey): Promise<Keyring> {
   return db.transaction(async (tx) => {
     const instance = await lockInstance(tx);
-    const found = rootFingerprint(root);
-    if (instance.rootCheck === null) await setRoot(tx, found, keyCheck(root));
-    else if (!sameMac(instance.rootCheck, keyCheck(root))) {
-      throw new WrongRootKey(
-        `ROOT_ENCRYPTION_KEY has the fingerprint ${found}, but this database was made with ${instance.rootFingerprint}; ` +
-          'put back the key from kms-secrets or the recovery kit',
-      );
-    }
+    const roots = orderRoots(instance, root, previous);
+    if (instance.rootCheck === null) await setRoot(tx, rootFingerprint(root), keyCheck(root));
     const stored = await readInstanceKeys(tx);
     for (const { purpose, label, make } of INSTANCE_KEYS) {
       if (newestOf(stored, purpose)) continue;
       if (purpose === AUDIT_KEY && (await hasSealedBatches(tx))) throw new AuditKeyMissing(AUDIT_KEY_GONE);
-      const wrapped = wrapKey(root, label, make(), { id: instance.id, version: 1 });
+      const wrapped = wrapKey(roots[0]!, label, make(), { id: instance.id, version: 1 });
       await insertInstanceKey(tx, purpose, 1, wrapped);
       stored.push({ purpose, version: 1, wrapped });
     }
-    return new Keyring(db, instance.id, root, stored);
+    return new Keyring(db, instance.id, roots, stored);
   });
 }

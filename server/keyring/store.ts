@@ -2,13 +2,19 @@ import type { Db, Statement } from '../database/database.ts';
 
 const LOCK_INSTANCE: Statement = {
   name: 'keyring.lock-instance',
-  text: 'select id, root_fingerprint as "rootFingerprint", root_check as "rootCheck" from instance for update',
+  text: `
+    select id, root_fingerprint as "rootFingerprint", root_check as "rootCheck",
+           next_root_fingerprint as "nextRootFingerprint", next_root_check as "nextRootCheck"
+      from instance for update`,
 };
 
-interface InstanceRow {
+export interface InstanceRow {
   readonly id: string;
   readonly rootFingerprint: string | null;
   readonly rootCheck: Buffer | null;
+  /** The root key that a rotation goes to: from its first wrap on, who starts must hold this one too. */
+  readonly nextRootFingerprint: string | null;
+  readonly nextRootCheck: Buffer | null;
 }
 
 /** The instance's row, locked: two servers that start at once make one set of keys. */
@@ -28,6 +34,16 @@ export async function setRoot(db: Db, fingerprint: string, check: Buffer): Promi
 }
 
 const READ_KEYS: Statement = { name: 'keyring.read-keys', text: 'select purpose, version, wrapped from instance_keys' };
+
+const ROOT_CHECK: Statement = {
+  name: 'keyring.root-check',
+  text: 'select root_check as "rootCheck" from instance for share',
+};
+
+/** The check value of the root key in use, held until the transaction ends: a rotation waits for whoever wraps a key. */
+export async function readRootCheck(db: Db): Promise<Buffer | null> {
+  return (await db.query<{ rootCheck: Buffer | null }>(ROOT_CHECK, []))[0]!.rootCheck;
+}
 
 export interface InstanceKeyRow {
   readonly purpose: string;

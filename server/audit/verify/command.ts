@@ -13,11 +13,11 @@ const NOTHING = { batches: 0, rows: 0, unsealed: 0, grants: 0, secrets: 0, heads
 
 /** `kms-server audit verify`: the report on standard output, the progress on standard error. Returns the exit code. */
 export async function auditVerify(config: Config, options: { sink: string[]; json?: true }): Promise<number> {
-  const { DB_CONNECTION_URI: uri, ROOT_ENCRYPTION_KEY: root } = config;
+  const { DB_CONNECTION_URI: uri } = config;
   if (uri === undefined) throw new ConfigError('DB_CONNECTION_URI is not set; it names the database to verify');
   const db = new Database({ uri, connections: 2, applicationName: 'kms-server audit verify' });
   try {
-    const report = await verify(db, root, options.sink);
+    const report = await verify(db, config, options.sink);
     process.stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : told(report, options.sink));
     return report.findings.length > 0 ? TAMPERED : CLEAN;
   } finally {
@@ -25,10 +25,11 @@ export async function auditVerify(config: Config, options: { sink: string[]; jso
   }
 }
 
-async function verify(db: Database, root: Config['ROOT_ENCRYPTION_KEY'], sinks: string[]): Promise<Report> {
+async function verify(db: Database, config: Config, sinks: string[]): Promise<Report> {
+  const { ROOT_ENCRYPTION_KEY: root, ROOT_ENCRYPTION_KEY_PREVIOUS: previous } = config;
   const progress = (line: string) => process.stderr.write(`kms-server: verified ${line}\n`);
   try {
-    return await verifyAudit({ db, keyring: await openKeyring(db, root), sinks, progress });
+    return await verifyAudit({ db, keyring: await openKeyring(db, root, previous), sinks, progress });
   } catch (error) {
     if (!(error instanceof AuditKeyMissing || error instanceof SealBroken)) throw error;
     const message = 'the signing key of the audit is not the one that this instance made';

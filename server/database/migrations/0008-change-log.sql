@@ -177,3 +177,6 @@ create table replicas (
   started_at timestamptz not null default now(),
   seen_at timestamptz not null default now()
 );
+
+-- The root key that a rotation goes to. It is set before the first key is wrapped anew, so that no server starts without it.
+alter table instance add column next_root_fingerprint text, add column next_root_check bytea;

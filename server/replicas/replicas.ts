@@ -1,0 +1,69 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { VERSION } from '../../contracts/index.ts';
+import type { SigningKeys } from '../../keys/index.ts';
+import type { Db } from '../database/database.ts';
+import type { Keyring } from '../keyring/keyring.ts';
+import { leave, liveReplicas, report } from './store.ts';
+
+export interface ReplicasOptions {
+  readonly db: Db;
+  readonly keyring: Keyring;
+  readonly keys: SigningKeys;
+  readonly subscribers: () => number;
+  /** What people call this process. @default - the host's name and the process' number */
+  readonly name?: string | undefined;
+  /** @default 5000 */
+  readonly everyMs?: number | undefined;
+}
+
+const EVERY_MS = 5_000;
+
+/**
+ * Reports, every few seconds, which keys this process holds: a rotation goes on only when every replica holds both. And
+ * looks at what the others hold: tokens are signed with a new key only when every one of them knows it.
+ */
+export class Replicas {
+  readonly #on: ReplicasOptions;
+  readonly #id = randomUUID();
+  readonly #name: string;
+  #timer: NodeJS.Timeout | undefined;
+  #beat: Promise<void> | undefined;
+
+  constructor(options: ReplicasOptions) {
+    this.#on = options;
+    this.#name = options.name ?? `${hostname()}/${process.pid}`;
+    // Until the others have been asked.
+    if (options.keys.previous) options.keys.signer = options.keys.previous;
+  }
+
+  async start(): Promise<void> {
+    await this.#report();
+    this.#timer = setInterval(() => {
+      this.#beat = this.#report().catch(() => undefined);
+    }, this.#on.everyMs ?? EVERY_MS).unref();
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#beat;
+    await leave(this.#on.db, this.#id);
+  }
+
+  async #report(): Promise<void> {
+    const { db, keyring, keys, subscribers } = this.#on;
+    await keyring.refresh();
+    await report(db, {
+      id: this.#id,
+      name: this.#name,
+      version: VERSION,
+      rootFingerprints: keyring.rootFingerprints,
+      authKeyIds: [keys.current.kid, ...(keys.previous ? [keys.previous.kid] : [])],
+      configKeyVersion: keyring.configKeyVersion,
+      subscribers: subscribers(),
+    });
+    if (keys.previous === undefined) return;
+    const known = (await liveReplicas(db)).every(({ authKeyIds }) => authKeyIds.includes(keys.current.kid));
+    keys.signer = known ? keys.current : keys.previous;
+  }
+}

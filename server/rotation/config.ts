@@ -1,0 +1,67 @@
+import { configKeyVersion } from '../../keys/index.ts';
+import { CONFIG_KEY } from '../keyring/keyring.ts';
+import { CONFIG_COLUMNS } from '../keyring/sealed-columns.ts';
+import { lockInstance, readInstanceKeys } from '../keyring/store.ts';
+import { type Rotation, RotationStopped, recordOf, requireOfReplicas } from './rotation.ts';
+import { replaceConfig, retireInstanceKeys, sealedConfig } from './store.ts';
+
+/**
+ * Gives the instance another configuration key and seals OIDC client secrets, TOTP seeds and the like anew. The former key
+ * goes when every replica has said that it seals under the new one and nothing is left under another.
+ */
+export async function rotateConfig(on: Rotation): Promise<{ readonly version: number; readonly rows: number }> {
+  const { db, keyring, say } = on;
+  const version = await db.transaction(async (tx) => {
+    await lockInstance(tx);
+    const versions = (await readInstanceKeys(tx)).filter(({ purpose }) => purpose === CONFIG_KEY);
+    const last = Math.max(...versions.map((key) => key.version));
+    if (versions.length > 1) return last;
+    await keyring.addConfigKeyVersion(tx, last + 1);
+    return last + 1;
+  });
+  await keyring.refresh();
+  let rows = await resealAll(on, version);
+  await waitForReplicas(on, version);
+  rows += await resealAll(on, version);
+  await db.transaction(async (tx) => {
+    await lockInstance(tx);
+    await retireInstanceKeys(tx, CONFIG_KEY, version);
+    await on.audit.writeWithin(tx, [recordOf({ event: 'rotate-config-key', metadata: { to: version, rows } })]);
+  });
+  say(`${rows} pieces of configuration sealed under version ${version}`);
+  return { version, rows };
+}
+
+async function resealAll({ db, keyring }: Rotation, version: number): Promise<number> {
+  let rows = 0;
+  for (const column of CONFIG_COLUMNS) {
+    for (const before of await sealedConfig(db, column)) {
+      if (configKeyVersion(before.sealed) === version) continue;
+      const text = await keyring.openConfig(column.purpose, before.ownerId, before.sealed);
+      await replaceConfig(db, column, before, await keyring.sealConfig(column.purpose, before.ownerId, text));
+      rows++;
+    }
+  }
+  return rows;
+}
+
+const WAIT_MS = 30_000;
+const LOOK_EVERY_MS = 500;
+
+/** Replicas hear of a new key with their next report, some seconds later. */
+async function waitForReplicas({ db, say }: Rotation, version: number): Promise<void> {
+  for (const deadline = performance.now() + WAIT_MS; ; ) {
+    try {
+      await requireOfReplicas(
+        db,
+        ({ configKeyVersion: known }) => known >= version,
+        `know version ${version} of the configuration key`,
+      );
+      return;
+    } catch (error) {
+      if (!(error instanceof RotationStopped) || performance.now() > deadline) throw error;
+      say('waiting for the replicas to seal under the new configuration key');
+      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    }
+  }
+}
