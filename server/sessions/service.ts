@@ -68,8 +68,7 @@ export class Sessions {
   }
 
   start(): void {
-    const sweep = () => Promise.all([sweepSessions(this.#db), sweepFailures(this.#db)]);
-    this.#sweeper = setInterval(() => void sweep().catch(() => undefined), SWEEP_MS).unref();
+    this.#sweeper = setInterval(() => void sweepPeople(this.#db).catch(() => undefined), SWEEP_MS).unref();
   }
 
   stop(): void {
@@ -259,6 +258,12 @@ export class Sessions {
   #refreshToken(sessionId: string, generation: number): string {
     return refreshToken(this.#keyring.clientSecretMacKey, { sessionId, generation });
   }
+}
+
+/** Deletes what ended long ago: sessions with their tokens, links, sign-ons, counts of wrong tries. */
+export async function sweepPeople(db: Db): Promise<void> {
+  await sweepSessions(db);
+  await sweepFailures(db);
 }
 
 /** Why a person may not enter an organization with this session, if so. */

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Database } from '../../../server/database/database.ts';
+import { sweepPeople } from '../../../server/sessions/service.ts';
 import { Browser, invitePerson, PASSWORD } from '../../support/person.ts';
 import { startServer, type TestServer } from '../../support/server.ts';
 
@@ -141,4 +143,22 @@ test('a token never outlives its session', async () => {
     [ada.id],
   );
   expect([renewed.status, rows[0].within]).toEqual([200, true]);
+});
+
+test('what ended long ago is swept', async () => {
+  const ada = await person();
+  await ada.enter();
+  await server.sql.query("update sessions set expires_at = now() - interval '1 minute' where user_id = $1", [ada.id]);
+  await server.do('POST', `/api/v1/admin/user-management/users/${ada.id}/password-reset`);
+  await server.sql.query("update one_time_links set expires_at = now() - interval '31 days'");
+  await server.sql.query("insert into login_failures values ('\\x00', 1, now() - interval '2 days')");
+  const db = new Database({ uri: server.database.uri, connections: 1 });
+  await sweepPeople(db).finally(() => db.close());
+  const { rows } = await server.sql.query(
+    `select (select count(*)::int from sessions where user_id = $1) as sessions,
+            (select count(*)::int from access_tokens where actor_id = $1) as tokens,
+            (select count(*)::int from one_time_links) as links, (select count(*)::int from login_failures where bucket = '\\x00') as failures`,
+    [ada.id],
+  );
+  expect(rows).toEqual([{ sessions: 0, tokens: 0, links: 0, failures: 0 }]);
 });
