@@ -6,6 +6,7 @@ import {
   type DataKey,
   newDataKey,
   openValue,
+  type PersonalPlace,
   type Place,
   SealBroken,
   sealValue,
@@ -30,7 +31,7 @@ const text = Buffer.from('postgresql://iam:correct-horse@db:5432/iam');
 const sealed = sealValue(key, here, text);
 
 describe.each(vectors)('the known answer for $name', (vector) => {
-  const place = vector.place as Place;
+  const place = vector.place as Place | PersonalPlace;
   const known = takeSecret<'data'>(Buffer.from(vector.key, 'hex'));
 
   test('opens', () => {
