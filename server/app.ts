@@ -8,6 +8,7 @@ import { accessRoutes } from './access/routes.ts';
 import { adminRoutes } from './admin/routes.ts';
 import { Admin } from './admin/service.ts';
 import { Audit } from './audit/audit.ts';
+import { BrokenSeals } from './audit/broken-seals.ts';
 import { Evidence } from './audit/evidence.ts';
 import { auditRoutes } from './audit/routes.ts';
 import { AuditQueries } from './audit/service.ts';
@@ -251,6 +252,7 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
     instanceAdmins: ssoInstanceAdmins,
   });
   const admin = new Admin({ db, audit, keyring, tokens, passwords, sessions, authSecrets, allowUnproven });
+  const admin = new Admin({ db, audit, keyring, tokens, passwords, sessions, authSecret, allowUnproven });
   const sender = new StreamSender({ db, keyring, outbound });
 
   const proxies = options.trustedProxies && new TrustedProxies(options.trustedProxies);
@@ -288,6 +290,8 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   });
   knowAddresses(app, proxies);
   sender.start(options.sealEveryMs);
+  const brokenSeals = new BrokenSeals(path, audit);
+  app.faults.onBrokenSeal = (cause, request) => void brokenSeals.alert(cause, request).catch(() => undefined);
   evidence.start({ sink: options.auditSink, everyMs: options.sealEveryMs }, outbound, app.log);
   parseBodies(app);
   authenticate(app, keys, audit);

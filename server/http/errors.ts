@@ -17,7 +17,7 @@ declare module 'fastify' {
 export function answerError(given: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const refusal = toRefusal(asRefusal(given) as Error);
   const { status } = errorKinds[refusal.kind];
-  request.server.faults.note(refusal);
+  request.server.faults.note(refusal, request);
   if (status >= 500) request.log.error({ failure: logged(refusal) }, 'request failed');
   if (status === 401) reply.header('www-authenticate', 'Bearer');
   if (status === 503) reply.header('retry-after', '1');

@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify';
 import { SealBroken, UnknownFormat } from '../../keys/index.ts';
 import type { Refusal } from '../refusal.ts';
 import { Tally } from './tally.ts';
@@ -7,9 +8,14 @@ export class Faults {
   readonly refusals = new Tally();
   /** Stored values, and keys, that did not open: altered, moved, or of another key. Anything above 0 wants a person. */
   seals = 0;
+  /** Told of each of those. */
+  onBrokenSeal: (cause: Error, request: FastifyRequest) => void = () => undefined;
 
-  note(refusal: Refusal): void {
+  note(refusal: Refusal, request: FastifyRequest): void {
     this.refusals.add(refusal.kind);
-    if (refusal.cause instanceof SealBroken || refusal.cause instanceof UnknownFormat) this.seals++;
+    if (refusal.cause instanceof SealBroken || refusal.cause instanceof UnknownFormat) {
+      this.seals++;
+      this.onBrokenSeal(refusal.cause, request);
+    }
   }
 }

@@ -48,10 +48,12 @@ export function openSecret(
   row: SecretRow,
   wanted: Readonly<Record<keyof Opened, boolean>>,
 ): Partial<Opened> {
-  const key = keyring.dataKey(projectId, row.keyVersion, row.wrappedKey);
   const home = { projectId, environmentId: row.environmentId, folderId: row.folderId };
   const open = (sealed: Buffer, field: Place['field']) =>
-    openValue(key, placeOf(home, row, field), sealed).toString('utf8');
+    known(projectId, row, () => {
+      const key = keyring.dataKey(projectId, row.keyVersion, row.wrappedKey);
+      return openValue(key, placeOf(home, row, field), sealed).toString('utf8');
+    });
   return {
     ...(wanted.value ? { value: open(row.sealedValue, 'value') } : {}),
     ...(wanted.comment ? { comment: row.sealedComment === null ? '' : open(row.sealedComment, 'comment') } : {}),
@@ -151,4 +153,29 @@ export function sealPersonal(
     sealedValue: seal(opened.value, 'value'),
     sealedComment: opened.comment === '' ? null : seal(opened.comment, 'comment'),
   };
+}
+
+/** A secret that does not open. */
+export interface BrokenPlace {
+  readonly projectId: string;
+  readonly environmentId: string;
+  readonly secretId: string;
+  readonly key: string;
+  readonly version: number;
+}
+
+const broken = new WeakMap<Error, BrokenPlace>();
+
+/** Which secret an error is about, when it is one of a seal that broke. */
+export const brokenPlace = (error: Error): BrokenPlace | undefined => broken.get(error);
+
+/** Opens something of a row, and remembers of an error which row it was: the error itself says nothing about it. */
+function known<Result>(projectId: string, row: SecretRow, open: () => Result): Result {
+  try {
+    return open();
+  } catch (error) {
+    const { environmentId, id: secretId, key, version } = row;
+    if (error instanceof Error) broken.set(error, { projectId, environmentId, secretId, key, version });
+    throw error;
+  }
 }
