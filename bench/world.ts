@@ -70,7 +70,7 @@ async function fill(app: FastifyInstance, keys: Keys): Promise<World> {
       if (answer.statusCode !== 200) throw new Error(`${method} ${url}: ${answer.body}`);
       return answer;
     };
-  const first = { email: 'a@example.com', password: 'correct horse battery staple', organization: 'bench' };
+  const first = { email: 'a@example.com', password: 'seldom-tried-granite-otter', organization: 'bench' };
   const { organization, identity } = (await as()('POST', '/api/v1/admin/bootstrap', first)).json();
   const adminToken: string = identity.credentials.token;
   const admin = as(adminToken);

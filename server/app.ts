@@ -252,7 +252,6 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
     instanceAdmins: ssoInstanceAdmins,
   });
   const admin = new Admin({ db, audit, keyring, tokens, passwords, sessions, authSecrets, allowUnproven });
-  const admin = new Admin({ db, audit, keyring, tokens, passwords, sessions, authSecret, allowUnproven });
   const sender = new StreamSender({ db, keyring, outbound });
 
   const proxies = options.trustedProxies && new TrustedProxies(options.trustedProxies);
