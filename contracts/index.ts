@@ -17,6 +17,7 @@ export * from './names.ts';
 export * from './organizations.ts';
 export * from './people.ts';
 export * from './permissions.ts';
+export * from './privileges.ts';
 export * from './project-roles.ts';
 export * from './projects.ts';
 export * from './roles.ts';

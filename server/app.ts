@@ -69,6 +69,8 @@ import { Resets } from './people/resets.ts';
 import { peopleRoutes } from './people/routes.ts';
 import { People } from './people/service.ts';
 import { Throttle } from './people/throttle.ts';
+import { privilegesRoutes } from './privileges/routes.ts';
+import { Privileges } from './privileges/service.ts';
 import { projectsRoutes } from './projects/routes.ts';
 import { Projects } from './projects/service.ts';
 import { notFound } from './refusal.ts';
@@ -326,6 +328,7 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   await app.register(sharesRoutes, { shares });
   await app.register(identitiesRoutes, { identities, memberships });
   await app.register(groupsRoutes, { groups });
+  await app.register(privilegesRoutes, { privileges: new Privileges({ db, access }) });
   await app.register(membershipsRoutes, {
     people: new PeopleOfProjects(projectMemberships),
     groups: new GroupsOfProjects(projectMemberships),

@@ -1,11 +1,12 @@
 import type { Action } from '../../contracts/index.ts';
 import type { Audit } from '../audit/audit.ts';
 import { Seldom } from '../audit/seldom.ts';
-import type { AuditRecord, Origin } from '../audit/store.ts';
+import type { AuditRecord } from '../audit/store.ts';
 import { Batch, type Load } from '../database/batch.ts';
 import type { Database, Db } from '../database/database.ts';
 import { Turns } from '../database/turns.ts';
 import { badRequest, forbidden, notFound, tokenRefused, unavailable } from '../refusal.ts';
+import type { Caller, ProjectReference } from './caller.ts';
 import { type Change, firstBeyond } from './granting.ts';
 import { Passes } from './passes.ts';
 import type { Need, Rights } from './permissions.ts';
@@ -13,17 +14,8 @@ import { refusedGrant, refusedNeed } from './refused.ts';
 import { RoleBook } from './role-book.ts';
 import { type Ask, admit, type Held, judge, lockProject, takeUse, type Verdict } from './store.ts';
 
+export type { Caller, ProjectReference } from './caller.ts';
 export type { Need } from './permissions.ts';
-
-/** Who calls, as far as the token's signature tells. Everything else is asked of the database, at each request. */
-export interface Caller {
-  readonly tokenId: string;
-  /** Names the caller's answers in memory, nothing more. */
-  readonly actorId: string;
-  /** The token has only so many uses, so each one is counted before anything else. */
-  readonly usesLimited: boolean;
-  readonly origin: Origin;
-}
 
 /** The caller, known to the database. */
 export interface Actor {
@@ -46,13 +38,6 @@ export interface ProjectAccess extends OrganizationAccess {
   /** The grants as the database wrote them; what is cached for one text holds for everyone with the same. */
   readonly grants: string;
   readonly rights: Rights;
-}
-
-/** How a request names its project: by id, or by a slug within the caller's organizations. */
-export interface ProjectReference {
-  readonly id?: string | undefined;
-  readonly slug?: string | undefined;
-  readonly organizationId?: string | undefined;
 }
 
 const RECORD_DEAD_TOKENS_MS = 60_000;

@@ -1,6 +1,7 @@
-import type { Action, ExplainAnswer, ProjectSubject, Rule } from '../../contracts/index.ts';
+import type { Action, ExplainAnswer, ProjectSubject } from '../../contracts/index.ts';
 import type { Database } from '../database/database.ts';
 import { notFound } from '../refusal.ts';
+import { showRules } from '../roles/show.ts';
 import type { Access, Caller } from './access.ts';
 import { findActor, type HeldRoleRow, heldRoles, type SubjectRow } from './explain-store.ts';
 import { meaningOf, rightsFrom, rulesOfRole } from './permissions.ts';
@@ -57,7 +58,7 @@ function decide(actor: SubjectRow, rows: readonly HeldRoleRow[], question: Quest
   const decidedBy = [
     ...forbiddenBy.map((by) => ({ ...by, effect: 'forbids' as const })),
     ...allowedBy.map((by) => ({ ...by, effect: 'allows' as const })),
-  ].map(({ role, rule, effect }) => ({ effect, rule: shown(rule), ...show(deciding[Number(role)]!) }));
+  ].map(({ role, rule, effect }) => ({ effect, rule: showRules([rule])[0]!, ...show(deciding[Number(role)]!) }));
   const { id, kind, name, belongs } = actor;
   return {
     allowed,
@@ -117,14 +118,5 @@ function show(row: HeldRoleRow): Held {
     startsAt: startsAt?.toISOString() ?? null,
     endsAt: endsAt?.toISOString() ?? null,
     via: { type, membershipId: row.membershipId || null, groupId, groupName },
-  };
-}
-
-function shown({ subject, action, conditions, inverted }: Rule) {
-  return {
-    subject,
-    action: [...action],
-    ...(conditions ? { conditions: { ...conditions } } : {}),
-    ...(inverted ? { inverted } : {}),
   };
 }

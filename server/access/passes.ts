@@ -1,7 +1,7 @@
 import { Batch, type Load } from '../database/batch.ts';
 import type { Db } from '../database/database.ts';
 import { unavailable } from '../refusal.ts';
-import type { Caller, ProjectReference } from './access.ts';
+import type { Caller, ProjectReference } from './caller.ts';
 import { type Admission, admitTickets, type Pass, type Ticket } from './pass-store.ts';
 import type { Held, Verdict } from './store.ts';
 

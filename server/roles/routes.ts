@@ -15,6 +15,7 @@ import {
   UpdateRoleBody,
 } from '../../contracts/index.ts';
 import type { Roles } from './service.ts';
+import { showRules } from './show.ts';
 import type { RoleRow } from './store.ts';
 
 /** Roles of projects: at today's address, and at the two older ones. */
@@ -161,15 +162,7 @@ function showListed({ permissions: _, ...role }: RoleRow) {
   return { ...role, createdAt: role.createdAt.toISOString(), updatedAt: role.updatedAt.toISOString() };
 }
 
-function show(role: RoleRow) {
-  const permissions = role.permissions.map(({ subject, action, conditions, inverted }) => ({
-    subject,
-    action: [...action],
-    ...(conditions ? { conditions: { ...conditions } } : {}),
-    ...(inverted ? { inverted } : {}),
-  }));
-  return { ...showListed(role), permissions };
-}
+const show = (role: RoleRow) => ({ ...showListed(role), permissions: showRules(role.permissions) });
 
 /** Without the rules that `withFolders` added: an older client finds what it wrote. */
 function showOlder(role: RoleRow) {

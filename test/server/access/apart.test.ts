@@ -46,9 +46,25 @@ async function furnish(organizationId: string, slug: string): Promise<Record<str
   });
   await server.do('POST', `/api/v1/groups/${group.id}/users/${username}`);
   await server.do('POST', `/api/v1/projects/${project.id}/groups/${group.id}`, { body: { role: 'viewer' } });
+  const { privilege } = await server.do('POST', '/api/v2/identity-project-additional-privilege', {
+    body: {
+      projectId: project.id,
+      identityId: machine.id,
+      slug: `${slug}-privilege`,
+      permissions: [],
+      type: { isTemporary: false },
+    },
+  });
+  // Nobody is at that name: records wait for it, and none arrives anywhere.
+  const { auditLogStream } = await server.do('POST', '/api/v1/audit-log-streams', {
+    body: { organizationId, url: 'https://sink.invalid/' },
+  });
   // Those that hold the slug come first, since an answer's names are taken out in this order.
   return {
     roleSlug: role.slug,
+    privilegeSlug: privilege.slug,
+    privilegeId: privilege.id,
+    streamId: auditLogStream.id,
     username,
     organizationId,
     membershipId: membership.id,
@@ -120,8 +136,11 @@ const OWN =
 /** Sends one request that is complete for every route: names in the path, the query and the body. */
 async function ask({ method, path }: Route, named: Record<string, string>) {
   const url = path.replace(/\{(\w+)\}/g, (_, name) => named[name] ?? `no-${name}`);
-  const { projectId, organizationId } = named as { projectId: string; organizationId: string };
-  const references = { projectId, organizationId, environment: 'dev', action: 'read' };
+  const { projectId, organizationId, identityId, projectSlug } = named as Record<
+    'projectId' | 'organizationId' | 'identityId' | 'projectSlug',
+    string
+  >;
+  const references = { projectId, organizationId, environment: 'dev', action: 'read', identityId, projectSlug };
   const body = {
     ...references,
     projectName: 'mine',
@@ -133,6 +152,7 @@ async function ask({ method, path }: Route, named: Record<string, string>) {
     secretValue: 'x',
     tagSlugs: ['a-tag'],
     secrets: [{ secretKey: 'KEPT', secretValue: 'x' }],
+    url: 'https://sink.invalid',
     accessTokenTTL: 60,
     inviteeEmails: ['mallory@example.com'],
     membershipId: named.membershipId,
@@ -140,6 +160,7 @@ async function ask({ method, path }: Route, named: Record<string, string>) {
     import: { environment: 'dev', path: '/kept' },
     targetProjectId: randomUUID(),
     permissions: [],
+    ...(path.includes('privilege') ? { type: { isTemporary: false } } : {}),
     register: [{ event: 'secret:create' }],
     usernames: ['mallory@example.com'],
     username: 'mallory@example.com',
@@ -147,7 +168,7 @@ async function ask({ method, path }: Route, named: Record<string, string>) {
     clientSecret: 'nothing',
     isActive: true,
   };
-  const query = path.includes('/slug/') ? '' : `?${new URLSearchParams(references)}`;
+  const query = path.includes('/projects/slug/') ? '' : `?${new URLSearchParams(references)}`;
   const answer = await server.send(method, method === 'GET' ? `${url}${query}` : url, {
     token: outsider.token,
     ...(method === 'GET' ? {} : { body }),
@@ -166,6 +187,7 @@ function nobodys(): Record<string, string> {
     slug: 'nowhere',
     projectSlug: 'nowhere',
     roleSlug: 'none',
+    privilegeSlug: 'no-such',
     username: 'nobody@example.com',
     secretName: 'KEPT',
   };

@@ -58,6 +58,7 @@ const nowhere = (): World => ({
   ...(Object.fromEntries(Object.keys(theirs).map((name) => [name, randomUUID()])) as unknown as World),
   slug: 'nowhere',
   roleSlug: 'no-role',
+  privilegeSlug: 'no-privilege',
   username: 'nobody@hanzo.ai',
 });
 

@@ -21,6 +21,8 @@ const names = [
   'shareId',
   'roleId',
   'roleSlug',
+  'privilegeId',
+  'privilegeSlug',
   'groupId',
   'username',
   'token',
@@ -49,6 +51,8 @@ export async function makeWorld(server: TestServer, slug: string): Promise<World
   const shareId = await share(server, at, other.id);
   const role = { slug: `${slug}-role`, name: 'A role', permissions: [] };
   const { id: roleId } = (await server.do('POST', `/api/v1/projects/${projectId}/roles`, { body: role })).role;
+  const own = { projectId, identityId: machine.id, slug: `${slug}-own`, permissions: [], type: { isTemporary: false } };
+  const { privilege } = await server.do('POST', '/api/v2/identity-project-additional-privilege', { body: own });
   const { id: groupId } = await server.do('POST', '/api/v1/groups', {
     body: { name: `${slug} group`, organizationId },
   });
@@ -70,6 +74,8 @@ export async function makeWorld(server: TestServer, slug: string): Promise<World
     shareId,
     roleId,
     roleSlug: role.slug,
+    privilegeId: privilege.id,
+    privilegeSlug: privilege.slug,
     groupId,
     username: `${slug}@hanzo.ai`,
     token: machine.token,
@@ -108,6 +114,7 @@ export function rightValue(world: World, name: string): unknown {
     code: 'no-code-of-an-invitation',
     role: 'no-access',
     permissions: [],
+    type: { isTemporary: false },
     action: 'read',
     roles: [{ role: 'viewer', isTemporary: false }],
     clientId: world.identityId,
