@@ -47,7 +47,6 @@ export class ChangeFeed {
   #timer: NodeJS.Timeout | undefined;
   #sweeper: NodeJS.Timeout | undefined;
   #look: Promise<void> | undefined;
-  #again = false;
 
   constructor({ db, everyMs = EVERY_MS }: FeedOptions) {
     this.#db = db;
@@ -118,13 +117,6 @@ export class ChangeFeed {
     return isKept(after, (await readHorizon(this.#db)).swept) ? changes : undefined;
   }
 
-  /** Looks now instead of at the next turn. */
-  hint(): void {
-    if (this.#listeners.size === 0) return;
-    if (this.#look) this.#again = true;
-    else this.#schedule(0);
-  }
-
   #schedule(ms: number): void {
     clearTimeout(this.#timer);
     if (this.#look) return;
@@ -133,8 +125,7 @@ export class ChangeFeed {
         .catch(() => undefined)
         .finally(() => {
           this.#look = undefined;
-          if (this.#listeners.size > 0) this.#schedule(this.#again ? 0 : this.#everyMs);
-          this.#again = false;
+          if (this.#listeners.size > 0) this.#schedule(this.#everyMs);
         });
     }, ms).unref();
   }

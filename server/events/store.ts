@@ -14,7 +14,7 @@ export interface ChangeRow {
   readonly importers: readonly Importer[] | null;
 }
 
-export interface Importer {
+interface Importer {
   readonly projectId: string;
   readonly environment: string;
   readonly path: string;
@@ -127,11 +127,4 @@ const FORGET_FUTURE: Statement = {
  */
 export async function forgetFuture(db: Db): Promise<void> {
   await db.query(FORGET_FUTURE, []);
-}
-
-const HINT: Statement = { name: 'events.hint', text: "select pg_notify('kms_changes', '')" };
-
-/** Tells whoever listens that there is something to look at. */
-export async function sendHint(db: Db): Promise<void> {
-  await db.query(HINT, []);
 }

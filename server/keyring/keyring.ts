@@ -212,7 +212,7 @@ export function unwrapUnder<Label extends WrapLabel>(
 }
 
 /** The root keys of a process, the one that the database was made with first. @throws WrongRootKey when none is that */
-export function orderRoots(instance: InstanceRow, root: RootKey, previous?: RootKey): RootKey[] {
+function orderRoots(instance: InstanceRow, root: RootKey, previous?: RootKey): RootKey[] {
   const { rootCheck, rootFingerprint: named, nextRootCheck, nextRootFingerprint } = instance;
   const held =
     previous === undefined || rootFingerprint(previous) === rootFingerprint(root) ? [root] : [root, previous];

@@ -12,7 +12,7 @@ export interface Report {
 }
 
 /** After this time without a word a replica counts as gone, in seconds. */
-export const GONE_AFTER_SECONDS = 30;
+const GONE_AFTER_SECONDS = 30;
 
 const REPORT: Statement = {
   name: 'replicas.report',

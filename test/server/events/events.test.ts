@@ -190,15 +190,28 @@ test('an environment that does not exist is named', async () => {
   expect(JSON.parse(refused.body).message).toContain('environment "prdo" not found in project "gateway"');
 });
 
-test('a revoked token ends its stream before anything is told', async () => {
+test('a revoked token ends its stream before anything more is told', async () => {
   const machine = await server.machine('revoked', { projectId: project.id, roles: [{ role: 'viewer' }] });
-  const client = await subscribe(machine.token);
-  // Revoked behind the server's back, so that no check but that of the delivery can have seen it.
-  await server.sql.query(`update access_tokens set revoked_at = now() where actor_id = $1`, [machine.id]);
-  await set('AFTER_REVOCATION');
-  await client.until(({ ended }) => ended);
-  expect(client.told).toEqual([]);
-  expect(client.news.at(-1)).toMatchObject({ event: 'error', data: { message: expect.stringContaining('revoked') } });
+  // Here nothing is checked but at a delivery.
+  const other = await createApp({
+    databaseUri: server.database.uri,
+    rootKey: parseRootKey(server.secrets.rootKey),
+    authSecret: parseAuthSecret(server.secrets.authSecret),
+    events: { ...settings, checkEveryMs: 600_000 },
+  });
+  try {
+    const at = await other.listen({ host: '127.0.0.1', port: 0 });
+    const client = await subscribe(machine.token, everything, { at });
+    await set('BEFORE_REVOCATION');
+    await client.until(({ told }) => told.length === 1);
+    await server.sql.query(`update access_tokens set revoked_at = now() where actor_id = $1`, [machine.id]);
+    await set('AFTER_REVOCATION');
+    await client.until(({ ended }) => ended);
+    expect(client.told).toEqual(['secret:create dev /:BEFORE_REVOCATION']);
+    expect(client.news.at(-1)).toMatchObject({ event: 'error', data: { message: expect.stringContaining('revoked') } });
+  } finally {
+    await other.close();
+  }
 });
 
 test.each([
