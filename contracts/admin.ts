@@ -21,14 +21,8 @@ export const Status = z.object({
   version: z.string(),
 });
 
-export const AdminConfigAnswer = z.object({
-  config: z.object({
-    id: Uuid,
-    initialized: z.boolean(),
-    allowSignUp: z.boolean(),
-    instanceId: Uuid,
-  }),
-});
+/** What our own clients need of `GET /api/v1/admin/config`, of any server's version; all of it is InstanceConfigAnswer. */
+export const AdminConfigAnswer = z.object({ config: z.object({ instanceId: Uuid, initialized: z.boolean() }) });
 
 /** The header that proves that the caller knows kms-secrets (keys/proof.ts). */
 export const PROOF_HEADER = 'x-kms-proof';

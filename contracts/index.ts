@@ -12,6 +12,7 @@ export * from './imports.ts';
 export * from './inventory.ts';
 export * from './invitations.ts';
 export * from './kms-secret.ts';
+export * from './machine-logins.ts';
 export * from './memberships.ts';
 export * from './names.ts';
 export * from './organizations.ts';

@@ -44,10 +44,14 @@ import { Imports } from './imports/service.ts';
 import { invitationsRoutes } from './invitations/routes.ts';
 import { Invitations } from './invitations/service.ts';
 import { openKeyring } from './keyring/keyring.ts';
+import { kubernetesAuthRoutes } from './kubernetes-auth/routes.ts';
+import { KubernetesAuth } from './kubernetes-auth/service.ts';
 import { DEFAULT_LIMITS, type Limits as LimitsPerMinute } from './limits/classes.ts';
 import { enforceLimits } from './limits/enforce.ts';
 import { Limits } from './limits/limits.ts';
 import { SharedCounts } from './limits/shared-counts.ts';
+import { absentLogin } from './machine-logins/absent.ts';
+import { MachineLogins } from './machine-logins/service.ts';
 import { GroupsOfProjects, PeopleOfProjects } from './memberships/holders.ts';
 import { membershipsRoutes } from './memberships/routes.ts';
 import { Memberships } from './memberships/service.ts';
@@ -57,6 +61,9 @@ import { tellParts } from './metrics/parts.ts';
 import { meterRequests } from './metrics/requests.ts';
 import { mfaRoutes } from './mfa/routes.ts';
 import { Mfa } from './mfa/service.ts';
+import { oidcAuthRoutes } from './oidc-auth/routes.ts';
+import { OidcAuth } from './oidc-auth/service.ts';
+
 import { organizationsRoutes } from './organizations/routes.ts';
 import { Organizations } from './organizations/service.ts';
 import { Outbound } from './outbound/outbound.ts';
@@ -85,6 +92,8 @@ import { secretsRoutes } from './secrets/routes.ts';
 import { Writes } from './secrets/writes.ts';
 import { sessionsRoutes } from './sessions/routes.ts';
 import { Sessions } from './sessions/service.ts';
+import { settingsRoutes } from './settings/routes.ts';
+import { Settings } from './settings/service.ts';
 import { sharesRoutes } from './shares/routes.ts';
 import { Shares } from './shares/service.ts';
 import { Providers } from './sso/provider.ts';
@@ -92,9 +101,12 @@ import { ssoRoutes } from './sso/routes.ts';
 import { Sso } from './sso/service.ts';
 import { SsoSettings } from './sso/settings.ts';
 import { HealthCheck } from './status/health.ts';
+
 import { statusRoutes } from './status/routes.ts';
 import { tagsRoutes } from './tags/routes.ts';
 import { Tags } from './tags/service.ts';
+import { tokenAuthRoutes } from './token-auth/routes.ts';
+import { TokenAuth } from './token-auth/service.ts';
 import { Tokens } from './tokens/service.ts';
 import { universalAuthRoutes } from './universal-auth/routes.ts';
 import { UniversalAuth } from './universal-auth/service.ts';
@@ -225,6 +237,12 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   const projectMemberships = new Memberships({ db, access });
   const memberships = new IdentityMemberships({ db, identities, memberships: projectMemberships });
   const universalAuth = new UniversalAuth({ db, path, access, audit, identities, keyring, tokens });
+  const outbound = new Outbound({ allow: options.outboundAllow });
+  const settings = new Settings({ db: path, access, audit });
+  const logins = new MachineLogins({ db, access, audit, identities, tokens, settings });
+  const tokenAuth = new TokenAuth({ db, access, audit, identities, tokens, settings });
+  const oidcAuth = new OidcAuth({ logins, outbound });
+  const kubernetesAuth = new KubernetesAuth({ logins, outbound, keyring });
   const queries = new AuditQueries({ db, access, audit });
   const answers = new Answers(options.answersLimit);
   const reads = new Reads({
@@ -245,7 +263,6 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   await replicas.start();
   const { authSecret, allowUnprovenBootstrap: allowUnproven = false } = options;
   const authSecrets = [authSecret, ...(options.previousAuthSecret ? [options.previousAuthSecret] : [])];
-  const outbound = new Outbound({ allow: options.outboundAllow });
   const providers = new Providers(outbound);
   const { siteUrl, ssoInstanceAdmins = false } = options;
   const ssoSettings = new SsoSettings({ db, access, audit, keyring, providers });
@@ -311,12 +328,16 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   });
   await app.register(statusRoutes, { health, version: VERSION });
   await app.register(adminRoutes, { admin });
+  await app.register(settingsRoutes, { settings });
   await app.register(universalAuthRoutes, { universalAuth, tokens });
   await app.register(sessionsRoutes, { login, sessions, people, devices });
   await app.register(peopleRoutes, { people, resets, organizations, devices });
   await app.register(invitationsRoutes, { invitations, devices });
   await app.register(ssoRoutes, { sso, settings: ssoSettings });
   await app.register(mfaRoutes, { mfa, people, devices });
+  await app.register(tokenAuthRoutes, { logins, tokenAuth });
+  await app.register(oidcAuthRoutes, { oidcAuth });
+  await app.register(kubernetesAuthRoutes, { kubernetesAuth });
   await app.register(organizationsRoutes, { organizations });
   await app.register(projectsRoutes, { projects });
   await app.register(accessRoutes, { explain: new Explain({ db, access }) });
@@ -370,9 +391,10 @@ function newServer({ logLevel = 'silent', logStream }: AppOptions, ids: RequestI
   app.setValidatorCompiler(queries.compile);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler(answerError);
-  app.setNotFoundHandler((request, reply) =>
-    answerError(notFound(`Route ${request.method}:${request.url.split('?')[0]} not found`), request, reply),
-  );
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?')[0]!;
+    return answerError(absentLogin(path) ?? notFound(`Route ${request.method}:${path} not found`), request, reply);
+  });
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
     done();

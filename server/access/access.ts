@@ -279,6 +279,24 @@ export class Access {
     });
   }
 
+  /** As `change`, for what belongs to the instance as a whole: for its admins alone. */
+  async changeInstance<Result>(
+    caller: Caller,
+    what: string,
+    work: (tx: Db, actor: Actor) => Promise<Result>,
+  ): Promise<Result> {
+    const verdict = await this.verdict(caller);
+    const refuse = async (asked: typeof verdict) => {
+      await this.#refused(caller, asked, what, {});
+      throw forbidden(`${asked.actor.name} may not ${what}: that takes an admin of the instance`);
+    };
+    if (!verdict.actor.instanceAdmin) return refuse(verdict);
+    return this.#db.transaction(async (tx) => {
+      const again = await this.#live(caller, await judge(tx, { ...caller.origin, tokenId: caller.tokenId }));
+      return again.actor.instanceAdmin ? work(tx, again.actor) : refuse(again);
+    });
+  }
+
   /** Stores the record of an allowed read that was not served from memory. */
   async recordRead(access: ProjectAccess, record: ProjectRecord): Promise<void> {
     await this.#audit.write({ ...inProject(access), outcome: 'allowed', ...record });

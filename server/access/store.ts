@@ -100,7 +100,7 @@ export const JUDGED = `
            t.id is not null as "tokenKnown",
            t.revoked_at is not null or cs.revoked_at is not null as "revoked",
            coalesce(t.expires_at <= now(), false) as "expired",
-           coalesce(a.ip <<= any (ua.access_token_trusted_ips), true) as "ipTrusted",
+           coalesce(a.ip <<= any (coalesce(ua.access_token_trusted_ips, ml.access_token_trusted_ips)), true) as "ipTrusted",
            x.id as "actorId", x.kind as "actorKind", coalesce(x.instance_admin and not t.limited, false) as "instanceAdmin",
            t.organization_id as "boundTo",
            coalesce(i.name, u.email) as "actorName",
@@ -114,6 +114,7 @@ export const JUDGED = `
       left join access_tokens t on t.id = a.token_id
       left join client_secrets cs on cs.id = t.client_secret_id
       left join universal_auths ua on ua.id = cs.universal_auth_id
+      left join machine_logins ml on ml.id = t.machine_login_id
       left join actors x on x.id = t.actor_id
       left join identities i on i.id = x.id
       left join users u on u.id = x.id

@@ -2,7 +2,6 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import {
   AccessToken,
-  AdminConfigAnswer,
   AdminSignupAnswer,
   AdminSignupBody,
   BootstrapAnswer,
@@ -23,17 +22,6 @@ export async function adminRoutes(scope: FastifyInstance, { admin }: { admin: Ad
   const tags = ['admin'];
   const stranger = { config: { public: true } };
 
-  app.get(
-    '/api/v1/admin/config',
-    {
-      ...stranger,
-      schema: { tags, summary: 'Whether this instance has been set up', response: { 200: AdminConfigAnswer } },
-    },
-    async () => {
-      const { instanceId, initialized } = await admin.config();
-      return { config: { id: instanceId, instanceId, initialized, allowSignUp: false } };
-    },
-  );
   app.post(
     '/api/v1/admin/bootstrap',
     {

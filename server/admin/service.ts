@@ -84,12 +84,6 @@ export class Admin {
     this.#allowUnproven = options.allowUnproven;
   }
 
-  /** Whether the first run is done. */
-  async config(): Promise<{ instanceId: string; initialized: boolean }> {
-    const { id, bootstrapped } = await readInstance(this.#db);
-    return { instanceId: id, initialized: bootstrapped };
-  }
-
   /**
    * Makes the first organization, its admin, and a machine identity that can set up the rest. A caller that made its
    * credential itself and stored it can repeat the call after any crash: the same credential gets the same ids, another

@@ -4,9 +4,10 @@ import type { IdentityRow } from './store.ts';
 
 /** Rows of identities as the API shows them. */
 
-const methods = (hasUniversalAuth: boolean) => ({
-  authMethod: hasUniversalAuth ? 'universal-auth' : null,
-  authMethods: hasUniversalAuth ? ['universal-auth'] : [],
+/** July 2024 had one login an identity, and the present day has a list. */
+const methods = (authMethods: readonly string[]) => ({
+  authMethod: authMethods[0] ?? null,
+  authMethods: [...authMethods],
 });
 
 export function showIdentity(row: IdentityRow) {
@@ -14,7 +15,7 @@ export function showIdentity(row: IdentityRow) {
     id: row.id,
     name: row.name,
     orgId: row.organizationId,
-    ...methods(row.hasUniversalAuth),
+    ...methods(row.authMethods),
     createdAt: row.createdAt.toISOString(),
     updatedAt: row.updatedAt.toISOString(),
   };
@@ -30,11 +31,11 @@ export function showMembership(row: IdentityRow) {
     identityId: row.id,
     createdAt: row.createdAt.toISOString(),
     updatedAt: row.updatedAt.toISOString(),
-    identity: { id: row.id, name: row.name, ...methods(row.hasUniversalAuth) },
+    identity: { id: row.id, name: row.name, ...methods(row.authMethods) },
   };
 }
 
 export function showProjectMembership(row: MembershipRow) {
-  const { holderId: identityId, name, hasUniversalAuth } = row;
-  return { ...showMembershipOf(row), identityId, identity: { id: identityId, name, ...methods(hasUniversalAuth) } };
+  const { holderId: identityId, name, authMethods } = row;
+  return { ...showMembershipOf(row), identityId, identity: { id: identityId, name, ...methods(authMethods) } };
 }

@@ -5,7 +5,8 @@ export interface IdentityRow {
   readonly id: string;
   readonly organizationId: string;
   readonly name: string;
-  readonly hasUniversalAuth: boolean;
+  /** Every login that the identity has, Universal Auth first. */
+  readonly authMethods: string[];
   readonly createdAt: Date;
   readonly updatedAt: Date;
   readonly membershipId: string;
@@ -13,10 +14,15 @@ export interface IdentityRow {
   readonly instanceAdmin: boolean;
 }
 
+/** The logins of identity `i`, as an expression. */
+export const AUTH_METHODS = `
+  array(select 'universal-auth' from universal_auths ua where ua.identity_id = i.id)
+  || array(select ml.method from machine_logins ml where ml.identity_id = i.id order by ml.method)`;
+
 const COLUMNS = `
   i.id, i.organization_id as "organizationId", i.name, a.created_at as "createdAt", a.updated_at as "updatedAt",
   m.id as "membershipId", m.role, a.instance_admin as "instanceAdmin",
-  exists (select from universal_auths ua where ua.identity_id = i.id) as "hasUniversalAuth"`;
+  ${AUTH_METHODS} as "authMethods"`;
 const FROM = `
   from identities i join actors a on a.id = i.id
   join organization_memberships m on m.actor_id = i.id and m.organization_id = i.organization_id`;

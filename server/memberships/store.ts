@@ -1,5 +1,6 @@
 import type { Rule } from '../../contracts/index.ts';
 import type { Db, Statement } from '../database/database.ts';
+import { AUTH_METHODS } from '../identities/store.ts';
 
 /** Who a membership in a project is of. */
 export interface Holder {
@@ -34,7 +35,7 @@ export interface MembershipRow {
   readonly firstName: string;
   readonly lastName: string;
   /** Of identities. */
-  readonly hasUniversalAuth: boolean;
+  readonly authMethods: string[];
   readonly createdAt: Date;
   readonly updatedAt: Date;
   readonly roles: MembershipRoleRow[];
@@ -46,7 +47,7 @@ const SELECT = `
          coalesce(m.actor_id, m.group_id) as "holderId",
          coalesce(i.name, u.email, g.name) as name, g.slug, coalesce(u.first_name, '') as "firstName",
          coalesce(u.last_name, '') as "lastName",
-         exists (select from universal_auths ua where ua.identity_id = i.id) as "hasUniversalAuth",
+         ${AUTH_METHODS} as "authMethods",
          m.created_at as "createdAt", m.updated_at as "updatedAt",
          (select coalesce(json_agg(json_build_object('id', r.id, 'role', r.role, 'environments', r.environments,
                  'customRoleId', c.id, 'customRoleName', c.name, 'customRoleSlug', c.slug,

@@ -17,6 +17,7 @@ import {
   UpdateUniversalAuthBody,
 } from '../../contracts/index.ts';
 import { originOf } from '../http/authentication.ts';
+import { showIp } from '../machine-logins/show.ts';
 import type { Tokens } from '../tokens/service.ts';
 import type { UniversalAuth } from './service.ts';
 import type { ClientSecretRow, UniversalAuthRow } from './store.ts';
@@ -133,11 +134,6 @@ export async function universalAuthRoutes(scope: FastifyInstance, { universalAut
       clientSecretData: showSecret(await universalAuth.revokeSecret(caller, params.identityId, params.clientSecretId)),
     }),
   );
-}
-
-function showIp(cidr: string) {
-  const [ipAddress, prefix] = cidr.split('/') as [string, string];
-  return { type: ipAddress.includes(':') ? ('ipv6' as const) : ('ipv4' as const), ipAddress, prefix: Number(prefix) };
 }
 
 function show(row: UniversalAuthRow) {

@@ -1,4 +1,5 @@
 import type { Db, Statement } from '../database/database.ts';
+import { NETWORKS } from '../database/networks.ts';
 
 export interface UniversalAuthRow {
   readonly id: string;
@@ -53,10 +54,6 @@ export type UniversalAuthWrite = Pick<
   readonly clientSecretTrustedIps: readonly string[];
   readonly accessTokenTrustedIps: readonly string[];
 };
-
-// `10.1.2.3/8` is taken for the network that it lies in, where a plain cast to cidr would fail.
-export const NETWORKS = (parameter: string) =>
-  `array(select network(given::inet) from unnest(${parameter}::text[]) as given)`;
 
 const settings = (write: UniversalAuthWrite) => [
   write.accessTokenTTL,

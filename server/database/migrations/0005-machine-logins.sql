@@ -39,6 +39,7 @@ create table machine_logins (
   access_token_num_uses_limit integer not null default 0,
   access_token_period integer not null default 0,
   access_token_trusted_ips cidr[] not null,
+  version integer not null default 1,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   unique (identity_id, method)

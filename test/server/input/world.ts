@@ -26,6 +26,7 @@ const names = [
   'groupId',
   'username',
   'token',
+  'tokenId',
 ] as const;
 
 /** A value that the world's one secret holds. No refusal may repeat it. */
@@ -41,6 +42,12 @@ export async function makeWorld(server: TestServer, slug: string): Promise<World
   const tag = { slug: `${slug}-tag`, color: '' };
   const { id: tagId } = (await server.do('POST', `/api/v1/projects/${projectId}/tags`, { body: tag })).tag;
   const machine = await server.machine(`${slug}-machine`, { organizationId, projectId, roles: [{ role: 'viewer' }] });
+  await server.do('PATCH', '/api/v1/admin/config', {
+    body: { machineAuthMethods: ['token-auth', 'oidc-auth', 'kubernetes-auth'] },
+  });
+  const tokenAuth = `/api/v1/auth/token-auth/identities/${machine.id}`;
+  await server.do('POST', tokenAuth);
+  const { tokenData } = await server.do('POST', `${tokenAuth}/tokens`);
   const members = `/api/v2/organizations/${organizationId}/memberships`;
   const { membership } = await server.do('POST', members, { body: { email: `${slug}@hanzo.ai`, role: 'member' } });
   await server.setSecrets(projectId, 'dev', { DATABASE_URL: HIDDEN });
@@ -79,6 +86,7 @@ export async function makeWorld(server: TestServer, slug: string): Promise<World
     groupId,
     username: `${slug}@hanzo.ai`,
     token: machine.token,
+    tokenId: tokenData.id,
   };
 }
 
@@ -120,6 +128,12 @@ export function rightValue(world: World, name: string): unknown {
     clientId: world.identityId,
     clientSecret: 'st.no-client-secret',
     accessToken: 'no.access.token',
+    jwt: 'no.foreign.token',
+    oidcDiscoveryUrl: 'https://issuer.example.com',
+    boundIssuer: 'https://issuer.example.com',
+    boundSubject: 'a-subject',
+    kubernetesHost: 'https://cluster.example.com',
+    allowedNames: 'a-service-account',
   };
   return values[name];
 }

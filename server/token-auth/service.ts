@@ -1,0 +1,124 @@
+import type { AccessToken } from '../../contracts/index.ts';
+import type { Access, Caller } from '../access/access.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { Database } from '../database/database.ts';
+import type { Identities } from '../identities/service.ts';
+import { found } from '../machine-logins/service.ts';
+import { findMachineLogin, issueToken } from '../machine-logins/store.ts';
+import { notFound, Refusal } from '../refusal.ts';
+import { type Settings, switchedOff } from '../settings/service.ts';
+import { findInstance } from '../settings/store.ts';
+import type { Tokens } from '../tokens/service.ts';
+import { findToken, listTokens, renameToken, revokeToken, type TokenRow } from './store.ts';
+
+const METHOD = 'token-auth';
+
+/** Token Auth: tokens that an admin makes for an identity, which itself never logs in. */
+export class TokenAuth {
+  readonly #db: Database;
+  readonly #access: Access;
+  readonly #audit: Audit;
+  readonly #identities: Identities;
+  readonly #tokens: Tokens;
+  readonly #settings: Settings;
+
+  constructor(options: {
+    db: Database;
+    access: Access;
+    audit: Audit;
+    identities: Identities;
+    tokens: Tokens;
+    settings: Settings;
+  }) {
+    this.#db = options.db;
+    this.#access = options.access;
+    this.#audit = options.audit;
+    this.#identities = options.identities;
+    this.#tokens = options.tokens;
+    this.#settings = options.settings;
+  }
+
+  /** Makes a token. It is shown this once. */
+  async create(
+    caller: Caller,
+    identityId: string,
+    name: string | undefined,
+  ): Promise<{ answer: AccessToken; token: TokenRow }> {
+    const event = 'create-token-identity-token-auth';
+    const access = await this.#identities.managed(caller, identityId, event);
+    await this.#settings.require(METHOD);
+    return this.#access.changeOrganization(access, async (tx) => {
+      const login = found(await findMachineLogin(tx, identityId, METHOD), identityId, METHOD);
+      const issued = await issueToken(tx, { ...login, method: METHOD }, { name, origin: caller.origin });
+      if (!issued) throw switchedOff(METHOD, (await findInstance(tx)).machineAuthMethods);
+      await this.#record(tx, access, 'create', event, { identityId, tokenId: issued.id, name });
+      return { answer: this.#tokens.answer(issued), token: (await findToken(tx, issued.id))! };
+    });
+  }
+
+  async list(caller: Caller, identityId: string, page: { offset: number; limit: number }): Promise<TokenRow[]> {
+    await this.#identities.managed(caller, identityId, 'get-tokens-identity-token-auth', { orItself: true });
+    found(await findMachineLogin(this.#db, identityId, METHOD), identityId, METHOD);
+    return listTokens(this.#db, identityId, page.offset, page.limit);
+  }
+
+  async get(caller: Caller, tokenId: string, identityId?: string): Promise<TokenRow> {
+    return (await this.#managed(caller, tokenId, 'get-token-identity-token-auth', { orItself: true, identityId }))
+      .token;
+  }
+
+  async rename(caller: Caller, tokenId: string, name: string | undefined): Promise<TokenRow> {
+    const event = 'update-token-identity-token-auth';
+    const { access, token } = await this.#managed(caller, tokenId, event);
+    return this.#access.changeOrganization(access, async (tx) => {
+      if (name !== undefined) await renameToken(tx, tokenId, name);
+      await this.#record(tx, access, 'update', event, { identityId: token.identityId, tokenId, name });
+      return (await findToken(tx, tokenId)) ?? token;
+    });
+  }
+
+  /** Ends a token. An identity may end its own. */
+  async revoke(caller: Caller, tokenId: string): Promise<void> {
+    const event = 'revoke-token-identity-token-auth';
+    const { access, token } = await this.#managed(caller, tokenId, event, { orItself: true });
+    await this.#access.changeOrganization(access, async (tx) => {
+      await revokeToken(tx, tokenId);
+      await this.#record(tx, access, 'delete', event, { identityId: token.identityId, tokenId });
+    });
+  }
+
+  /** A token of an identity that the caller manages. To everyone else it does not exist. */
+  async #managed(
+    caller: Caller,
+    tokenId: string,
+    what: string,
+    { orItself = false, identityId }: { orItself?: boolean; identityId?: string | undefined } = {},
+  ) {
+    const missing = () => notFound(`token ${tokenId} not found`);
+    const token = await findToken(this.#db, tokenId);
+    if (!token || (identityId !== undefined && token.identityId !== identityId)) {
+      await this.#access.actor(caller);
+      throw missing();
+    }
+    try {
+      return { token, access: await this.#identities.managed(caller, token.identityId, what, { orItself }) };
+    } catch (error) {
+      if (error instanceof Refusal && error.kind === 'notFound') throw missing();
+      throw error;
+    }
+  }
+
+  #record(
+    tx: Parameters<Audit['writeWithin']>[0],
+    access: Awaited<ReturnType<Identities['managed']>>,
+    action: 'create' | 'update' | 'delete',
+    event: string,
+    metadata: Record<string, unknown>,
+  ): Promise<void> {
+    const { actor, identity, caller } = access;
+    const { organizationId } = identity;
+    return this.#audit.writeWithin(tx, [
+      { action, event, outcome: 'allowed', actor, organizationId, metadata, origin: caller.origin },
+    ]);
+  }
+}
