@@ -137,6 +137,6 @@ export const ListFoldersQuery = addressed({ recursive: QueryBoolean });
 export const UpdateFolderBody = addressed({ name: FolderName });
 export const DeleteFolderBody = addressed({});
 export const FolderIdParams = z.object({ folderId: Uuid });
-export const FolderIdOrNameParams = z.object({ folderIdOrName: z.union([Uuid, FolderName]) });
+export const FolderIdOrNameParams = z.object({ folderId: z.union([Uuid, FolderName]) });
 export const FolderAnswer = z.object({ folder: Folder });
 export const FoldersAnswer = z.object({ folders: z.array(Folder) });

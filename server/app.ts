@@ -29,6 +29,7 @@ import { groupsRoutes } from './groups/routes.ts';
 import { Groups } from './groups/service.ts';
 import { authenticate } from './http/authentication.ts';
 import { knowAddresses } from './http/client-address.ts';
+import { type ConnectionLimits, connectionOptions, limitConnections } from './http/connections.ts';
 import { documentApi } from './http/documents.ts';
 import { answerBrokenRequest, answerError } from './http/errors.ts';
 import { parseBodies } from './http/parsing.ts';
@@ -152,6 +153,8 @@ export interface AppOptions {
   /** Bounds of event streams; tests make them small. */
   readonly events?: Partial<Pick<EventsOptions, 'checkEveryMs' | 'closeWithinMs' | 'longestMs' | 'streams'>> &
     StreamOptions;
+  /** How long and how many connections may be. @default http/connections.ts */
+  readonly connections?: ConnectionLimits | undefined;
   /** Runs before any route is there; tests watch every answer from here. */
   readonly prepare?: (app: FastifyInstance) => void;
   /** Bytes of answers held in memory; 0 holds none. @default 64 MiB */
@@ -167,8 +170,6 @@ export interface AppOptions {
 }
 
 const BODY_LIMIT_BYTES = 1024 * 1024;
-/** A client that takes longer to send its request is cut off, so that slow ones cannot hold all connections. */
-const REQUEST_TIMEOUT_MS = 30_000;
 
 /**
  * Wires the server: every part is made here, and handed to its routes as a plugin option. The app is ready to `inject`
@@ -275,6 +276,7 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
 
   const proxies = options.trustedProxies && new TrustedProxies(options.trustedProxies);
   const app = newServer(options, new RequestIds(proxies));
+  limitConnections(app, options.connections ?? {}, proxies);
   options.prepare?.(app);
   const metrics = new Metrics();
   app.decorate('metrics', metrics);
@@ -364,11 +366,11 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   return app;
 }
 
-function newServer({ logLevel = 'silent', logStream }: AppOptions, ids: RequestIds): FastifyInstance {
+function newServer({ logLevel = 'silent', logStream, connections = {} }: AppOptions, ids: RequestIds): FastifyInstance {
   const queries = new Queries();
   const app = Fastify({
     bodyLimit: BODY_LIMIT_BYTES,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    ...connectionOptions(connections),
     genReqId: (request) => ids.of(request),
     return503OnClosing: true,
     frameworkErrors: (error, request, reply) => void answerError(error, request, reply),

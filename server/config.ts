@@ -91,6 +91,12 @@ export const Environment = z.object({
     .describe('requests a minute that differ from the defaults, by class, such as auth=120,public=off; or off'),
   KMS_METRICS_PORT: port.optional().describe('the port of the metrics; unset: there is none'),
   KMS_METRICS_HOST: z.string().trim().min(1).default('127.0.0.1').describe('the address of the metrics'),
+  KMS_CONNECTIONS_PER_ADDRESS: z.coerce
+    .number({ error: 'must be a number of connections' })
+    .int()
+    .min(1)
+    .optional()
+    .describe('connections at once from one address that is no trusted proxy'),
   KMS_ALLOW_UNPROVEN_BOOTSTRAP: flag.describe(
     'accept the first-admin call without a proof of kms-secrets; for trials only',
   ),

@@ -58,6 +58,7 @@ async function start(running: Running, config: Config): Promise<void> {
     limits: config.KMS_RATE_LIMITS,
     siteUrl: config.SITE_URL,
     ssoInstanceAdmins: config.KMS_SSO_INSTANCE_ADMINS,
+    connections: { perAddress: config.KMS_CONNECTIONS_PER_ADDRESS },
     allowUnprovenBootstrap: config.KMS_ALLOW_UNPROVEN_BOOTSTRAP,
     logLevel: config.LOG_LEVEL,
     outboundAllow: config.KMS_OUTBOUND_ALLOW,

@@ -48,24 +48,38 @@ const TIMEOUTS = { statement_timeout: 15_000, lock_timeout: 5_000, idle_in_trans
 const RETRIES = 3;
 const PAUSE_MS = 50;
 
+/**
+ * Whether a pooler stands before the database that lends its connections for a transaction (`?pgbouncer=true` in the URI).
+ * Nothing may then depend on the connection: it takes no settings at its start, and knows no statement by name.
+ */
+export const isPooled = (uri: string) => URL.parse(uri)?.searchParams.get('pgbouncer') === 'true';
+
+export const startOptions = (settings: Readonly<Record<string, string>>) =>
+  Object.entries(settings)
+    .map(([name, value]) => `-c ${name}=${value}`)
+    .join(' ');
+
 /** The database, through one pool. Every fault of its own becomes a 503 at the edge, never a 500 (see http/errors.ts). */
 export class Database implements Db {
   readonly #pool: pg.Pool;
+  readonly #pooled: boolean;
   #guard: CommitGuard | undefined;
 
   constructor(options: DatabaseOptions) {
+    this.#pooled = isPooled(options.uri);
     this.#pool = new pg.Pool({
       connectionString: options.uri,
       max: options.connections ?? 10,
       connectionTimeoutMillis: 5_000,
       application_name: options.applicationName ?? 'kms-server',
-      options: Object.entries({ timezone: 'UTC', ...options.settings })
-        .map(([name, value]) => `-c ${name}=${value}`)
-        .join(' '),
-      ...TIMEOUTS,
+      ...(this.#pooled ? {} : { options: startOptions({ timezone: 'UTC', ...options.settings }), ...TIMEOUTS }),
     });
     // An idle connection that the server closes must not end the process: the next query opens another.
     this.#pool.on('error', () => undefined);
+  }
+
+  #asked({ name, text }: Statement, values: readonly unknown[]): pg.QueryConfig {
+    return this.#pooled ? { text, values: values as unknown[] } : { name, text, values: values as unknown[] };
   }
 
   /** Connections by what they do, and how many callers wait for one. */
@@ -81,7 +95,7 @@ export class Database implements Db {
 
   async query<Row extends object>(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
     if (this.#guard?.guards(statement)) return this.transaction((tx) => tx.query<Row>(statement, values));
-    const { rows } = await this.#pool.query<Row>({ ...statement, values: values as unknown[] });
+    const { rows } = await this.#pool.query<Row>(this.#asked(statement, values));
     return rows;
   }
 
@@ -115,7 +129,7 @@ export class Database implements Db {
       const tx: Db = {
         query: async <Row extends object>(statement: Statement, values: readonly unknown[]) => {
           guarded ||= this.#guard?.guards(statement) ?? false;
-          return (await client.query<Row>({ ...statement, values: values as unknown[] })).rows;
+          return (await client.query<Row>(this.#asked(statement, values))).rows;
         },
       };
       const result = await work(tx);

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import pg from 'pg';
+import { isPooled, startOptions } from './database.ts';
 
 /** Any number, as long as every version of this program takes the same one: migrations wait for each other under it. */
 const MIGRATION_LOCK = 4_205_114_027;
@@ -48,7 +49,7 @@ export async function migrate(uri: string): Promise<{ applied: string[] }> {
   const client = new pg.Client({
     connectionString: uri,
     application_name: 'kms-server migrate',
-    options: '-c timezone=UTC',
+    ...(isPooled(uri) ? {} : { options: startOptions({ timezone: 'UTC' }) }),
   });
   // What breaks the connection fails the statement under way; without a listener it would end the process besides.
   client.on('error', () => undefined);

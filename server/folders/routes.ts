@@ -52,7 +52,7 @@ export async function foldersRoutes(scope: FastifyInstance, { folders }: { folde
       }),
     );
     app.delete(
-      `${base}/:folderIdOrName`,
+      `${base}/:folderId`,
       {
         schema: {
           tags,
@@ -62,7 +62,7 @@ export async function foldersRoutes(scope: FastifyInstance, { folders }: { folde
           response,
         },
       },
-      async ({ caller, params, body }) => ({ folder: show(await folders.remove(caller, body, params.folderIdOrName)) }),
+      async ({ caller, params, body }) => ({ folder: show(await folders.remove(caller, body, params.folderId)) }),
     );
   }
 }

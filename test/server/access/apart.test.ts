@@ -73,7 +73,6 @@ async function furnish(organizationId: string, slug: string): Promise<Record<str
     slug,
     environmentId: environments[0].id,
     folderId: folder.id,
-    folderIdOrName: folder.id,
     tagId: tag.id,
     tagSlug: tag.slug,
     identityId: machine.id,
@@ -183,7 +182,6 @@ function nobodys(): Record<string, string> {
   const random = Object.fromEntries(Object.keys(foreign).map((name) => [name, randomUUID() as string]));
   return {
     ...random,
-    folderIdOrName: random.folderId!,
     slug: 'nowhere',
     projectSlug: 'nowhere',
     roleSlug: 'none',

@@ -98,7 +98,6 @@ export function rightValue(world: World, name: string): unknown {
     workspaceSlug: world.slug,
     projectSlug: world.slug,
     orgId: world.organizationId,
-    folderIdOrName: world.folderId,
     tagSlug: `${world.slug}-tag`,
     tagSlugs: [`${world.slug}-tag`],
     tagIds: [world.tagId],
