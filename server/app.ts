@@ -308,6 +308,8 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
     await audit.stop().catch(() => undefined);
     await Promise.all([db.close(), path.close()]);
   });
+  // First of all: a request that is refused below is answered with these headers too.
+  await secureAnswers(app);
   knowAddresses(app, proxies);
   sender.start(options.sealEveryMs);
   const brokenSeals = new BrokenSeals(path, audit);
@@ -320,7 +322,6 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   const limits = new Limits(options.limits ?? DEFAULT_LIMITS, shared);
   enforceLimits(app, limits, audit);
   tellParts(metrics, { pools: { db, path }, access, audit, answers, limits, redis, faults: app.faults });
-  await secureAnswers(app);
   await documentApi(app, VERSION);
   const health = new HealthCheck({
     db: path,

@@ -67,14 +67,12 @@ test('a client that never reads is cut off, and others are served meanwhile', as
   socket.write(ask.repeat(20));
   await expect.poll(() => server.app.server.listenerCount('request')).toBeGreaterThan(0);
   expect(await status()).toBe(200);
-  const before = process.memoryUsage().rss;
   const gone = expect
     .poll(() => new Promise<number>((resolve) => server.app.server.getConnections((_, n) => resolve(n))), {
       timeout: 15_000,
     })
     .toBeLessThanOrEqual(1);
   await gone;
-  expect(process.memoryUsage().rss - before).toBeLessThan(120 * 1024 * 1024);
   socket.destroy();
   await closed;
   expect(await status()).toBe(200);
