@@ -14,6 +14,7 @@ import { type Dependent, dependentsOf } from './dependents.ts';
 import { ReferenceDenied } from './expansion.ts';
 import { type Filled, fill } from './fill-store.ts';
 import { type Address, findAddress, keepManifests } from './linked-store.ts';
+import { Opened } from './opened.ts';
 import { nameOf, type Question } from './question.ts';
 import { openPersonal, openSecret } from './seal.ts';
 import { noSecret, showPersonal, showSecret, toSecret, where } from './show.ts';
@@ -55,6 +56,7 @@ type FilledAnswer = { readonly body: Body } | { readonly pending: Answer } | und
  */
 export class Reads {
   readonly #on: ReadsOptions;
+  readonly #opened: Opened;
   /** Fills under way, by question: others with the same question wait for the first instead of reading too. */
   readonly #underWay = new Map<string, Promise<unknown>>();
   /** A fill may be of many megabytes: none takes a connection that verdicts wait for, and no caller takes all of the rest. */
@@ -70,11 +72,12 @@ export class Reads {
 
   constructor(options: ReadsOptions) {
     this.#on = options;
+    this.#opened = new Opened(options.seal);
   }
 
   /** @param has the request's If-None-Match: a body that the client has already is counted and not recorded */
   async read(caller: Caller, question: Question, has?: string): Promise<Body> {
-    const { access, answers, seal } = this.#on;
+    const { access, answers } = this.#on;
     const name = nameOf(caller, question);
     const { environment, path, recursive, key } = question;
     const reach = recursive ? { environment } : { environment, path, key };
@@ -90,7 +93,7 @@ export class Reads {
         this.#on.unchanged.count(allowed, answer.held);
         return { json: NO_BODY, etag: answer.etag };
       }
-      if (allowed.served && answer) return { json: seal.open(answer.sealed, name), etag: answer.etag };
+      if (allowed.served && answer) return { json: this.#opened.open(answer, name), etag: answer.etag };
       await this.#needSome(allowed, reach);
       // Waits for another's fill once. When that one failed, or was overtaken by a write, this read fills for itself: in a
       // second queue, fifty requests for a missing folder would come to their turn one after another, or never.
