@@ -1,9 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { type SigningKeys, TokenInvalid, verifyAccessToken } from '../../keys/index.ts';
+import { type SigningKeys, TokenInvalid } from '../../keys/index.ts';
 import type { Caller } from '../access/access.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Origin } from '../audit/store.ts';
 import { Refusal, tokenRefused, unauthorized } from '../refusal.ts';
+import { KnownTokens } from './known-tokens.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -41,9 +42,10 @@ const printable = (text: string) => text.replace(/[^\x20-\x7e]/g, '?');
 export function authenticate(app: FastifyInstance, keys: SigningKeys, audit: Audit): void {
   app.decorateRequest('caller', null as unknown as Caller);
   app.decorateRequest('knownOrigin', null);
+  const tokens = new KnownTokens(keys);
   app.addHook('onRequest', (request, _reply, done) => {
     if (request.routeOptions.config.public || request.is404) return done();
-    const claims = readToken(request, keys, audit);
+    const claims = readToken(request, tokens, audit);
     request.caller = {
       tokenId: claims.identityAccessTokenId,
       actorId: (claims.identityId ?? claims.userId)!,
@@ -54,7 +56,7 @@ export function authenticate(app: FastifyInstance, keys: SigningKeys, audit: Aud
   });
 }
 
-function readToken(request: FastifyRequest, keys: SigningKeys, audit: Audit) {
+function readToken(request: FastifyRequest, tokens: KnownTokens, audit: Audit) {
   const header = request.headers.authorization;
   if (header === undefined) {
     audit.refusedStranger('token-missing');
@@ -62,7 +64,7 @@ function readToken(request: FastifyRequest, keys: SigningKeys, audit: Audit) {
   }
   const token = /^Bearer +(\S+)$/i.exec(header)?.[1];
   try {
-    if (token !== undefined) return verifyAccessToken(keys, token);
+    if (token !== undefined) return tokens.verify(token);
   } catch (error) {
     if (!(error instanceof TokenInvalid) && !(error instanceof Refusal)) throw error;
   }
