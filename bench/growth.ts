@@ -11,7 +11,7 @@ import { makeWorld, type World } from './world.ts';
 /**
  * What years of use cost: the rate of the hot path and a day's audit, on an empty database and on one with many secrets,
  * identities and audit rows; and the bytes of an audit row, for the disk of HIP-27's 365 days.
- * `node bench/growth.ts [-- --secrets 200000 --identities 5000 --rows 10000000 --seconds 4]`, after `npm run build`; it
+ * `node bench/growth.ts [--secrets 200000 --identities 5000 --rows 10000000 --seconds 4]`, after `npm run build`; it
  * prints a table and writes bench/growth.json.
  */
 const secrets = numberOption('secrets', 200_000);
@@ -19,8 +19,30 @@ const identities = numberOption('identities', 5_000);
 const rows = numberOption('rows', 10_000_000);
 const seconds = numberOption('seconds', 4);
 const DAYS = 365;
-/** Rows of one day of the one project that is asked for. */
+/** Rows that one statement writes. */
 const CHUNK = 250_000;
+
+// A tenth of the rows is the measured project's; the others have projects that are gone. Ten rows share a transaction.
+const FILL_AUDIT = `
+  with place as (
+    select p.id, p.organization_id, array(select id from actors where kind = 'identity' order by id limit 1000) as actors,
+           (select id from audit_manifests limit 1) as manifest
+      from projects p where p.slug = 'bench-20'
+  )
+  insert into audit_log (at, xid, organization_id, project_id, project_slug, environment, secret_path, action, event, outcome,
+                         actor_kind, actor_id, actor_name, secret_key, manifest_id, ip, user_agent, request_id)
+  select now() - (($3::bigint - n) * ($4::int * 86400.0 / $3::bigint)) * interval '1 second' - interval '1 hour',
+         (n / 10 + 3)::text::xid8, place.organization_id,
+         case when n % 10 = 0 then place.id else ('00000000-0000-4000-8000-' || lpad(to_hex(n % 999), 12, '0'))::uuid end,
+         case when n % 10 = 0 then 'bench-20' else 'project-' || n % 999 end, 'prod', '/', 'read',
+         case when n % 5 = 0 then 'get-secret' else 'get-secrets' end, 'allowed', 'identity',
+         place.actors[1 + n % array_length(place.actors, 1)], 'service-' || n % 1000,
+         case when n % 5 = 0 then 'KEY_' || n % 200 end, case when n % 5 <> 0 then place.manifest end,
+         '10.1.2.3', 'InfisicalNodeSDK/5.0.2', 'req-' || lpad(n::text, 12, '0')
+    from place, generate_series($1::bigint + 1, $2::bigint) as n`;
+
+/** 12 bytes name a row in its batch, and a batch of 100 rows has a head of some 400. */
+const HINT_AND_HEAD = 16;
 
 const folder = await mkdtemp(join(tmpdir(), 'kms-growth-'));
 await chmod(folder, 0o711);
@@ -70,7 +92,9 @@ async function measure(target: Target, world: World, sql: pg.Client) {
   };
 }
 
-const median = (numbers: readonly number[]) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!;
+function median(numbers: readonly number[]): number {
+  return numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!;
+}
 
 async function timeOf(target: Target, world: World, query: string): Promise<number> {
   const times: number[] = [];
@@ -121,25 +145,6 @@ async function fill(sql: pg.Client): Promise<void> {
   await sql.query('vacuum (analyze)');
 }
 
-// A tenth of the rows is the measured project's; the others have projects that are gone. Ten rows share a transaction.
-const FILL_AUDIT = `
-  with place as (
-    select p.id, p.organization_id, array(select id from actors where kind = 'identity' order by id limit 1000) as actors,
-           (select id from audit_manifests limit 1) as manifest
-      from projects p where p.slug = 'bench-20'
-  )
-  insert into audit_log (at, xid, organization_id, project_id, project_slug, environment, secret_path, action, event, outcome,
-                         actor_kind, actor_id, actor_name, secret_key, manifest_id, ip, user_agent, request_id)
-  select now() - (($3::bigint - n) * ($4::int * 86400.0 / $3::bigint)) * interval '1 second' - interval '1 hour',
-         (n / 10 + 3)::text::xid8, place.organization_id,
-         case when n % 10 = 0 then place.id else ('00000000-0000-4000-8000-' || lpad(to_hex(n % 999), 12, '0'))::uuid end,
-         case when n % 10 = 0 then 'bench-20' else 'project-' || n % 999 end, 'prod', '/', 'read',
-         case when n % 5 = 0 then 'get-secret' else 'get-secrets' end, 'allowed', 'identity',
-         place.actors[1 + n % array_length(place.actors, 1)], 'service-' || n % 1000,
-         case when n % 5 = 0 then 'KEY_' || n % 200 end, case when n % 5 <> 0 then place.manifest end,
-         '10.1.2.3', 'InfisicalNodeSDK/5.0.2', 'req-' || lpad(n::text, 12, '0')
-    from place, generate_series($1::bigint + 1, $2::bigint) as n`;
-
 async function sizesOf(sql: pg.Client) {
   const { rows: found } = await sql.query(
     `select sum(pg_relation_size(relid))::float8 as heap, sum(pg_indexes_size(relid))::float8 as indexes, (select count(*) from audit_log)::float8 as rows
@@ -154,6 +159,3 @@ async function sizesOf(sql: pg.Client) {
     'GB in 365 days at 100 reads a second': Math.round((bytes * 100 * 86_400 * DAYS) / 1e8) / 10,
   };
 }
-
-/** 12 bytes name a row in its batch, and a batch of 100 rows has a head of some 400. */
-const HINT_AND_HEAD = 16;

@@ -5,7 +5,7 @@ import { gcmOpen, gcmSeal } from './gcm.ts';
 import { type ConfigKey, type DataKey, type RootKey, takeSecret } from './secret.ts';
 
 /** What each wrapped key is, once unwrapped. */
-interface Unwrapped {
+export interface Unwrapped {
   'wrap-project-key': DataKey;
   'wrap-client-secret-mac-key': KeyObject;
   'wrap-audit-signing-key': KeyObject;

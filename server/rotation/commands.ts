@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { Attestor } from '../audit/attestor.ts';
 import { Audit } from '../audit/audit.ts';
 import { type Config, ConfigError, readConfig } from '../config.ts';
 import { Database } from '../database/database.ts';
@@ -113,6 +114,8 @@ async function withRotation(config: Config, work: (on: Rotation) => Promise<void
   const db = new Database({ uri, connections: 2, applicationName: 'kms-server keys' });
   try {
     const keyring = await openKeyring(db, config.ROOT_ENCRYPTION_KEY, config.ROOT_ENCRYPTION_KEY_PREVIOUS);
+    // What is sealed anew in tables that grant something is attested like any other change of them.
+    db.guardCommits(new Attestor(keyring.audit));
     const say = (line: string) => process.stderr.write(`kms-server: ${line}\n`);
     await work({ db, keyring, audit: new Audit(db, keyring.audit), say });
   } finally {
