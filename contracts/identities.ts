@@ -18,16 +18,31 @@ export const Identity = z.object({
   orgId: Uuid,
   authMethod: z.string().nullable(),
   authMethods: z.array(z.string()),
+  // Optional, since servers before 0.2 do not tell.
+  hasDeleteProtection: z.boolean().optional(),
+  metadata: z.array(z.object({ key: z.string(), value: z.string() })).optional(),
   createdAt: Timestamp,
   updatedAt: Timestamp,
 });
+
+const IdentityMetadata = z
+  .array(z.object({ key: FreeText(255).trim().min(1), value: FreeText(1020).trim().min(1) }))
+  .max(50)
+  .refine((pairs) => new Set(pairs.map(({ key }) => key)).size === pairs.length, 'each key once');
 
 export const CreateIdentityBody = z.object({
   name: DisplayName,
   organizationId: Uuid,
   role: OrganizationRole.default('no-access'),
+  hasDeleteProtection: z.boolean().default(false).describe('refuses to delete it until this is taken off'),
+  metadata: IdentityMetadata.default([]),
 });
-export const UpdateIdentityBody = z.object({ name: orAbsent(DisplayName), role: orAbsent(OrganizationRole) });
+export const UpdateIdentityBody = z.object({
+  name: orAbsent(DisplayName),
+  role: orAbsent(OrganizationRole),
+  hasDeleteProtection: z.boolean().optional(),
+  metadata: IdentityMetadata.optional().describe('all of it; what is not named is gone'),
+});
 export const IdentityAnswer = z.object({ identity: Identity });
 
 const IdentitySummary = Identity.pick({ id: true, name: true, authMethod: true, authMethods: true });
@@ -40,11 +55,36 @@ export const IdentityMembership = z.object({
   identityId: Uuid,
   createdAt: Timestamp,
   updatedAt: Timestamp,
-  identity: IdentitySummary,
+  metadata: Identity.shape.metadata,
+  identity: IdentitySummary.extend({ hasDeleteProtection: z.boolean().optional() }),
 });
 export const IdentityMembershipAnswer = z.object({ identity: IdentityMembership });
 export const ListIdentitiesQuery = z.object({ orgId: orAbsent(Uuid), organizationId: orAbsent(Uuid) });
 export const IdentitiesAnswer = z.object({ identities: z.array(IdentityMembership), totalCount: z.number().int() });
+
+const text = FreeText(255);
+/** One text, or operators as Infisical has them. */
+const among = <Operators extends z.ZodRawShape>(operators: Operators) =>
+  z.union([text, z.object(operators).partial()], { error: 'a text, or an object of operators' });
+export const SearchIdentitiesBody = emptyBody(
+  z.object({
+    organizationId: orAbsent(Uuid).describe('needed by those who are members of several'),
+    search: z
+      .object({
+        name: among({ $eq: text, $contains: text, $in: z.array(text).max(100) }).optional(),
+        role: among({ $eq: text, $in: z.array(text).max(100) }).optional(),
+      })
+      .optional(),
+    orderBy: z.enum(['name', 'role']).default('name'),
+    orderDirection: z.enum(['asc', 'desc']).default('asc'),
+    offset: z.number().int().min(0).max(1_000_000).default(0),
+    limit: z.number().int().min(1).max(100).default(50),
+  }),
+);
+export type SearchIdentitiesBody = z.infer<typeof SearchIdentitiesBody>;
+export const IdentityDetailsAnswer = z.object({
+  identityDetails: z.object({ organization: z.object({ id: Uuid, name: z.string(), slug: z.string() }) }),
+});
 export const PageQuery = z.object({
   offset: z.coerce.number().int().min(0).max(1_000_000).default(0),
   limit: z.coerce.number().int().min(1).max(20_000).default(100),

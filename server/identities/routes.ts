@@ -5,6 +5,7 @@ import {
   CreateIdentityBody,
   IdentitiesAnswer,
   IdentityAnswer,
+  IdentityDetailsAnswer,
   IdentityMembershipAnswer,
   IdentityMembershipsAnswer,
   IdentityParams,
@@ -16,6 +17,7 @@ import {
   ProjectIdentityParams,
   ProjectIdentityRolesAnswer,
   ProjectIdParams,
+  SearchIdentitiesBody,
   UpdateIdentityBody,
   UpdateProjectIdentityBody,
 } from '../../contracts/index.ts';
@@ -80,6 +82,29 @@ export async function identitiesRoutes(scope: FastifyInstance, { identities, mem
     async ({ caller, params, query }) => {
       const { rows, totalCount } = await identities.list(caller, params.organizationId, query);
       return { identityMemberships: rows.map(showMembership), totalCount };
+    },
+  );
+  app.post(
+    `${base}/search`,
+    {
+      schema: {
+        tags,
+        summary: 'Search identities by name and role',
+        body: SearchIdentitiesBody,
+        response: { 200: IdentitiesAnswer },
+      },
+    },
+    async ({ caller, body }) => {
+      const { rows, totalCount } = await identities.search(caller, body);
+      return { identities: rows.map(showMembership), totalCount };
+    },
+  );
+  app.get(
+    `${base}/details`,
+    { schema: { tags, summary: 'Read which organization the caller is of', response: { 200: IdentityDetailsAnswer } } },
+    async ({ caller }) => {
+      const { id, name, slug } = await identities.details(caller);
+      return { identityDetails: { organization: { id, name, slug } } };
     },
   );
   app.get(

@@ -1,18 +1,19 @@
-import type { OrganizationRole } from '../../contracts/index.ts';
+import type { OrganizationRole, SearchIdentitiesBody } from '../../contracts/index.ts';
 import type { Access, Caller, OrganizationAccess } from '../access/access.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Database } from '../database/database.ts';
 import { keepOneAdmin } from '../organizations/admins.ts';
-import { organizationsOf } from '../organizations/store.ts';
-import { notFound, Refusal } from '../refusal.ts';
+import { type OrganizationRow, organizationsOf } from '../organizations/store.ts';
+import { badRequest, notFound, Refusal } from '../refusal.ts';
 import {
   deleteIdentity,
   findIdentity,
+  type IdentityMetadata,
   type IdentityRow,
   insertIdentity,
   listIdentities,
-  renameIdentity,
   setIdentityRole,
+  updateIdentity,
 } from './store.ts';
 
 /** Machine identities (HIP-27, "Machine Identity Lifecycle"). The organization's admins manage them. */
@@ -29,13 +30,19 @@ export class Identities {
 
   async create(
     caller: Caller,
-    given: { name: string; organizationId: string; role: OrganizationRole },
+    given: {
+      name: string;
+      organizationId: string;
+      role: OrganizationRole;
+      hasDeleteProtection: boolean;
+      metadata: IdentityMetadata;
+    },
   ): Promise<IdentityRow> {
     const { organizationId, name, role } = given;
     const access = await this.#access.organizationAdmin(caller, organizationId, 'create-identity');
     const { actor } = access;
     return this.#access.changeOrganization(access, async (tx) => {
-      const id = await insertIdentity(tx, { organizationId, name, role, instanceAdmin: false });
+      const id = await insertIdentity(tx, { ...given, instanceAdmin: false });
       await this.#audit.writeWithin(tx, [
         {
           action: 'create',
@@ -55,7 +62,35 @@ export class Identities {
     const access = await this.#access.organization(caller, organizationId);
     if (access.organization.role === 'no-access')
       await this.#access.deny(access, 'list-identities', 'member of the organization');
-    return listIdentities(this.#db, organizationId, page.offset, page.limit);
+    return listIdentities(this.#db, organizationId, page);
+  }
+
+  /** Looks for identities by name and role, in the caller's organization. */
+  async search(caller: Caller, asked: SearchIdentitiesBody) {
+    const organizationId = asked.organizationId ?? (await this.#onlyOrganization(caller)).id;
+    const access = await this.#access.organization(caller, organizationId);
+    if (access.organization.role === 'no-access')
+      await this.#access.deny(access, 'search-identities', 'member of the organization');
+    const { orderBy, orderDirection, offset, limit } = asked;
+    const name = operators(asked.search?.name);
+    const role = operators(asked.search?.role);
+    return listIdentities(this.#db, organizationId, {
+      ...{ orderBy, offset, limit, descending: orderDirection === 'desc' },
+      contains: name.$contains,
+      names: both(name),
+      roles: both(role),
+    });
+  }
+
+  /** The organization that the caller belongs to. */
+  async details(caller: Caller): Promise<OrganizationRow> {
+    return this.#onlyOrganization(caller);
+  }
+
+  async #onlyOrganization(caller: Caller): Promise<OrganizationRow> {
+    const organizations = await organizationsOf(this.#db, await this.#access.actor(caller));
+    if (organizations.length === 1) return organizations[0]!;
+    throw badRequest('you are a member of several organizations, or of none; name one: organizationId');
   }
 
   async get(caller: Caller, id: string): Promise<IdentityRow> {
@@ -65,12 +100,17 @@ export class Identities {
   async update(
     caller: Caller,
     id: string,
-    change: { name?: string | undefined; role?: OrganizationRole | undefined },
+    change: {
+      name?: string | undefined;
+      role?: OrganizationRole | undefined;
+      hasDeleteProtection?: boolean | undefined;
+      metadata?: IdentityMetadata | undefined;
+    },
   ): Promise<IdentityRow> {
     const access = await this.managed(caller, id, 'update-identity');
     const { identity, actor } = access;
     return this.#access.changeOrganization(access, async (tx) => {
-      if (change.name !== undefined) await renameIdentity(tx, id, change.name);
+      await updateIdentity(tx, id, change);
       if (change.role !== undefined) {
         if (change.role !== 'admin') await keepOneAdmin(tx, identity.organizationId, id);
         await setIdentityRole(tx, id, change.role);
@@ -95,6 +135,9 @@ export class Identities {
     const access = await this.managed(caller, id, 'delete-identity');
     const { identity, actor } = access;
     await this.#access.changeOrganization(access, async (tx) => {
+      if ((await findIdentity(tx, id))?.hasDeleteProtection) {
+        throw badRequest(`identity ${id} is protected; set hasDeleteProtection to false before deleting it`);
+      }
       // An instance admin is admin of every organization that it made, not only of its own.
       for (const organization of await organizationsOf(tx, { id, boundTo: null }))
         await keepOneAdmin(tx, organization.id, id);
@@ -144,3 +187,14 @@ export class Identities {
     }
   }
 }
+
+interface Operators {
+  readonly $eq?: string | undefined;
+  readonly $contains?: string | undefined;
+  readonly $in?: readonly string[] | undefined;
+}
+const operators = (given: string | Operators | undefined): Operators =>
+  typeof given === 'string' ? { $eq: given } : (given ?? {});
+/** The texts that both `$eq` and `$in` allow; nothing when neither is given. */
+const both = ({ $eq, $in }: Operators): readonly string[] | undefined =>
+  $eq === undefined ? $in : $in === undefined || $in.includes($eq) ? [$eq] : [];

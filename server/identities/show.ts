@@ -16,6 +16,8 @@ export function showIdentity(row: IdentityRow) {
     name: row.name,
     orgId: row.organizationId,
     ...methods(row.authMethods),
+    hasDeleteProtection: row.hasDeleteProtection,
+    metadata: [...row.metadata],
     createdAt: row.createdAt.toISOString(),
     updatedAt: row.updatedAt.toISOString(),
   };
@@ -31,7 +33,13 @@ export function showMembership(row: IdentityRow) {
     identityId: row.id,
     createdAt: row.createdAt.toISOString(),
     updatedAt: row.updatedAt.toISOString(),
-    identity: { id: row.id, name: row.name, ...methods(row.authMethods) },
+    metadata: [...row.metadata],
+    identity: {
+      id: row.id,
+      name: row.name,
+      ...methods(row.authMethods),
+      hasDeleteProtection: row.hasDeleteProtection,
+    },
   };
 }
 

@@ -12,7 +12,11 @@ export interface IdentityRow {
   readonly membershipId: string;
   readonly role: 'admin' | 'member' | 'no-access';
   readonly instanceAdmin: boolean;
+  readonly hasDeleteProtection: boolean;
+  readonly metadata: IdentityMetadata;
 }
+
+export type IdentityMetadata = readonly { readonly key: string; readonly value: string }[];
 
 /** The logins of identity `i`, as an expression. */
 export const AUTH_METHODS = `
@@ -22,7 +26,7 @@ export const AUTH_METHODS = `
 const COLUMNS = `
   i.id, i.organization_id as "organizationId", i.name, a.created_at as "createdAt", a.updated_at as "updatedAt",
   m.id as "membershipId", m.role, a.instance_admin as "instanceAdmin",
-  ${AUTH_METHODS} as "authMethods"`;
+  i.delete_protection as "hasDeleteProtection", i.metadata, ${AUTH_METHODS} as "authMethods"`;
 const FROM = `
   from identities i join actors a on a.id = i.id
   join organization_memberships m on m.actor_id = i.id and m.organization_id = i.organization_id`;
@@ -31,7 +35,7 @@ const INSERT: Statement = {
   name: 'identities.insert',
   text: `
     with actor as (insert into actors (kind, instance_admin) values ('identity', $4) returning id),
-    made as (insert into identities (id, organization_id, name) select id, $1, $2 from actor),
+    made as (insert into identities (id, organization_id, name, delete_protection, metadata) select id, $1, $2, $5, $6 from actor),
     member as (insert into organization_memberships (organization_id, actor_id, role) select $1, id, $3 from actor)
     select id from actor`,
 };
@@ -43,10 +47,15 @@ export async function insertIdentity(
     readonly name: string;
     readonly role: string;
     readonly instanceAdmin: boolean;
+    /** @default false */
+    readonly hasDeleteProtection?: boolean;
+    /** @default [] */
+    readonly metadata?: IdentityMetadata;
   },
 ): Promise<string> {
-  const { organizationId, name, role, instanceAdmin } = identity;
-  const [row] = await db.query<{ id: string }>(INSERT, [organizationId, name, role, instanceAdmin]);
+  const { organizationId, name, role, instanceAdmin, hasDeleteProtection = false, metadata = [] } = identity;
+  const values = [organizationId, name, role, instanceAdmin, hasDeleteProtection, JSON.stringify(metadata)];
+  const [row] = await db.query<{ id: string }>(INSERT, values);
   return row!.id;
 }
 
@@ -56,34 +65,66 @@ export async function findIdentity(db: Db, id: string): Promise<IdentityRow | un
   return (await db.query<IdentityRow>(FIND, [id]))[0];
 }
 
+/** Which identities of an organization, and in which order; what is absent is not asked about. */
+export interface IdentityFilter {
+  readonly offset: number;
+  readonly limit: number;
+  readonly contains?: string | undefined;
+  readonly names?: readonly string[] | undefined;
+  readonly roles?: readonly string[] | undefined;
+  readonly orderBy?: 'name' | 'role' | undefined;
+  readonly descending?: boolean | undefined;
+}
+
+const MATCHES = `
+  i.organization_id = $1 and ($2::text is null or strpos(lower(i.name), lower($2)) > 0)
+  and ($3::text[] is null or i.name = any ($3)) and ($4::text[] is null or m.role = any ($4))`;
+const ORDER = (name: string, role: string, id: string) => `
+  case when $5 = 'role' and not $6 then ${role} end, case when $5 = 'role' and $6 then ${role} end desc,
+  case when not $6 then ${name} end, case when $6 then ${name} end desc, ${id}`;
+
 // Counted apart from the page, since a page beyond the last one has no row to carry the number.
 const LIST: Statement = {
   name: 'identities.list',
   text: `
-    with counted as (select count(*)::int as "totalCount" from identities where organization_id = $1)
+    with counted as (select count(*)::int as "totalCount" ${FROM} where ${MATCHES})
     select page.*, "totalCount"
       from counted
-      left join (select ${COLUMNS} ${FROM}
-                  where i.organization_id = $1 order by i.name, i.id offset $2 limit $3) page on true
-     order by page.name, page.id`,
+      left join (select ${COLUMNS} ${FROM} where ${MATCHES}
+                  order by ${ORDER('i.name', 'm.role', 'i.id')} offset $7 limit $8) page on true
+     order by ${ORDER('page.name', 'page.role', 'page.id')}`,
 };
 
 /** A page of an organization's identities, with how many there are in all. */
-export async function listIdentities(db: Db, organizationId: string, offset: number, limit: number) {
+export async function listIdentities(db: Db, organizationId: string, filter: IdentityFilter) {
   type Row = { [Column in keyof IdentityRow]: IdentityRow[Column] | null } & { totalCount: number };
-  const rows = await db.query<Row>(LIST, [organizationId, offset, limit]);
+  const { contains = null, names = null, roles = null, orderBy = 'name', descending = false, offset, limit } = filter;
+  const values = [organizationId, contains, names, roles, orderBy, descending, offset, limit];
+  const rows = await db.query<Row>(LIST, values);
   return { rows: rows.filter((row): row is Row & IdentityRow => row.id !== null), totalCount: rows[0]!.totalCount };
 }
 
-const RENAME: Statement = {
-  name: 'identities.rename',
+const UPDATE: Statement = {
+  name: 'identities.update',
   text: `
     with touched as (update actors set updated_at = now() where id = $1)
-    update identities set name = $2 where id = $1`,
+    update identities
+       set name = coalesce($2, name), delete_protection = coalesce($3, delete_protection), metadata = coalesce($4, metadata)
+     where id = $1`,
 };
 
-export async function renameIdentity(db: Db, id: string, name: string): Promise<void> {
-  await db.query(RENAME, [id, name]);
+/** Changes what is given, and leaves the rest. */
+export async function updateIdentity(
+  db: Db,
+  id: string,
+  change: {
+    readonly name?: string | undefined;
+    readonly hasDeleteProtection?: boolean | undefined;
+    readonly metadata?: IdentityMetadata | undefined;
+  },
+): Promise<void> {
+  const { name = null, hasDeleteProtection = null, metadata } = change;
+  await db.query(UPDATE, [id, name, hasDeleteProtection, metadata === undefined ? null : JSON.stringify(metadata)]);
 }
 
 const SET_ROLE: Statement = {

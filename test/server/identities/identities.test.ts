@@ -28,6 +28,8 @@ test('an identity is created, read, renamed and deleted', async () => {
     orgId: server.organizationId,
     authMethod: null,
     authMethods: [],
+    hasDeleteProtection: false,
+    metadata: [],
     createdAt: INSTANT,
     updatedAt: INSTANT,
   };
@@ -41,7 +43,8 @@ test('an identity is created, read, renamed and deleted', async () => {
     identityId: id,
     createdAt: INSTANT,
     updatedAt: INSTANT,
-    identity: { id, name: 'gateway-service', authMethod: null, authMethods: [] },
+    metadata: [],
+    identity: { id, name: 'gateway-service', authMethod: null, authMethods: [], hasDeleteProtection: false },
   };
   const read = await server.do('GET', url);
   expect(read).toEqual({ identity: membership });
@@ -206,4 +209,76 @@ test('who made an organization is not deleted as its last admin', async () => {
   const { status } = await server.send('DELETE', `/api/v1/identities/${identityId}`, { token: server.admin });
   expect(status).toBe(400);
   expect((await server.do('GET', `/api/v1/organization/${organizationId}`)).organization.slug).toBe('made');
+});
+
+test('a protected identity is not deleted until the protection is taken off', async () => {
+  const { id } = (await create({ name: 'protected', hasDeleteProtection: true })).body.identity;
+  const url = `/api/v1/identities/${id}`;
+  const refused = await server.send('DELETE', url, { token: server.admin });
+  expect([refused.status, refused.body.message]).toEqual([
+    400,
+    `identity ${id} is protected; set hasDeleteProtection to false before deleting it`,
+  ]);
+  expect((await server.do('GET', url)).identity.identity.hasDeleteProtection).toBe(true);
+  await server.do('PATCH', url, { body: { hasDeleteProtection: false } });
+  await server.do('DELETE', url);
+});
+
+test('metadata is kept, replaced as a whole, and left alone by other changes', async () => {
+  const metadata = [
+    { key: 'team', value: 'platform' },
+    { key: 'env', value: 'prod' },
+  ];
+  const { id } = (await create({ name: 'described', metadata })).body.identity;
+  const url = `/api/v1/identities/${id}`;
+  expect((await server.do('GET', url)).identity.metadata).toEqual(metadata);
+  await server.do('PATCH', url, { body: { name: 'renamed-described' } });
+  expect((await server.do('GET', url)).identity.metadata).toEqual(metadata);
+  const { identity } = await server.do('PATCH', url, { body: { metadata: [] } });
+  expect(identity).toMatchObject({ metadata: [], name: 'renamed-described' });
+  const twice = await create({ name: 'twice', metadata: [metadata[0], metadata[0]] });
+  expect([twice.status, twice.body.message[0].path]).toEqual([422, ['metadata']]);
+});
+
+test('a search finds by name and role, in order, by pages', async () => {
+  const { id: organizationId } = await server.organization('searched');
+  for (const [name, role] of [
+    ['alpha-100%', 'member'],
+    ['alpha-2', 'no-access'],
+    ['beta_3', 'admin'],
+  ]) {
+    await server.do('POST', '/api/v1/identities', { body: { name, role, organizationId } });
+  }
+  const found = async (body: object) => {
+    const { identities, totalCount } = await server.do('POST', '/api/v1/identities/search', {
+      body: { organizationId, ...body },
+    });
+    return [identities.map((each: any) => each.identity.name).join(), totalCount];
+  };
+  const at = (search: object, more: object = {}) => found({ search, ...more });
+  expect(await found({})).toEqual(['alpha-100%,alpha-2,beta_3', 3]);
+  expect(await at({ name: 'alpha-2' })).toEqual(['alpha-2', 1]);
+  expect(await at({ name: { $contains: 'ALPHA' } })).toEqual(['alpha-100%,alpha-2', 2]);
+  expect(await at({ name: { $contains: '%' } })).toEqual(['alpha-100%', 1]);
+  expect(await at({ name: { $contains: '_' } })).toEqual(['beta_3', 1]);
+  expect(await at({ name: { $in: ['beta_3', 'nobody'] } })).toEqual(['beta_3', 1]);
+  expect(await at({ role: 'admin' })).toEqual(['beta_3', 1]);
+  expect(await at({ role: { $in: ['admin', 'member'] }, name: { $contains: 'a' } })).toEqual(['alpha-100%,beta_3', 2]);
+  expect(await at({ name: { $eq: 'alpha-2', $in: ['beta_3'] } })).toEqual(['', 0]);
+  expect(await found({ orderDirection: 'desc', limit: 2 })).toEqual(['beta_3,alpha-2', 3]);
+  expect(await found({ orderBy: 'role', offset: 1, limit: 1 })).toEqual(['alpha-100%', 3]);
+  expect(await found({ offset: 9 })).toEqual(['', 3]);
+  const stranger = await server.send('POST', '/api/v1/identities/search', {
+    token: (await server.machine('outsider', { role: 'admin' })).token,
+    body: { organizationId },
+  });
+  expect(stranger.status).toBe(404);
+  const { token } = await server.machine('outsider-without', { organizationId });
+  expect((await server.send('POST', '/api/v1/identities/search', { token, body: {} })).status).toBe(403);
+});
+
+test('a machine reads which organization it is of', async () => {
+  const { token } = await server.machine('curious');
+  const { identityDetails } = await server.do('GET', '/api/v1/identities/details', { token });
+  expect(identityDetails).toEqual({ organization: { id: server.organizationId, name: 'Hanzo', slug: 'hanzo' } });
 });
