@@ -86,6 +86,8 @@ import { Replicas, type ReplicasOptions } from './replicas/replicas.ts';
 import { rolesRoutes } from './roles/routes.ts';
 import { Roles } from './roles/service.ts';
 import { Answers } from './secrets/answers.ts';
+import { endToEndRoutes, moveRoutes } from './secrets/move-routes.ts';
+import { Moves } from './secrets/moves.ts';
 import { PersonalWrites } from './secrets/personal.ts';
 import { secretReadRoutes } from './secrets/read-routes.ts';
 import { Reads } from './secrets/reads.ts';
@@ -257,6 +259,7 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
     beforeAdmission: options.beforeAdmission,
   });
   const writes = new Writes({ access, keyring });
+  const moves = new Moves({ access, keyring });
   const personal = new PersonalWrites({ access, keyring });
   const events = new Events({ db: path, access, feed: new ChangeFeed({ db: path }), ...options.events });
   await events.start();
@@ -359,6 +362,8 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   });
   await app.register(secretReadRoutes, { reads });
   await app.register(secretsRoutes, { writes, personal });
+  await app.register(moveRoutes, { moves });
+  await app.register(endToEndRoutes);
   await app.register(eventsRoutes, { events, stream: options.events });
   await app.register(auditRoutes, { queries });
   await app.register(auditStreamsRoutes, {

@@ -106,6 +106,33 @@ export function sealSecret(
   };
 }
 
+/** Seals what a row holds anew: for another place or name, as its next version, or under the newest key. */
+export function resealSecret(
+  keyring: Keyring,
+  row: SecretRow,
+  to: {
+    readonly home: Home;
+    readonly key: { readonly version: number; readonly wrapped: Buffer };
+    readonly id: string;
+    readonly name: string;
+    readonly version: number;
+  },
+): SecretWrite {
+  const opened = openSecret(keyring, to.home.projectId, row, { value: true, comment: true, metadata: true }) as Opened;
+  const { skipMultilineEncoding, reminder } = row;
+  const tagIds = row.tags.map(({ id }) => id);
+  const { id, name, version } = to;
+  return sealSecret(keyring, to.home, to.key, {
+    id,
+    key: name,
+    version,
+    skipMultilineEncoding,
+    reminder,
+    tagIds,
+    ...opened,
+  });
+}
+
 /** Where a personal value belongs. */
 type PersonalHome = Pick<PersonalPlace, 'projectId' | 'secretId' | 'ownerId'>;
 

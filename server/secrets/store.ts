@@ -93,6 +93,22 @@ export async function findSecrets(db: Db, wanted: readonly SecretAddress[]): Pro
   return db.query<SecretRow>(FIND_SECRETS, [wanted.map(({ folderId }) => folderId), wanted.map(({ key }) => key)]);
 }
 
+const FIND_IN_FOLDERS: Statement = {
+  name: 'secrets.find-in-folders',
+  text: `
+    select ${COLUMNS}
+      from secrets s
+      join folders f on f.id = s.folder_id
+      join project_keys k on k.project_id = s.project_id and k.version = s.key_version
+     where s.folder_id = any ($1::uuid[])
+     order by f.path, s.key`,
+};
+
+/** Every secret that lies directly in one of the folders. */
+export async function findSecretsIn(db: Db, folderIds: readonly string[]): Promise<SecretRow[]> {
+  return db.query<SecretRow>(FIND_IN_FOLDERS, [folderIds]);
+}
+
 const FIND_VERSION: Statement = {
   name: 'secrets.find-version',
   text: `
@@ -103,7 +119,7 @@ const FIND_VERSION: Statement = {
            s.created_at as "createdAt", v.created_at as "updatedAt"
       from secrets s
       join folders f on f.id = s.folder_id
-      join secret_versions v on v.secret_id = s.id and v.version = $3
+      join secret_versions v on v.secret_id = s.id and v.version = $3 and v.folder_id = s.folder_id
       join project_keys k on k.project_id = v.project_id and k.version = v.key_version
      where s.folder_id = $1 and s.key = $2`,
 };

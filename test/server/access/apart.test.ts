@@ -115,6 +115,14 @@ function routes(): Route[] {
 
 /** Routes that address nothing, and the ones that strangers reach. */
 const ADDRESS_NOTHING = [
+  'GET /api/v3/secrets',
+  'POST /api/v3/secrets/batch',
+  'PATCH /api/v3/secrets/batch',
+  'DELETE /api/v3/secrets/batch',
+  'GET /api/v3/secrets/{secretName}',
+  'POST /api/v3/secrets/{secretName}',
+  'PATCH /api/v3/secrets/{secretName}',
+  'DELETE /api/v3/secrets/{secretName}',
   'GET /api/status',
   'GET /api/v1/admin/config',
   'POST /api/v1/admin/bootstrap',
@@ -150,6 +158,9 @@ async function ask({ method, path }: Route, named: Record<string, string>) {
     roles: [{ role: 'viewer' }],
     secretValue: 'x',
     tagSlugs: ['a-tag'],
+    sourceEnvironment: 'dev',
+    destinationEnvironment: 'prod',
+    secretIds: [randomUUID()],
     secrets: [{ secretKey: 'KEPT', secretValue: 'x' }],
     url: 'https://sink.invalid',
     accessTokenTTL: 60,
