@@ -158,6 +158,7 @@ async function ask({ method, path }: Route, named: Record<string, string>) {
     roles: [{ role: 'viewer' }],
     secretValue: 'x',
     tagSlugs: ['a-tag'],
+    register: [{ event: 'secret:create' }],
     sourceEnvironment: 'dev',
     destinationEnvironment: 'prod',
     secretIds: [randomUUID()],
