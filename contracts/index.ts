@@ -6,6 +6,7 @@ export * from './crd.ts';
 export * from './errors.ts';
 export * from './events.ts';
 export * from './groups.ts';
+export * from './history.ts';
 export * from './http.ts';
 export * from './identities.ts';
 export * from './imports.ts';

@@ -27,6 +27,10 @@ import { foldersRoutes } from './folders/routes.ts';
 import { Folders } from './folders/service.ts';
 import { groupsRoutes } from './groups/routes.ts';
 import { Groups } from './groups/service.ts';
+import { Rollbacks } from './history/rollback.ts';
+import { historyRoutes } from './history/routes.ts';
+import { History } from './history/service.ts';
+import { Snapshots } from './history/snapshots.ts';
 import { authenticate } from './http/authentication.ts';
 import { knowAddresses } from './http/client-address.ts';
 import { type ConnectionLimits, connectionOptions, limitConnections } from './http/connections.ts';
@@ -260,6 +264,9 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   });
   const writes = new Writes({ access, keyring });
   const moves = new Moves({ access, keyring });
+  const history = new History({ db, access, keyring });
+  const rollbacks = new Rollbacks({ access, keyring });
+  const snapshots = new Snapshots({ db, access, keyring, rollbacks });
   const personal = new PersonalWrites({ access, keyring });
   const events = new Events({ db: path, access, feed: new ChangeFeed({ db: path }), ...options.events });
   await events.start();
@@ -363,6 +370,7 @@ async function wire(options: AppOptions, db: Database, path: Database): Promise<
   await app.register(secretReadRoutes, { reads });
   await app.register(secretsRoutes, { writes, personal });
   await app.register(moveRoutes, { moves });
+  await app.register(historyRoutes, { history, rollbacks, snapshots });
   await app.register(endToEndRoutes);
   await app.register(eventsRoutes, { events, stream: options.events });
   await app.register(auditRoutes, { queries });

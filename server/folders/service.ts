@@ -6,12 +6,12 @@ import { takenAs } from '../database/taken.ts';
 import { noEnvironment, noFolder } from '../environments/missing.ts';
 import { environmentSlugs } from '../environments/store.ts';
 import { badRequest, notFound } from '../refusal.ts';
+import { ensureFolder } from './ensure.ts';
 import {
   deleteFolder,
   type FolderRow,
   findFolder,
   findFolderAt,
-  insertFolder,
   listFolders,
   listFoldersBelow,
   longestPath,
@@ -43,18 +43,11 @@ export class Folders {
     if (depth > MAX_DEPTH) throw badRequest(`a path has at most ${MAX_DEPTH} levels`);
     refuseLongPath(at.path === '/' ? name.length + 1 : at.path.length + 1 + name.length);
     return this.#change(caller, at, 'create', async (tx, allowed) => {
-      let folder = await this.#root(tx, allowed, at.environment);
-      const made: string[] = [];
-      for (const segment of [...at.path.split('/').filter((part) => part !== ''), name]) {
-        const path = folder.path === '/' ? `/${segment}` : `${folder.path}/${segment}`;
-        const there = await findFolderAt(tx, at.projectId, at.environment, path);
-        if (!there) {
-          await this.#access.need(allowed, need('create', at.environment, folder.path));
-          made.push(path);
-        }
-        folder = there ?? (await insertFolder(tx, folder, segment));
-      }
-      return { folder, records: made.map((path) => record('create', at.environment, path)) };
+      await this.#root(tx, allowed, at.environment);
+      const path = at.path === '/' ? `/${name}` : `${at.path}/${name}`;
+      const mayMakeIn = (above: string) => this.#access.need(allowed, need('create', at.environment, above));
+      const { folder, made } = await ensureFolder(tx, at.projectId, at.environment, path, mayMakeIn);
+      return { folder, records: made.map((one) => record('create', at.environment, one)) };
     });
   }
 

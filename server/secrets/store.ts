@@ -38,7 +38,7 @@ export interface Reminder {
 }
 
 /** The tags of an array of ids; most secrets have none, and cost no look-up. */
-const tagsOf = (ids: string) => `
+export const tagsOf = (ids: string) => `
   case when ${ids} = '{}' then '[]'::json else coalesce((
     select json_agg(json_build_object('id', t.id, 'slug', t.slug, 'name', t.name, 'color', t.color) order by t.slug)
       from tags t where t.id = any (${ids})), '[]') end`;

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Machine, startServer, type TestServer } from '../../support/server.ts';
+import { firstSnapshot } from '../input/world.ts';
 import { importInto, share } from '../reads/world.ts';
 
 /**
@@ -74,6 +75,7 @@ async function furnish(organizationId: string, slug: string): Promise<Record<str
     environmentId: environments[0].id,
     folderId: folder.id,
     tagId: tag.id,
+    snapshotId: await firstSnapshot(server, project.id),
     tagSlug: tag.slug,
     identityId: machine.id,
     clientSecretId: machine.clientSecretId,
@@ -158,7 +160,7 @@ async function ask({ method, path }: Route, named: Record<string, string>) {
     roles: [{ role: 'viewer' }],
     secretValue: 'x',
     tagSlugs: ['a-tag'],
-    register: [{ event: 'secret:create' }],
+    version: 1,
     sourceEnvironment: 'dev',
     destinationEnvironment: 'prod',
     secretIds: [randomUUID()],

@@ -11,6 +11,7 @@ const names = [
   'environmentId',
   'folderId',
   'tagId',
+  'snapshotId',
   'identityId',
   'clientSecretId',
   'membershipId',
@@ -71,6 +72,7 @@ export async function makeWorld(server: TestServer, slug: string): Promise<World
     environmentId,
     folderId: folder.id,
     tagId,
+    snapshotId: await firstSnapshot(server, projectId),
     identityId: machine.id,
     clientSecretId: machine.clientSecretId,
     membershipId: membership.id,
@@ -101,6 +103,8 @@ export function rightValue(world: World, name: string): unknown {
     tagSlug: `${world.slug}-tag`,
     tagSlugs: [`${world.slug}-tag`],
     tagIds: [world.tagId],
+    at: '2026-01-01T00:00:00.000Z',
+    version: 1,
     sourceEnvironment: 'dev',
     sourceSecretPath: '/',
     destinationEnvironment: 'staging',
@@ -140,4 +144,10 @@ export function rightValue(world: World, name: string): unknown {
     allowedNames: 'a-service-account',
   };
   return values[name];
+}
+
+/** A moment at which the root folder of `dev` changed. */
+export async function firstSnapshot(server: TestServer, projectId: string): Promise<string> {
+  const url = `/api/v1/workspace/${projectId}/secret-snapshots?environment=dev`;
+  return (await server.do('GET', url)).secretSnapshots[0].id;
 }

@@ -1,0 +1,22 @@
+import type { Db } from '../database/database.ts';
+import { type FolderRow, findFolderAt, insertFolder } from './store.ts';
+
+/**
+ * The folder at a path of an environment that is there, with the missing ones above it; tells which were made.
+ *
+ * @param mayMakeIn throws when the caller may not make a folder in the one at this path
+ */
+export async function ensureFolder(
+  tx: Db,
+  projectId: string,
+  environment: string,
+  path: string,
+  mayMakeIn: (path: string) => Promise<void>,
+): Promise<{ readonly folder: FolderRow; readonly made: readonly string[] }> {
+  const there = await findFolderAt(tx, projectId, environment, path);
+  if (there) return { folder: there, made: [] };
+  const cut = path.lastIndexOf('/');
+  const above = await ensureFolder(tx, projectId, environment, cut === 0 ? '/' : path.slice(0, cut), mayMakeIn);
+  await mayMakeIn(above.folder.path);
+  return { folder: await insertFolder(tx, above.folder, path.slice(cut + 1)), made: [...above.made, path] };
+}
