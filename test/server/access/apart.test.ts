@@ -34,6 +34,12 @@ async function furnish(organizationId: string, slug: string): Promise<Record<str
     projectId: project.id,
     roles: [{ role: 'viewer' }],
   });
+  await server.do('PATCH', '/api/v1/admin/config', {
+    body: { machineAuthMethods: ['token-auth', 'oidc-auth', 'kubernetes-auth'] },
+  });
+  const tokenAuth = `/api/v1/auth/token-auth/identities/${machine.id}`;
+  await server.do('POST', tokenAuth, { body: {} });
+  const { tokenData } = await server.do('POST', `${tokenAuth}/tokens`, { body: {} });
   const username = `${slug}@example.com`;
   const { membership } = await server.do('POST', `/api/v2/organizations/${organizationId}/memberships`, {
     body: { email: username },
@@ -77,6 +83,7 @@ async function furnish(organizationId: string, slug: string): Promise<Record<str
     tagId: tag.id,
     snapshotId: await firstSnapshot(server, project.id),
     tagSlug: tag.slug,
+    tokenId: tokenData.id,
     identityId: machine.id,
     clientSecretId: machine.clientSecretId,
     secretName: 'KEPT',
@@ -127,10 +134,13 @@ const ADDRESS_NOTHING = [
   'DELETE /api/v3/secrets/{secretName}',
   'GET /api/status',
   'GET /api/v1/admin/config',
+  'PATCH /api/v1/admin/config',
   'POST /api/v1/admin/bootstrap',
   'POST /api/v1/admin/recovery-session',
   'POST /api/v1/admin/signup',
   'POST /api/v1/auth/universal-auth/login',
+  'POST /api/v1/auth/oidc-auth/login',
+  'POST /api/v1/auth/kubernetes-auth/login',
   'POST /api/v1/auth/token/renew',
   'POST /api/v1/auth/token/revoke',
   'GET /api/v1/organization',
@@ -167,6 +177,11 @@ async function ask({ method, path }: Route, named: Record<string, string>) {
     secrets: [{ secretKey: 'KEPT', secretValue: 'x' }],
     url: 'https://sink.invalid',
     accessTokenTTL: 60,
+    oidcDiscoveryUrl: 'https://issuer.example.com',
+    boundIssuer: 'https://issuer.example.com',
+    boundSubject: 'mine',
+    kubernetesHost: 'https://cluster.example.com',
+    allowedNamespaces: 'mine',
     inviteeEmails: ['mallory@example.com'],
     membershipId: named.membershipId,
     code: 'nothing',

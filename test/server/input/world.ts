@@ -12,6 +12,7 @@ const names = [
   'folderId',
   'tagId',
   'snapshotId',
+  'streamId',
   'identityId',
   'clientSecretId',
   'membershipId',
@@ -49,6 +50,8 @@ export async function makeWorld(server: TestServer, slug: string): Promise<World
   const tokenAuth = `/api/v1/auth/token-auth/identities/${machine.id}`;
   await server.do('POST', tokenAuth);
   const { tokenData } = await server.do('POST', `${tokenAuth}/tokens`);
+  const stream = { organizationId, url: 'https://sink.invalid/' };
+  const { auditLogStream } = await server.do('POST', '/api/v1/audit-log-streams', { body: stream });
   const members = `/api/v2/organizations/${organizationId}/memberships`;
   const { membership } = await server.do('POST', members, { body: { email: `${slug}@hanzo.ai`, role: 'member' } });
   await server.setSecrets(projectId, 'dev', { DATABASE_URL: HIDDEN });
@@ -73,6 +76,7 @@ export async function makeWorld(server: TestServer, slug: string): Promise<World
     folderId: folder.id,
     tagId,
     snapshotId: await firstSnapshot(server, projectId),
+    streamId: auditLogStream.id,
     identityId: machine.id,
     clientSecretId: machine.clientSecretId,
     membershipId: membership.id,
@@ -105,6 +109,7 @@ export function rightValue(world: World, name: string): unknown {
     tagIds: [world.tagId],
     at: '2026-01-01T00:00:00.000Z',
     version: 1,
+    url: 'https://sink.invalid/',
     sourceEnvironment: 'dev',
     sourceSecretPath: '/',
     destinationEnvironment: 'staging',
