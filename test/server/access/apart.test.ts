@@ -143,6 +143,7 @@ const ADDRESS_NOTHING = [
   'POST /api/v1/auth/kubernetes-auth/login',
   'POST /api/v1/auth/token/renew',
   'POST /api/v1/auth/token/revoke',
+  'GET /api/v1/identities/details',
   'GET /api/v1/organization',
   'POST /api/v2/organizations',
   'GET /api/v1/workspace',
