@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { VERSION } from '../contracts/index.ts';
-import { auditVerify } from './audit/verify/command.ts';
+import { auditRebase, auditVerify } from './audit/verify/command.ts';
 import { ConfigError, readConfig } from './config.ts';
 import { migrate, SchemaMismatch } from './database/migrate.ts';
 import { isOutage, sqlState } from './database/sqlstate.ts';
@@ -45,9 +45,16 @@ program
     }),
   );
 
-program
-  .command('audit')
-  .description('the audit')
+const audit = program.command('audit').description('the audit');
+
+audit
+  .command('rebase')
+  .description(
+    'after a database was made from a dump, and before a server starts on it: number new records after the old',
+  )
+  .action(() => run(() => auditRebase(readConfig(process.env))));
+
+audit
   .command('verify')
   .description('find what somebody did to the audit, to grants or to secrets past the server')
   .option(

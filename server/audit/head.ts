@@ -54,7 +54,7 @@ function bytesOf(head: Head): Buffer {
   ]);
 }
 
-export const hashOf = (head: Head): Buffer => createHash('sha256').update(bytesOf(head)).digest();
+const hashOf = (head: Head): Buffer => createHash('sha256').update(bytesOf(head)).digest();
 
 export function signedHead(keys: AuditKeys, head: Head): SignedHead {
   return { ...head, hash: hashOf(head), signature: signHead(keys, bytesOf(head)) };

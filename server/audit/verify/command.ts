@@ -2,6 +2,7 @@ import { SealBroken } from '../../../keys/index.ts';
 import { type Config, ConfigError } from '../../config.ts';
 import { Database } from '../../database/database.ts';
 import { AuditKeyMissing, openKeyring } from '../../keyring/keyring.ts';
+import { rebase } from '../seal-store.ts';
 import type { Report } from './findings.ts';
 import { verifyAudit } from './verify.ts';
 
@@ -20,6 +21,19 @@ export async function auditVerify(config: Config, options: { sink: string[]; jso
     const report = await verify(db, config, options.sink);
     process.stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : told(report, options.sink));
     return report.findings.length > 0 ? TAMPERED : CLEAN;
+  } finally {
+    await db.close();
+  }
+}
+
+/** `kms-server audit rebase`: for a database that was made from a dump, before a server starts on it. */
+export async function auditRebase(config: Config): Promise<void> {
+  const { DB_CONNECTION_URI: uri } = config;
+  if (uri === undefined) throw new ConfigError('DB_CONNECTION_URI is not set; it names the database that was restored');
+  const db = new Database({ uri, connections: 1, applicationName: 'kms-server audit rebase' });
+  try {
+    await db.transaction(rebase);
+    process.stdout.write('what is written from now on is sealed after what the dump has\n');
   } finally {
     await db.close();
   }

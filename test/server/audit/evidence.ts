@@ -12,7 +12,7 @@ import { openKeyring } from '../../../server/keyring/keyring.ts';
 import type { TestServer } from '../../support/server.ts';
 
 /** Verifies a database as `kms-server audit verify` does. */
-export async function verifyDatabase(uri: string, rootKey: string, sinks: string[] = []): Promise<Report> {
+async function verifyDatabase(uri: string, rootKey: string, sinks: string[] = []): Promise<Report> {
   const db = new Database({ uri, connections: 2 });
   try {
     return await verifyAudit({ db, keyring: await openKeyring(db, parseRootKey(rootKey)), sinks });

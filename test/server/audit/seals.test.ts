@@ -1,7 +1,10 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { parseRootKey } from '../../../keys/index.ts';
 import { ATTESTED } from '../../../server/audit/attested.ts';
 import { COLUMNS } from '../../../server/audit/encoding.ts';
 import { merkleRoot } from '../../../server/audit/merkle.ts';
+import { auditRebase, auditVerify } from '../../../server/audit/verify/command.ts';
+import type { Config } from '../../../server/config.ts';
 import { type Machine, startServer, type TestServer } from '../../support/server.ts';
 import { settle, verify } from './evidence.ts';
 
@@ -89,3 +92,55 @@ test('a transaction that commits late is sealed, and not passed over', async () 
   );
   expect(sealed).toHaveLength(1);
 });
+
+test('records of a database made from a dump are numbered after the old ones', async () => {
+  await settle(server);
+  const position = async () => BigInt((await server.sql.query('select audit_position()::text as at')).rows[0].at);
+  const config = { DB_CONNECTION_URI: server.database.uri } as Config;
+  const before = await position();
+  await quietly(() => auditRebase(config));
+  expect((await position()) - before).toBeLessThan(100_000n);
+  // As in a new database whose transactions begin at a low number.
+  const far = before + 5_000_000n;
+  await server.sql.query('update audit_sealer set next = $1::xid8', [String(far)]);
+  await quietly(() => auditRebase(config));
+  expect(await position()).toBeGreaterThan(far);
+  await server.setSecrets(project.id, 'prod', { AFTER: 'x' });
+  await settle(server);
+  const { rows } = await server.sql.query(
+    'select max(number) as last, count(*)::int as count from audit_batches where first >= $1::xid8',
+    [String(far)],
+  );
+  expect(rows[0].count).toBeGreaterThan(0);
+});
+
+test('the command tells by its exit code what was found', async () => {
+  const config = {
+    DB_CONNECTION_URI: server.database.uri,
+    ROOT_ENCRYPTION_KEY: parseRootKey(server.secrets.rootKey),
+  } as Config;
+  // The test before moved the numbering as only an intruder would, which the chain of the batches shows.
+  await server.sql.query(`update actors set instance_admin = true where id = $1`, [service.id]);
+  const { result, text } = await quietly(() => auditVerify(config, { sink: [], json: true }));
+  expect(result).toBe(3);
+  expect(JSON.parse(text).findings).toContainEqual(
+    expect.objectContaining({ kind: 'grant-unattested', table: 'actors', row: service.id }),
+  );
+  await expect(auditVerify({} as Config, { sink: [] })).rejects.toThrow('DB_CONNECTION_URI is not set');
+});
+
+/** Runs a command, and keeps what it says. */
+async function quietly<Result>(command: () => Promise<Result>): Promise<{ result: Result; text: string }> {
+  let text = '';
+  const spies = [process.stdout, process.stderr].map((stream) =>
+    vi.spyOn(stream, 'write').mockImplementation((chunk) => {
+      if (stream === process.stdout) text += chunk;
+      return true;
+    }),
+  );
+  try {
+    return { result: await command(), text };
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+  }
+}
