@@ -141,7 +141,7 @@ test('unknown fields are ignored, as their clients send them', async () => {
   const none = '00000000-0000-4000-8000-000000000000';
   for (const route of routes) {
     const params = Object.fromEntries(route.params.filter((name) => name.endsWith('Id')).map((name) => [name, none]));
-    const more = { surprise: 1, toString: 'x', metadata: { deep: [null] } };
+    const more = { surprise: 1, toString: 'x', extras: { deep: [null] } };
     const query = `${queryText(named(requiredOf(route.query), route.query))}&surprise=1&toString=x&a[b]=c`;
     const answer = await right(route, { params, query, body: { ...rightBody(route), projectId: none, ...more } });
     expect(answer.status === 422 ? `${route.name}: ${answer.text}` : '').toBe('');
