@@ -200,7 +200,7 @@ export function unwrapUnder<Label extends WrapLabel>(
   label: Label,
   wrapped: Buffer,
   context: WrapContext,
-) {
+): { readonly key: ReturnType<typeof unwrapKey<Label>>; readonly root: RootKey } {
   for (const [at, root] of roots.entries()) {
     try {
       return { key: unwrapKey(root, label, wrapped, context), root };
