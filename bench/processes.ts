@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, type ForkOptions, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -26,10 +26,14 @@ export async function startOurs(databaseUri: string, keys: { rootKey: string; au
     PORT: '0',
     LOG_LEVEL: 'warn',
   };
-  return start(
-    'ours',
-    fork(file('../lib/server/main.js'), ['serve'], { env, stdio: ['ignore', 'inherit', 'ignore', 'ipc'] }),
-  );
+  const options = { env, execArgv: nodeFlags(), stdio: ['ignore', 'inherit', 'ignore', 'ipc'] } satisfies ForkOptions;
+  return start('ours', fork(file('../lib/server/main.js'), ['serve'], options));
+}
+
+/** The flags that `kms-server` gives to Node. */
+function nodeFlags(): string[] {
+  const [first = ''] = readFileSync(file('../bin/kms-server.js'), 'utf8').split('\n');
+  return first.split(' ').filter((word) => word.startsWith('--'));
 }
 
 /** A baseline of baseline.ts. */

@@ -21,7 +21,7 @@ export async function launch(entry, name) {
   const own = fileURLToPath(new URL('node_modules/.bin/node', root));
   if (!inClone) return fail(`${name}: error: needs Node 22.18 or newer, and this is ${process.version}`);
   if (!existsSync(own)) return fail(`${name}: error: the dependencies are missing: run npm ci first (or npm start)`);
-  handOver(own, [fileURLToPath(source), ...process.argv.slice(2)]);
+  handOver(own, [...process.execArgv, fileURLToPath(source), ...process.argv.slice(2)]);
 }
 
 /** From 22.18 and 23.6 on Node runs TypeScript as it is. */
