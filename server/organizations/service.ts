@@ -126,7 +126,8 @@ export class Organizations {
   /**
    * Adds a person by e-mail address. Somebody without an account gets one that nobody can log in with yet. An account that
    * somebody can log in to already is only invited: whoever made it first need not be the owner of the address, and has to
-   * show the invitation that this organization's admin hands on.
+   * show the invitation that this organization's admin hands on. One instance admin takes another in at once: they run the
+   * instance together, so that there is no address to be proven (HIP-27: one admin "with access across all of them").
    */
   async addMember(caller: Caller, id: string, given: { email: string; role: OrganizationRole }): Promise<MemberRow> {
     const access = await this.#access.organizationAdmin(caller, id, 'add-member');
@@ -136,11 +137,12 @@ export class Organizations {
         const actorId = await ensureUser(tx, given.email);
         const person = await lockPerson(tx, actorId);
         const inUse = person !== undefined && (person.passwordHash !== null || person.hasSso || person.instanceAdmin);
+        const known = actor.instanceAdmin && person?.instanceAdmin === true;
         const membershipId = await insertMembership(tx, {
           organizationId: id,
           actorId,
           role: given.role,
-          status: inUse ? 'invited' : 'accepted',
+          status: inUse && !known ? 'invited' : 'accepted',
         });
         await this.#recordWithin(tx, caller, actor, id, 'add-organization-member', 'create', given);
         return this.#member(tx, id, membershipId);

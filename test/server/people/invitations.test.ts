@@ -237,3 +237,17 @@ test('the token of a link is stored nowhere', async () => {
   );
   for (const { text } of rows) expect(text).not.toContain(code);
 });
+
+test('one instance admin takes another into an organization at once, and an admin of the organization alone does not', async () => {
+  const add = async (slug: string, token?: string) => {
+    const { id } = await server.organization(slug);
+    const boss = token ?? (await server.machine(`boss-${slug}`, { organizationId: id, role: 'admin' })).token;
+    const url = `/api/v2/organizations/${id}/memberships`;
+    return (await server.do('POST', url, { token: boss, body: { email: 'z@hanzo.ai', role: 'admin' } })).membership
+      .status;
+  };
+  expect({ instance: await add('vouched', server.admin), organization: await add('unvouched') }).toEqual({
+    instance: 'accepted',
+    organization: 'invited',
+  });
+});
