@@ -58,6 +58,8 @@ const made = json(200, {
     id: '4b5f1f6c-3b3a-4c55-9f43-0d5f2a4a9d10',
     name: 'a',
     slug: 'a',
+    authEnforced: false,
+    enforceMfa: false,
     createdAt: '2026-01-01T00:00:00.000Z',
     updatedAt: '2026-01-01T00:00:00.000Z',
   },

@@ -37,8 +37,8 @@ test('every held answer is the one that would be computed now', async () => {
     // The world goes on from run to run: a shorter list of changes would start from another one.
     { numRuns: RUNS, endOnFailure: true },
   );
-  // Had hardly anything been allowed, this would show little.
-  expect(statuses.size).toBeGreaterThan(10);
+  // Had hardly anything been allowed, this would show little: thirty changes of chance are of some fifteen kinds.
+  expect(statuses.size).toBeGreaterThan(5);
 }, 600_000);
 
 test.each([
