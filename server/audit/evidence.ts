@@ -14,6 +14,7 @@ const RETENTION_MS = 3_600_000;
 
 export interface EvidenceOptions {
   readonly db: Database;
+  readonly changes: Database;
   readonly path: Database;
   readonly audit: Audit;
   readonly keyring: Keyring;
@@ -35,6 +36,7 @@ export class Evidence {
   static async of(options: EvidenceOptions): Promise<Evidence> {
     const attestor = new Attestor(options.keyring.audit);
     options.db.guardCommits(attestor);
+    options.changes.guardCommits(attestor);
     options.path.guardCommits(attestor);
     await attestor.adopt(options.db);
     return new Evidence(options, attestor);
