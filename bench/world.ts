@@ -6,10 +6,10 @@ import { createApp } from '../server/app.ts';
 import { migrate } from '../server/database/migrate.ts';
 
 /** How many projects the writes are spread over: writes to one project come one after another. */
-export const WRITTEN_PROJECTS = 10;
+const WRITTEN_PROJECTS = 10;
 const SIZES = [20, 200];
 
-export interface Keys {
+interface Keys {
   readonly rootKey: string;
   readonly authSecret: string;
 }

@@ -17,7 +17,7 @@ type Token =
 type Segment = readonly Token[] | typeof FOLDERS;
 const FOLDERS = '**';
 
-export const MAX_GLOB_CHARACTERS = 256;
+const MAX_GLOB_CHARACTERS = 256;
 const MAX_ALTERNATIVES = 32;
 
 /** What is wrong with a glob; the message is made for whoever wrote it. */

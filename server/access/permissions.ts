@@ -44,12 +44,12 @@ export interface Rights {
 }
 
 /** A rule that took part in a decision, and the role that it is of. */
-export interface Deciding {
+interface Deciding {
   readonly role: string;
   readonly rule: Rule;
 }
 
-export interface Decision {
+interface Decision {
   readonly allowed: boolean;
   readonly allowedBy: readonly Deciding[];
   readonly forbiddenBy: readonly Deciding[];

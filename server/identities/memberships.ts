@@ -57,7 +57,7 @@ const identityOf =
     return identity;
   };
 
-export const membershipOf =
+const membershipOf =
   (identityId: string): FindMembership =>
   async (tx, { project }) => {
     const row = await findMembershipOf(tx, project.id, { kind: 'identity', id: identityId });

@@ -23,7 +23,7 @@ export type KubernetesRow = MachineLoginRow<KubernetesSettings>;
 
 const METHOD = 'kubernetes-auth';
 /** What the reviewer's token is sealed for; the owner is the login. */
-export const REVIEWER_TOKEN = 'kubernetes-token-reviewer';
+const REVIEWER_TOKEN = 'kubernetes-token-reviewer';
 
 const Review = z.object({
   status: z.object({

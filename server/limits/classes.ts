@@ -25,7 +25,7 @@ export type LimitClass = keyof typeof DEFAULT_LIMITS;
 /** Requests a minute, by class; one that is missing is not limited. */
 export type Limits = Readonly<Partial<Record<LimitClass, number>>>;
 
-export const LIMIT_CLASSES = Object.keys(DEFAULT_LIMITS) as LimitClass[];
+const LIMIT_CLASSES = Object.keys(DEFAULT_LIMITS) as LimitClass[];
 
 /**
  * Reads KMS_RATE_LIMITS: `off` for no limits at all, or the classes that differ from the defaults, such as

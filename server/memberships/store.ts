@@ -8,7 +8,7 @@ export interface Holder {
   readonly id: string;
 }
 
-export interface MembershipRoleRow {
+interface MembershipRoleRow {
   readonly id: string;
   readonly role: string;
   readonly customRoleId: string | null;

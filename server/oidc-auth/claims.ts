@@ -1,7 +1,7 @@
 import { BadGlob, Glob } from '../access/glob.ts';
 
 /** What a login binds a claim to: entries with commas between them, of which one must match. */
-export const entriesOf = (list: string): string[] =>
+const entriesOf = (list: string): string[] =>
   list
     .split(',')
     .map((entry) => entry.trim())

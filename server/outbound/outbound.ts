@@ -182,7 +182,7 @@ export class Outbound {
 }
 
 /** A URL's host as names are compared: lower case, no brackets, no dot at the end. */
-export const hostOf = (url: URL): string =>
+const hostOf = (url: URL): string =>
   url.hostname
     .toLowerCase()
     .replace(/^\[|\]$/g, '')

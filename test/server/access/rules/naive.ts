@@ -3,7 +3,7 @@
  * read where it stands, a glob is matched by trying all ways. Shares nothing with the engine.
  */
 
-export interface NaiveRule {
+interface NaiveRule {
   readonly subject: string;
   readonly action: readonly string[];
   readonly conditions?: Readonly<Record<string, any>> | undefined;
