@@ -11,7 +11,11 @@ const Header = z.object({
     .max(4096)
     .regex(/^[\t\x20-\x7e]*$/, 'printable ASCII'),
 });
-const Url = z.string().trim().min(1).max(2048);
+const Url = z
+  .string()
+  .trim()
+  .max(2048)
+  .regex(/^[\x21-\x7e]+$/, 'a URL is printable ASCII, without spaces');
 
 export const CreateStreamBody = z.object({
   url: Url.describe('gets the records by POST; https, and of the open internet unless KMS_OUTBOUND_ALLOW says more'),

@@ -122,12 +122,17 @@ test('NUL and lone surrogates are refused in every text', async () => {
 /** What a provider sends along is any text, and is compared with what was kept. */
 const isCompared = ({ path }: Route) => path === '/api/v1/sso/oidc/callback';
 
+/** Parameters of the audit that take several values; repeated, they are a list like one with commas. */
+const LISTS = new Set(['action', 'eventType', 'actor', 'actorType', 'environment', 'userAgentType']);
+const isList = ({ path }: Route, name: string) => path.includes('/audit-logs') && LISTS.has(name);
+
 test('a repeated query key is refused, and a broken escape too', async () => {
   for (const route of routes) {
     for (const name of Object.keys(route.query.properties ?? {})) {
       const rest = { ...named(requiredOf(route.query), route.query) };
       delete rest[name];
       for (const odd of [`${name}=1&${name}=2`, `${name}=%zz`, `${name}=%c0%af`, `${name}=%ff`]) {
+        if (odd.includes('&') && isList(route, name)) continue;
         const answer = await right(route, { query: `${queryText(rest)}&${odd}` });
         // A free text may hold a percent sign, or the replacement character that stands for no UTF-8.
         if (answer.status !== 200 || odd.includes('&'))
