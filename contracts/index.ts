@@ -24,6 +24,7 @@ export * from './project-roles.ts';
 export * from './projects.ts';
 export * from './roles.ts';
 export * from './secrets.ts';
+export * from './service-tokens.ts';
 export * from './sso.ts';
 export * from './tags.ts';
 export * from './version.ts';

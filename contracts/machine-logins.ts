@@ -6,7 +6,7 @@ import { FreeText, orAbsent, Uuid } from './names.ts';
 /** The machine logins besides Universal Auth (Infisical's routes, present-day bodies). Each is off until it is switched on. */
 
 /** What an instance admin can switch on. Universal Auth is always on (HIP-27 names it as the sole method). */
-export const machineAuthMethods = ['token-auth', 'oidc-auth', 'kubernetes-auth'] as const;
+export const machineAuthMethods = ['token-auth', 'oidc-auth', 'kubernetes-auth', 'service-token'] as const;
 export type MachineAuthMethod = (typeof machineAuthMethods)[number];
 
 const Method = z.enum(['universal-auth', ...machineAuthMethods]);

@@ -26,4 +26,5 @@ export { checkProof, makeProof, type ProvenRequest } from './proof.ts';
 export { keyCheck, parseRootKey, rootFingerprint } from './root-key.ts';
 export { newDataKey, openValue, type PersonalPlace, type Place, sealValue } from './seal.ts';
 export type { AuthSecret, ConfigKey, DataKey, RootKey } from './secret.ts';
+export { readServiceToken, serviceTokenOf } from './service-token.ts';
 export { unwrapKey, type WrapContext, type WrapLabel, wrapKey } from './wrap.ts';

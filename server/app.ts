@@ -97,6 +97,9 @@ import { secretReadRoutes } from './secrets/read-routes.ts';
 import { Reads } from './secrets/reads.ts';
 import { secretsRoutes } from './secrets/routes.ts';
 import { Writes } from './secrets/writes.ts';
+import { serviceTokensRoutes } from './service-tokens/routes.ts';
+import { ServiceTokens } from './service-tokens/service.ts';
+import { putIntoOneScope } from './service-tokens/single-scope.ts';
 import { sessionsRoutes } from './sessions/routes.ts';
 import { Sessions } from './sessions/service.ts';
 import { settingsRoutes } from './settings/routes.ts';
@@ -263,6 +266,7 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
   const settings = new Settings({ db: path, access, audit });
   const logins = new MachineLogins({ db, access, audit, identities, tokens, settings });
   const tokenAuth = new TokenAuth({ db, access, audit, identities, tokens, settings });
+  const serviceTokens = new ServiceTokens({ db, access, keyring, settings });
   const oidcAuth = new OidcAuth({ logins, outbound });
   const kubernetesAuth = new KubernetesAuth({ logins, outbound, keyring });
   const queries = new AuditQueries({ db, access, audit });
@@ -341,11 +345,12 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
   app.faults.onBrokenSeal = (cause, request) => void brokenSeals.alert(cause, request).catch(() => undefined);
   evidence.start({ sink: options.auditSink, everyMs: options.sealEveryMs }, outbound, app.log);
   parseBodies(app);
-  authenticate(app, keys, audit);
+  authenticate(app, keys, keyring.clientSecretMacKey, audit);
   const redis = options.redisUrl === undefined ? undefined : await connectRedis(options.redisUrl, app.log);
   const shared = redis && new SharedCounts(redis, limitNames(authSecret));
   const limits = new Limits(options.limits ?? DEFAULT_LIMITS, shared);
   enforceLimits(app, limits, audit);
+  putIntoOneScope(app, serviceTokens);
   tellParts(metrics, { pools: { db, changes, path }, access, audit, answers, limits, redis, faults: app.faults });
   await documentApi(app, VERSION);
   const health = new HealthCheck({
@@ -364,6 +369,7 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
   await app.register(ssoRoutes, { sso, settings: ssoSettings });
   await app.register(mfaRoutes, { mfa, people, devices });
   await app.register(tokenAuthRoutes, { logins, tokenAuth });
+  await app.register(serviceTokensRoutes, { serviceTokens });
   await app.register(oidcAuthRoutes, { oidcAuth });
   await app.register(kubernetesAuthRoutes, { kubernetesAuth });
   await app.register(organizationsRoutes, { organizations });

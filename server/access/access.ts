@@ -20,7 +20,7 @@ export type { Need } from './permissions.ts';
 /** The caller, known to the database. */
 export interface Actor {
   readonly id: string;
-  readonly kind: 'user' | 'identity';
+  readonly kind: 'user' | 'identity' | 'service';
   readonly name: string;
   readonly instanceAdmin: boolean;
   /** The one organization that the token reaches; null: all of the actor's. */

@@ -7,6 +7,8 @@ export interface Caller {
   readonly actorId: string;
   /** The token has only so many uses, so each one is counted before anything else. */
   readonly usesLimited: boolean;
+  /** A service token: it works on few routes (http/service-tokens.ts). @default false */
+  readonly isServiceToken?: boolean;
   readonly origin: Origin;
 }
 

@@ -35,10 +35,10 @@ export class Passes {
     return this.#gate;
   }
 
-  /** Keeps what was decided. A slug can be found in any organization of a person, so it is kept for machines alone. */
+  /** Keeps what was decided. A slug can be found in any organization of a person, so it is not kept for them. */
   keep(caller: Caller, reference: ProjectReference, verdict: Verdict): void {
     if (caller.usesLimited || verdict.projectId === null || verdict.actorChangeId === null) return;
-    if (reference.id === undefined && verdict.actorKind !== 'identity') return;
+    if (reference.id === undefined && verdict.actorKind === 'user') return;
     const name = nameOf(caller, reference);
     this.#kept.delete(name);
     if (this.#kept.size >= KEPT_AT_MOST) this.#kept.delete(this.#kept.keys().next().value!);

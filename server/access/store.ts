@@ -53,7 +53,7 @@ export interface Verdict {
   readonly expired: boolean;
   readonly ipTrusted: boolean;
   readonly actorId: string | null;
-  readonly actorKind: 'user' | 'identity' | null;
+  readonly actorKind: 'user' | 'identity' | 'service' | null;
   readonly actorName: string | null;
   readonly instanceAdmin: boolean;
   /** The one organization that the token reaches (the nil id: none); null: all of its actor's. */
@@ -103,9 +103,10 @@ export const JUDGED = `
            coalesce(a.ip <<= any (coalesce(ua.access_token_trusted_ips, ml.access_token_trusted_ips)), true) as "ipTrusted",
            x.id as "actorId", x.kind as "actorKind", coalesce(x.instance_admin and not t.limited, false) as "instanceAdmin",
            t.organization_id as "boundTo",
-           coalesce(i.name, u.email) as "actorName",
+           coalesce(i.name, u.email, (select st.name from service_tokens st where st.id = x.id)) as "actorName",
            -- A refusal about what is not the caller's belongs into the audit of the caller's own organization.
-           coalesce(p.organization_id, o.organization_id, i.organization_id) as "organizationId",
+           coalesce(p.organization_id, o.organization_id, i.organization_id,
+                    (select st.organization_id from service_tokens st where st.id = x.id)) as "organizationId",
            coalesce(p.role, o.role) as "organizationRole",
            p.id as "projectId", p.slug as "projectSlug", p.change_id as "changeId", coalesce(p.matches, 0)::int as "matches",
            concat_ws(',', case when p.role = 'admin' then 'organization-admin@*' end, g.grants) as "grants",

@@ -40,6 +40,7 @@ export const ATTESTED: readonly AttestedTable[] = [
   table('project_roles', ['name', 'description', ...times]),
   table('projects', ['name', 'description', 'change_id', ...times]),
   table('secret_imports', ['position', 'version', ...times]),
+  table('service_tokens', ['name', 'created_by', ...times]),
   table('sso_identities', ['created_at'], ['organization_id', 'issuer', 'subject']),
   table('universal_auths'),
   table('users', ['first_name', 'last_name']),

@@ -35,7 +35,8 @@ export function showRecord(row: AuditRow): AuditLog {
   };
 }
 
-const actorMetadata = (row: AuditRow): Record<string, unknown> =>
-  row.actorKind === 'identity'
-    ? { identityId: row.actorId, name: row.actorName }
-    : { userId: row.actorId, email: row.actorName, username: row.actorName };
+function actorMetadata(row: AuditRow): Record<string, unknown> {
+  if (row.actorKind === 'identity') return { identityId: row.actorId, name: row.actorName };
+  if (row.actorKind === 'service') return { serviceId: row.actorId, name: row.actorName };
+  return { userId: row.actorId, email: row.actorName, username: row.actorName };
+}

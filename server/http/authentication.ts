@@ -1,10 +1,12 @@
+import type { KeyObject } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { type SigningKeys, TokenInvalid } from '../../keys/index.ts';
+import { readServiceToken, type SigningKeys, TokenInvalid } from '../../keys/index.ts';
 import type { Caller } from '../access/access.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Origin } from '../audit/store.ts';
 import { Refusal, tokenRefused, unauthorized } from '../refusal.ts';
 import { KnownTokens } from './known-tokens.ts';
+import { refuseToServiceTokens } from './service-tokens.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -39,13 +41,21 @@ const printable = (text: string) => text.replace(/[^\x20-\x7e]/g, '?');
  * Checks the token's signature before anything else is done for a request: a forged one dies here, without a statement.
  * What the token is good for, the database decides later (access/).
  */
-export function authenticate(app: FastifyInstance, keys: SigningKeys, audit: Audit): void {
+export function authenticate(app: FastifyInstance, keys: SigningKeys, serviceTokenKey: KeyObject, audit: Audit): void {
   app.decorateRequest('caller', null as unknown as Caller);
   app.decorateRequest('knownOrigin', null);
   const tokens = new KnownTokens(keys);
   app.addHook('onRequest', (request, _reply, done) => {
     if (request.routeOptions.config.public || request.is404) return done();
-    const claims = readToken(request, tokens, audit);
+    const bearer = bearerOf(request, audit);
+    const serviceTokenId = readServiceToken(serviceTokenKey, bearer);
+    if (serviceTokenId !== undefined) {
+      refuseToServiceTokens(request, audit);
+      const ids = { tokenId: serviceTokenId, actorId: serviceTokenId };
+      request.caller = { ...ids, usesLimited: false, isServiceToken: true, origin: originOf(request) };
+      return done();
+    }
+    const claims = readToken(bearer, tokens, audit);
     request.caller = {
       tokenId: claims.identityAccessTokenId,
       actorId: (claims.identityId ?? claims.userId)!,
@@ -56,15 +66,19 @@ export function authenticate(app: FastifyInstance, keys: SigningKeys, audit: Aud
   });
 }
 
-function readToken(request: FastifyRequest, tokens: KnownTokens, audit: Audit) {
+/** The token that a request sends; an empty text for a header that holds none. */
+function bearerOf(request: FastifyRequest, audit: Audit): string {
   const header = request.headers.authorization;
   if (header === undefined) {
     audit.refusedStranger('token-missing');
     throw unauthorized('this route needs a token: send the header "Authorization: Bearer <access token>"');
   }
-  const token = /^Bearer +(\S+)$/i.exec(header)?.[1];
+  return /^Bearer +(\S+)$/i.exec(header)?.[1] ?? '';
+}
+
+function readToken(token: string, tokens: KnownTokens, audit: Audit) {
   try {
-    if (token !== undefined) return tokens.verify(token);
+    if (token !== '') return tokens.verify(token);
   } catch (error) {
     if (!(error instanceof TokenInvalid) && !(error instanceof Refusal)) throw error;
   }

@@ -4,7 +4,7 @@ import type { Db, Statement } from '../database/database.ts';
 import { NETWORKS } from '../database/networks.ts';
 import { ISSUED, type IssuedRow } from '../tokens/store.ts';
 
-export type MachineLoginMethod = MachineAuthMethod;
+export type MachineLoginMethod = Exclude<MachineAuthMethod, 'service-token'>;
 
 /** What a login says of the tokens that it gives. Seconds. */
 export interface TokenSettings {

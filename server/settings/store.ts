@@ -31,7 +31,16 @@ const END_TOKENS: Statement = {
      where ml.id = t.machine_login_id and t.revoked_at is null and not ml.method = any ($1::text[])`,
 };
 
+const END_SERVICE_TOKENS: Statement = {
+  name: 'settings.end-service-tokens',
+  text: `
+    update access_tokens t set revoked_at = now()
+      from service_tokens st
+     where st.id = t.id and t.revoked_at is null`,
+};
+
 /** Ends the tokens of every machine login that is off. A login that is under way has not seen that, or waits (see machine-logins). */
 export async function endTokensOfOthers(tx: Db, on: readonly MachineAuthMethod[]): Promise<void> {
   await tx.query(END_TOKENS, [on]);
+  if (!on.includes('service-token')) await tx.query(END_SERVICE_TOKENS, []);
 }

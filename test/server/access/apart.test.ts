@@ -35,11 +35,17 @@ async function furnish(organizationId: string, slug: string): Promise<Record<str
     roles: [{ role: 'viewer' }],
   });
   await server.do('PATCH', '/api/v1/admin/config', {
-    body: { machineAuthMethods: ['token-auth', 'oidc-auth', 'kubernetes-auth'] },
+    body: { machineAuthMethods: ['token-auth', 'oidc-auth', 'kubernetes-auth', 'service-token'] },
   });
   const tokenAuth = `/api/v1/auth/token-auth/identities/${machine.id}`;
   await server.do('POST', tokenAuth, { body: {} });
   const { tokenData } = await server.do('POST', `${tokenAuth}/tokens`, { body: {} });
+  const { serviceTokenData } = await server.do('POST', '/api/v2/service-token', {
+    body: {
+      ...{ name: `${slug}-token`, workspaceId: project.id, permissions: ['read'] },
+      scopes: [{ environment: 'dev', secretPath: '/' }],
+    },
+  });
   const username = `${slug}@example.com`;
   const { membership } = await server.do('POST', `/api/v2/organizations/${organizationId}/memberships`, {
     body: { email: username },
@@ -84,6 +90,7 @@ async function furnish(organizationId: string, slug: string): Promise<Record<str
     snapshotId: await firstSnapshot(server, project.id),
     tagSlug: tag.slug,
     tokenId: tokenData.id,
+    serviceTokenId: serviceTokenData.id,
     identityId: machine.id,
     clientSecretId: machine.clientSecretId,
     secretName: 'KEPT',

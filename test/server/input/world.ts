@@ -29,6 +29,7 @@ const names = [
   'username',
   'token',
   'tokenId',
+  'serviceTokenId',
 ] as const;
 
 /** A value that the world's one secret holds. No refusal may repeat it. */
@@ -45,11 +46,16 @@ export async function makeWorld(server: TestServer, slug: string): Promise<World
   const { id: tagId } = (await server.do('POST', `/api/v1/projects/${projectId}/tags`, { body: tag })).tag;
   const machine = await server.machine(`${slug}-machine`, { organizationId, projectId, roles: [{ role: 'viewer' }] });
   await server.do('PATCH', '/api/v1/admin/config', {
-    body: { machineAuthMethods: ['token-auth', 'oidc-auth', 'kubernetes-auth'] },
+    body: { machineAuthMethods: ['token-auth', 'oidc-auth', 'kubernetes-auth', 'service-token'] },
   });
   const tokenAuth = `/api/v1/auth/token-auth/identities/${machine.id}`;
   await server.do('POST', tokenAuth);
   const { tokenData } = await server.do('POST', `${tokenAuth}/tokens`);
+  const serviceToken = {
+    ...{ name: `${slug}-service`, workspaceId: projectId, permissions: ['read'] },
+    scopes: [{ environment: 'dev', secretPath: '/' }],
+  };
+  const { serviceTokenData } = await server.do('POST', '/api/v2/service-token', { body: serviceToken });
   const stream = { organizationId, url: 'https://sink.invalid/' };
   const { auditLogStream } = await server.do('POST', '/api/v1/audit-log-streams', { body: stream });
   const members = `/api/v2/organizations/${organizationId}/memberships`;
@@ -93,6 +99,7 @@ export async function makeWorld(server: TestServer, slug: string): Promise<World
     username: `${slug}@hanzo.ai`,
     token: machine.token,
     tokenId: tokenData.id,
+    serviceTokenId: serviceTokenData.id,
   };
 }
 
@@ -135,6 +142,7 @@ export function rightValue(world: World, name: string): unknown {
     code: 'no-code-of-an-invitation',
     role: 'no-access',
     permissions: [],
+    scopes: [{ environment: 'dev', secretPath: '/' }],
     type: { isTemporary: false },
     action: 'read',
     roles: [{ role: 'viewer', isTemporary: false }],
