@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { Timestamp } from './http.ts';
-import { EnvironmentSlug, FolderPath, PlainText, Uuid } from './names.ts';
+import { EnvironmentSlug, FolderPath, FreeText, PlainText, Uuid } from './names.ts';
 
 /** Infisical's service tokens (`st.`): a text that reads, or also writes, secrets in a part of one project. */
 
@@ -27,7 +27,7 @@ export type ServiceTokenScope = z.infer<typeof Scope>;
 /** Whether a scope names one folder, and not a glob of them. */
 export const isOneFolder = ({ secretPath }: ServiceTokenScope): boolean => !isGlob(secretPath);
 
-const foreign = z.string().max(10_000).nullish().describe('of end-to-end encryption; ignored');
+const foreign = FreeText(10_000).nullish().describe('of end-to-end encryption; ignored');
 
 export const CreateServiceTokenBody = z.object({
   name: z.string().trim().pipe(PlainText(255)),

@@ -154,6 +154,8 @@ const ADDRESS_NOTHING = [
   'GET /api/v1/organization',
   'POST /api/v2/organizations',
   'GET /api/v1/workspace',
+  // A service token's own data; nobody else is answered.
+  'GET /api/v2/service-token',
 ];
 
 /** A person's own account and login, which no request can name another's of (test/server/people). */
@@ -198,6 +200,8 @@ async function ask({ method, path }: Route, named: Record<string, string>) {
     permissions: [],
     ...(path.includes('privilege') ? { type: { isTemporary: false } } : {}),
     register: [{ event: 'secret:create' }],
+    scopes: [{ environment: 'dev', secretPath: '/' }],
+    ...(path.endsWith('/service-token') ? { workspaceId: projectId } : {}),
     usernames: ['mallory@example.com'],
     username: 'mallory@example.com',
     clientId: 'nobody',
