@@ -113,11 +113,14 @@ export const Email = z
     'not an e-mail address',
   );
 
-/** Infisical's clients send booleans in queries as the literal words, and often as an empty string. */
-export const QueryBoolean = z
-  .enum(['true', 'false', '', '1', '0'])
-  .optional()
-  .transform((word) => word === 'true' || word === '1');
+/** Infisical reads the words in any case, and its Python client sends `True`; many send an empty string. */
+export const QueryWord = z.preprocess(
+  (given) => (typeof given === 'string' ? given.toLowerCase() : given),
+  z.enum(['true', 'false', '', '1', '0']).optional(),
+);
+
+/** A boolean in a query. */
+export const QueryBoolean = QueryWord.transform((word) => word === 'true' || word === '1');
 
 /** Real clients send `""` where they mean "not given". */
 export const orAbsent = <Schema extends z.ZodType>(schema: Schema) =>

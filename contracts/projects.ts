@@ -139,4 +139,11 @@ export const DeleteFolderBody = addressed({});
 export const FolderIdParams = z.object({ folderId: Uuid });
 export const FolderIdOrNameParams = z.object({ folderId: z.union([Uuid, FolderName]) });
 export const FolderAnswer = z.object({ folder: Folder });
+/** One folder by its id: says where it is, too. */
+export const PlacedFolderAnswer = z.object({
+  folder: Folder.extend({
+    projectId: Uuid,
+    environment: z.object({ envId: Uuid, envName: z.string(), envSlug: z.string() }),
+  }),
+});
 export const FoldersAnswer = z.object({ folders: z.array(Folder) });

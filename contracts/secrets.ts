@@ -7,6 +7,7 @@ import {
   orAbsent,
   PlainText,
   QueryBoolean,
+  QueryWord,
   SecretKey,
   SecretValue,
   Slug,
@@ -53,7 +54,7 @@ const environment = EnvironmentSlug.describe('environment slug; `production` mea
 const secretPath = FolderPath.default('/').describe('folder path, absolute');
 const type = z.enum(['shared', 'personal']).default('shared');
 
-const flag = z.enum(['true', 'false', '', '1', '0']).optional();
+const flag = QueryWord;
 /** What a flag of a query means: real clients send `""` where they mean "not given". */
 export const flagOr = (whenAbsent: boolean, word: z.infer<typeof flag>): boolean =>
   word === undefined || word === '' ? whenAbsent : word === 'true' || word === '1';

@@ -8,6 +8,7 @@ import {
   FolderIdParams,
   FoldersAnswer,
   ListFoldersQuery,
+  PlacedFolderAnswer,
   UpdateFolderBody,
 } from '../../contracts/index.ts';
 import type { Folders } from './service.ts';
@@ -41,8 +42,10 @@ export async function foldersRoutes(scope: FastifyInstance, { folders }: { folde
     );
     app.get(
       `${base}/:folderId`,
-      { schema: { tags, summary: 'Read a folder', params: FolderIdParams, response } },
-      async ({ caller, params }) => ({ folder: show(await folders.get(caller, params.folderId)) }),
+      {
+        schema: { tags, summary: 'Read a folder', params: FolderIdParams, response: { 200: PlacedFolderAnswer } },
+      },
+      async ({ caller, params }) => ({ folder: showPlaced(await folders.get(caller, params.folderId)) }),
     );
     app.patch(
       `${base}/:folderId`,
@@ -80,4 +83,9 @@ function show(row: FolderRow) {
     createdAt: createdAt.toISOString(),
     updatedAt: updatedAt.toISOString(),
   };
+}
+
+function showPlaced(row: FolderRow) {
+  const { projectId, environmentId: envId, environmentName: envName, environment: envSlug } = row;
+  return { ...show(row), projectId, environment: { envId, envName, envSlug } };
 }

@@ -5,6 +5,7 @@ export interface FolderRow {
   readonly projectId: string;
   readonly environmentId: string;
   readonly environment: string;
+  readonly environmentName: string;
   readonly parentId: string | null;
   readonly name: string;
   readonly path: string;
@@ -14,8 +15,8 @@ export interface FolderRow {
 }
 
 const COLUMNS = `
-  f.id, f.project_id as "projectId", f.environment_id as "environmentId", e.slug as environment, f.parent_id as "parentId",
-  f.name, f.path, f.version, f.created_at as "createdAt", f.updated_at as "updatedAt"`;
+  f.id, f.project_id as "projectId", f.environment_id as "environmentId", e.slug as environment,
+  e.name as "environmentName", f.parent_id as "parentId", f.name, f.path, f.version, f.created_at as "createdAt", f.updated_at as "updatedAt"`;
 
 const FIND_BY_ID: Statement = {
   name: 'folders.find-by-id',

@@ -38,7 +38,9 @@ test.each([V1, '/api/v2/folders'])('%s makes, reads, renames and deletes folders
     createdAt: INSTANT,
     updatedAt: INSTANT,
   });
-  expect(await server.do('GET', `${url}/${folder.id}`)).toEqual({ folder });
+  expect(await server.do('GET', `${url}/${folder.id}`)).toEqual({
+    folder: { ...folder, projectId, environment: { envId: folder.envId, envName: expect.any(String), envSlug: 'dev' } },
+  });
   expect((await server.do('GET', `${url}?${new URLSearchParams(at)}`)).folders).toEqual([folder]);
   const renamed = await server.do('PATCH', `${url}/${folder.id}`, { body: { ...at, name: 'db' } });
   expect(renamed.folder).toMatchObject({ id: folder.id, name: 'db', path: '/db', version: 2 });
@@ -166,4 +168,20 @@ test('32 levels are a path, 33 are not', async () => {
   expect((await create('l', levels(31))).folder.path).toBe(levels(32));
   const answer = await server.send('POST', V1, { token: server.admin, body: { ...at, path: levels(32), name: 'l' } });
   expect([answer.status, answer.body.message]).toEqual([400, 'a path has at most 32 levels']);
+});
+
+test.each([
+  ['True', ['/a', '/a/b']],
+  ['TRUE', ['/a', '/a/b']],
+  ['False', ['/a']],
+])('recursive=%s is read in any case', async (recursive, expected) => {
+  await create('b', '/a');
+  expect(await paths({ recursive })).toEqual(expected);
+});
+
+test('recursive=yes is refused', async () => {
+  expect(
+    (await server.send('GET', `${V1}?${new URLSearchParams({ ...at, recursive: 'yes' })}`, { token: server.admin }))
+      .status,
+  ).toBe(422);
 });
