@@ -66,6 +66,8 @@ test('a stop ends every stream and is not held up by one that reads nothing', as
   const at = await other.app.listen({ host: '127.0.0.1', port: 0 });
   const { id } = await other.project('gateway');
   const clients = await Promise.all(Array.from({ length: 5 }, () => open(at, other.admin, id)));
+  // The answer begins before the stream does; one that is stopped in between was told nothing yet.
+  await Promise.all(clients.map((client) => client.until(({ events }) => events.length > 0)));
   clients[0]!.pause();
   await other.close();
   await Promise.all(clients.slice(1).map((client) => client.until(({ ended }) => ended)));
