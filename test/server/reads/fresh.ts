@@ -115,7 +115,8 @@ const VALUES = [
   '${L}',
   '${dev.a.K}',
   '${prod.K}',
-  '${@source.prod.shared.K}',
+  // Not the reference alone: a refusal names it to who may read the value, and a whole value is looked for in refusals.
+  'at ${@source.prod.shared.K}',
   '${NOWHERE}',
   'x${L}y',
 ];
