@@ -1,6 +1,7 @@
 import { ChangeNotice, type Registration } from '../contracts/events.ts';
 import { KmsRefusal, KmsTimeout, KmsUnreachable } from './errors.ts';
 import type { Session } from './session.ts';
+import { sleep } from './sleep.ts';
 import type { StreamedEvent } from './sse.ts';
 
 export interface Change {
@@ -100,19 +101,4 @@ function changeOf({ data }: StreamedEvent): Change | undefined {
   const { environment, secretPath } = first as { environment: string; secretPath: string };
   const keys = Array.isArray(payload) ? payload.map((at) => (at as { secretKey: string }).secretKey) : [];
   return { type, environment, secretPath, keys };
-}
-
-function sleep(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal?.throwIfAborted();
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', stop);
-      resolve();
-    }, ms);
-    signal?.addEventListener('abort', stop, { once: true });
-  });
 }

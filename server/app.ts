@@ -265,7 +265,7 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
   const outbound = new Outbound({ allow: options.outboundAllow });
   const settings = new Settings({ db: path, access, audit });
   const logins = new MachineLogins({ db, access, audit, identities, tokens, settings });
-  const tokenAuth = new TokenAuth({ db, access, audit, identities, tokens, settings });
+  const tokenAuth = new TokenAuth({ db, access, identities, tokens, settings });
   const serviceTokens = new ServiceTokens({ db, access, keyring, settings });
   const oidcAuth = new OidcAuth({ logins, outbound });
   const kubernetesAuth = new KubernetesAuth({ logins, outbound, keyring });

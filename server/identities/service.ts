@@ -1,7 +1,7 @@
 import type { OrganizationRole, SearchIdentitiesBody } from '../../contracts/index.ts';
 import type { Access, Caller, OrganizationAccess } from '../access/access.ts';
 import type { Audit } from '../audit/audit.ts';
-import type { Database } from '../database/database.ts';
+import type { Database, Db } from '../database/database.ts';
 import { keepOneAdmin } from '../organizations/admins.ts';
 import { type OrganizationRow, organizationsOf } from '../organizations/store.ts';
 import { badRequest, notFound, Refusal } from '../refusal.ts';
@@ -15,6 +15,9 @@ import {
   setIdentityRole,
   updateIdentity,
 } from './store.ts';
+
+/** An identity, and the access of somebody who manages it. */
+export type ManagedIdentity = OrganizationAccess & { readonly identity: IdentityRow };
 
 /** Machine identities (HIP-27, "Machine Identity Lifecycle"). The organization's admins manage them. */
 export class Identities {
@@ -108,24 +111,14 @@ export class Identities {
     },
   ): Promise<IdentityRow> {
     const access = await this.managed(caller, id, 'update-identity');
-    const { identity, actor } = access;
+    const { identity } = access;
     return this.#access.changeOrganization(access, async (tx) => {
       await updateIdentity(tx, id, change);
       if (change.role !== undefined) {
         if (change.role !== 'admin') await keepOneAdmin(tx, identity.organizationId, id);
         await setIdentityRole(tx, id, change.role);
       }
-      await this.#audit.writeWithin(tx, [
-        {
-          action: 'update',
-          event: 'update-identity',
-          outcome: 'allowed',
-          actor,
-          organizationId: identity.organizationId,
-          metadata: { identityId: id, ...change },
-          origin: caller.origin,
-        },
-      ]);
+      await this.record(tx, access, 'update', 'update-identity', { identityId: id, ...change });
       return (await findIdentity(tx, id))!;
     });
   }
@@ -133,7 +126,7 @@ export class Identities {
   /** Deletes an identity. Its tokens are refused from the next request on. */
   async remove(caller: Caller, id: string): Promise<IdentityRow> {
     const access = await this.managed(caller, id, 'delete-identity');
-    const { identity, actor } = access;
+    const { identity } = access;
     await this.#access.changeOrganization(access, async (tx) => {
       if ((await findIdentity(tx, id))?.hasDeleteProtection) {
         throw badRequest(`identity ${id} is protected; set hasDeleteProtection to false before deleting it`);
@@ -141,17 +134,7 @@ export class Identities {
       // An instance admin is admin of every organization that it made, not only of its own.
       for (const organization of await organizationsOf(tx, { id, boundTo: null }))
         await keepOneAdmin(tx, organization.id, id);
-      await this.#audit.writeWithin(tx, [
-        {
-          action: 'delete',
-          event: 'delete-identity',
-          outcome: 'allowed',
-          actor,
-          organizationId: identity.organizationId,
-          metadata: { identityId: id, name: identity.name },
-          origin: caller.origin,
-        },
-      ]);
+      await this.record(tx, access, 'delete', 'delete-identity', { identityId: id, name: identity.name });
       await deleteIdentity(tx, id);
     });
     return identity;
@@ -161,12 +144,7 @@ export class Identities {
    * An identity that the caller manages, as an admin of its organization; with `orItself`, or is. One that is admin of the
    * instance is managed by instance admins alone. To everyone outside of the organization it does not exist.
    */
-  async managed(
-    caller: Caller,
-    id: string,
-    what: string,
-    { orItself = false } = {},
-  ): Promise<OrganizationAccess & { readonly identity: IdentityRow }> {
+  async managed(caller: Caller, id: string, what: string, { orItself = false } = {}): Promise<ManagedIdentity> {
     const identity = await findIdentity(this.#db, id);
     if (!identity) {
       await this.#access.actor(caller);
@@ -185,6 +163,20 @@ export class Identities {
       if (error instanceof Refusal && error.kind === 'notFound') throw notFound(`identity ${id} not found`);
       throw error;
     }
+  }
+
+  /** Records a change of a managed identity, or of one of its logins, in the change's own transaction. */
+  async record(
+    tx: Db,
+    { actor, identity, caller }: ManagedIdentity,
+    action: 'create' | 'update' | 'delete',
+    event: string,
+    metadata: Record<string, unknown>,
+  ): Promise<void> {
+    const { organizationId } = identity;
+    await this.#audit.writeWithin(tx, [
+      { action, event, outcome: 'allowed', actor, organizationId, metadata, origin: caller.origin },
+    ]);
   }
 }
 

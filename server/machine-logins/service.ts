@@ -4,7 +4,7 @@ import type { Access, Caller } from '../access/access.ts';
 import type { Audit } from '../audit/audit.ts';
 import { Seldom } from '../audit/seldom.ts';
 import type { Origin } from '../audit/store.ts';
-import type { Database, Db } from '../database/database.ts';
+import type { Database } from '../database/database.ts';
 import { takenAs } from '../database/taken.ts';
 import type { Identities } from '../identities/service.ts';
 import { forbidden, invalid, notFound, unauthorized } from '../refusal.ts';
@@ -93,7 +93,7 @@ export class MachineLogins {
     return takenAs(`this identity has ${method} already`, () =>
       this.#access.changeOrganization(access, async (tx) => {
         const row = await insertMachineLogin<Configuration>(tx, { id, identityId, method }, write);
-        await this.#record(tx, access, 'create', event, { identityId, ...shown(write) });
+        await this.#identities.record(tx, access, 'create', event, { identityId, ...shown(write) });
         return row;
       }),
     );
@@ -127,7 +127,7 @@ export class MachineLogins {
         ...configured,
       };
       const row = await updateMachineLogin<Configuration>(tx, before.id, write);
-      await this.#record(tx, access, 'update', event, { identityId, ...shown(write) });
+      await this.#identities.record(tx, access, 'update', event, { identityId, ...shown(write) });
       return row;
     });
   }
@@ -143,7 +143,7 @@ export class MachineLogins {
     return this.#access.changeOrganization(access, async (tx) => {
       const row = found(await lockMachineLogin<Configuration>(tx, identityId, method), identityId, method);
       await deleteMachineLogin(tx, row.id);
-      await this.#record(tx, access, 'delete', event, { identityId });
+      await this.#identities.record(tx, access, 'delete', event, { identityId });
       return row;
     });
   }
@@ -197,20 +197,6 @@ export class MachineLogins {
       }
       throw error.reason === 'address' ? forbidden(error.message) : unauthorized(error.message);
     }
-  }
-
-  #record(
-    tx: Db,
-    access: Awaited<ReturnType<Identities['managed']>>,
-    action: 'create' | 'update' | 'delete',
-    event: string,
-    metadata: Record<string, unknown>,
-  ): Promise<void> {
-    const { actor, identity, caller } = access;
-    const { organizationId } = identity;
-    return this.#audit.writeWithin(tx, [
-      { action, event, outcome: 'allowed', actor, organizationId, metadata, origin: caller.origin },
-    ]);
   }
 }
 

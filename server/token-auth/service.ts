@@ -1,6 +1,5 @@
 import type { AccessToken } from '../../contracts/index.ts';
 import type { Access, Caller } from '../access/access.ts';
-import type { Audit } from '../audit/audit.ts';
 import type { Database } from '../database/database.ts';
 import type { Identities } from '../identities/service.ts';
 import { found } from '../machine-logins/service.ts';
@@ -17,7 +16,6 @@ const METHOD = 'token-auth';
 export class TokenAuth {
   readonly #db: Database;
   readonly #access: Access;
-  readonly #audit: Audit;
   readonly #identities: Identities;
   readonly #tokens: Tokens;
   readonly #settings: Settings;
@@ -25,14 +23,12 @@ export class TokenAuth {
   constructor(options: {
     db: Database;
     access: Access;
-    audit: Audit;
     identities: Identities;
     tokens: Tokens;
     settings: Settings;
   }) {
     this.#db = options.db;
     this.#access = options.access;
-    this.#audit = options.audit;
     this.#identities = options.identities;
     this.#tokens = options.tokens;
     this.#settings = options.settings;
@@ -51,7 +47,7 @@ export class TokenAuth {
       const login = found(await findMachineLogin(tx, identityId, METHOD), identityId, METHOD);
       const issued = await issueToken(tx, { ...login, method: METHOD }, { name, origin: caller.origin });
       if (!issued) throw switchedOff(METHOD, (await findInstance(tx)).machineAuthMethods);
-      await this.#record(tx, access, 'create', event, { identityId, tokenId: issued.id, name });
+      await this.#identities.record(tx, access, 'create', event, { identityId, tokenId: issued.id, name });
       return { answer: this.#tokens.answer(issued), token: (await findToken(tx, issued.id))! };
     });
   }
@@ -72,7 +68,7 @@ export class TokenAuth {
     const { access, token } = await this.#managed(caller, tokenId, event);
     return this.#access.changeOrganization(access, async (tx) => {
       if (name !== undefined) await renameToken(tx, tokenId, name);
-      await this.#record(tx, access, 'update', event, { identityId: token.identityId, tokenId, name });
+      await this.#identities.record(tx, access, 'update', event, { identityId: token.identityId, tokenId, name });
       return (await findToken(tx, tokenId)) ?? token;
     });
   }
@@ -83,7 +79,7 @@ export class TokenAuth {
     const { access, token } = await this.#managed(caller, tokenId, event, { orItself: true });
     await this.#access.changeOrganization(access, async (tx) => {
       await revokeToken(tx, tokenId);
-      await this.#record(tx, access, 'delete', event, { identityId: token.identityId, tokenId });
+      await this.#identities.record(tx, access, 'delete', event, { identityId: token.identityId, tokenId });
     });
   }
 
@@ -106,19 +102,5 @@ export class TokenAuth {
       if (error instanceof Refusal && error.kind === 'notFound') throw missing();
       throw error;
     }
-  }
-
-  #record(
-    tx: Parameters<Audit['writeWithin']>[0],
-    access: Awaited<ReturnType<Identities['managed']>>,
-    action: 'create' | 'update' | 'delete',
-    event: string,
-    metadata: Record<string, unknown>,
-  ): Promise<void> {
-    const { actor, identity, caller } = access;
-    const { organizationId } = identity;
-    return this.#audit.writeWithin(tx, [
-      { action, event, outcome: 'allowed', actor, organizationId, metadata, origin: caller.origin },
-    ]);
   }
 }

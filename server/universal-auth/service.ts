@@ -95,7 +95,10 @@ export class UniversalAuth {
     return takenAs('this identity has Universal Auth already', () =>
       this.#access.changeOrganization(access, async (tx) => {
         const row = await insertUniversalAuth(tx, identityId, toWrite(given));
-        await this.#record(tx, access, 'create', 'add-identity-universal-auth', { identityId, clientId: row.clientId });
+        await this.#identities.record(tx, access, 'create', 'add-identity-universal-auth', {
+          identityId,
+          clientId: row.clientId,
+        });
         return row;
       }),
     );
@@ -121,7 +124,7 @@ export class UniversalAuth {
         accessTokenTrustedIps:
           change.accessTokenTrustedIps?.map(({ ipAddress }) => ipAddress) ?? before.accessTokenTrustedIps,
       });
-      await this.#record(tx, access, 'update', 'update-identity-universal-auth', { identityId, ...change });
+      await this.#identities.record(tx, access, 'update', 'update-identity-universal-auth', { identityId, ...change });
       return row;
     });
   }
@@ -132,7 +135,7 @@ export class UniversalAuth {
     return this.#access.changeOrganization(access, async (tx) => {
       const row = await this.#find(tx, identityId);
       await deleteUniversalAuth(tx, identityId);
-      await this.#record(tx, access, 'delete', 'revoke-identity-universal-auth', {
+      await this.#identities.record(tx, access, 'delete', 'revoke-identity-universal-auth', {
         identityId,
         clientId: row.clientId,
       });
@@ -159,7 +162,11 @@ export class UniversalAuth {
         ...given,
       });
       const event = 'create-identity-universal-auth-client-secret';
-      await this.#record(tx, access, 'create', event, { identityId, clientSecretId: row.id, ttl: given.ttl });
+      await this.#identities.record(tx, access, 'create', event, {
+        identityId,
+        clientSecretId: row.id,
+        ttl: given.ttl,
+      });
       return { clientSecret, row };
     });
   }
@@ -170,7 +177,7 @@ export class UniversalAuth {
     const access = await this.#identities.managed(caller, identityId, event);
     return this.#access.changeOrganization(access, async (tx) => {
       const { clientId } = await this.#find(tx, identityId);
-      await this.#record(tx, access, 'update', event, { identityId, clientId });
+      await this.#identities.record(tx, access, 'update', event, { identityId, clientId });
       return this.#throttle.clear(clientId);
     });
   }
@@ -193,7 +200,7 @@ export class UniversalAuth {
     return this.#access.changeOrganization(access, async (tx) => {
       await this.#secret(tx, identityId, id);
       await revokeClientSecret(tx, id);
-      await this.#record(tx, access, 'delete', event, { identityId, clientSecretId: id });
+      await this.#identities.record(tx, access, 'delete', event, { identityId, clientSecretId: id });
       return this.#secret(tx, identityId, id);
     });
   }
@@ -228,20 +235,6 @@ export class UniversalAuth {
     throw unauthorized(
       'Invalid credentials: this client id and client secret do not go together, or the secret has ended',
     );
-  }
-
-  #record(
-    tx: Db,
-    access: Awaited<ReturnType<Identities['managed']>>,
-    action: 'create' | 'update' | 'delete',
-    event: string,
-    metadata: Record<string, unknown>,
-  ): Promise<void> {
-    const { actor, identity, caller } = access;
-    const { organizationId } = identity;
-    return this.#audit.writeWithin(tx, [
-      { action, event, outcome: 'allowed', actor, organizationId, metadata, origin: caller.origin },
-    ]);
   }
 }
 

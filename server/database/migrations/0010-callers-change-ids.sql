@@ -54,12 +54,6 @@ end $$;
 create trigger caller_revoked after update of revoked_at on client_secrets
   for each row when (new.revoked_at is distinct from old.revoked_at) execute function change_actor_of_secret();
 
--- A project is found by its slug within its organization, and its verdict says both.
-create function change_found_project() returns trigger language plpgsql as $$
-begin
-  new.change_id := gen_random_uuid();
-  return new;
-end $$;
-create trigger renamed before update of slug, organization_id on projects
-  for each row when (new.slug is distinct from old.slug or new.organization_id is distinct from old.organization_id)
-  execute function change_found_project();
+-- A verdict names the project's organization; another slug is another change id already (0003).
+create trigger moved before update of organization_id on projects
+  for each row when (new.organization_id is distinct from old.organization_id) execute function change_project_itself();
