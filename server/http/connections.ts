@@ -1,6 +1,7 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
+import { answerInTurn } from './pipelining.ts';
 import { canonicalAddress, type TrustedProxies } from './trusted-proxies.ts';
 
 export interface ConnectionLimits {
@@ -32,7 +33,7 @@ export function connectionOptions({ requestMs = REQUEST_MS, stalledMs = STALLED_
   };
 }
 
-/** Bounds how many connections there are, so that whoever opens them and says nothing leaves room for others. */
+/** Bounds how many connections there are and what each may ask at once, so that whoever opens them and says nothing leaves room for others. */
 export function limitConnections(
   app: FastifyInstance,
   limits: ConnectionLimits,
@@ -41,6 +42,7 @@ export function limitConnections(
   const server = app.server as Server;
   server.maxConnections = limits.connections ?? CONNECTIONS;
   server.maxHeadersCount = MOST_HEADERS;
+  answerInTurn(server);
   const most = limits.perAddress;
   if (most === undefined) return;
   const open = new Map<string, number>();

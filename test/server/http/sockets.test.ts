@@ -8,10 +8,17 @@ import { startServer, type TestServer } from '../../support/server.ts';
 let server: TestServer;
 let port: number;
 let project: { id: string };
+let begun = 0;
 const sockets: Socket[] = [];
 
 beforeAll(async () => {
-  server = await startServer({ connections: { requestMs: 1_500, stalledMs: 1_500, perAddress: 20 } });
+  server = await startServer({
+    connections: { requestMs: 1_500, stalledMs: 1_500, perAddress: 20 },
+    prepare: (app) =>
+      app.addHook('onRequest', async () => {
+        begun++;
+      }),
+  });
   await server.app.listen({ host: '127.0.0.1', port: 0 });
   port = (server.app.server.address() as AddressInfo).port;
   project = await server.project('gateway');
@@ -63,9 +70,10 @@ test('a client that never reads is cut off, and others are served meanwhile', as
   socket.removeAllListeners('data');
   socket.pause();
   const ask = `GET ${url} HTTP/1.1\r\nhost: kms\r\nauthorization: Bearer ${server.admin}\r\n\r\n`;
+  const [begunBefore, memoryBefore] = [begun, process.memoryUsage().rss];
   // Far more than the buffers of both sides hold; the answers to all of it would be 160 MB.
   socket.write(ask.repeat(20));
-  await expect.poll(() => server.app.server.listenerCount('request')).toBeGreaterThan(0);
+  await expect.poll(() => begun).toBeGreaterThan(begunBefore);
   expect(await status()).toBe(200);
   const gone = expect
     .poll(() => new Promise<number>((resolve) => server.app.server.getConnections((_, n) => resolve(n))), {
@@ -73,9 +81,30 @@ test('a client that never reads is cut off, and others are served meanwhile', as
     })
     .toBeLessThanOrEqual(1);
   await gone;
+  // The status was asked too. What the buffers of both sides take is an answer or two.
+  expect(begun - begunBefore).toBeLessThanOrEqual(5);
+  expect(process.memoryUsage().rss - memoryBefore).toBeLessThan(120 * 1024 * 1024);
   socket.destroy();
   await closed;
   expect(await status()).toBe(200);
+});
+
+test('requests that came at once are answered in their order', async () => {
+  const { socket, got } = await open();
+  const paths = Array.from({ length: 50 }, (_, n) => `/api/none-${n}-`);
+  socket.write(paths.map((path) => `GET ${path} HTTP/1.1\r\nhost: kms\r\n\r\n`).join(''));
+  await expect.poll(() => got().match(/none-\d+-/g)).toEqual(paths.map((path) => path.slice(5)));
+  socket.destroy();
+});
+
+test('a connection on which a thousand requests wait is ended', async () => {
+  const { socket, closed } = await open();
+  socket.removeAllListeners('data');
+  const before = begun;
+  socket.write('GET /api/status HTTP/1.1\r\nhost: kms\r\n\r\n'.repeat(1_000));
+  socket.resume();
+  await closed;
+  expect(begun - before).toBeLessThan(1_000);
 });
 
 test('one address has only so many connections', async () => {
