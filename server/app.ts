@@ -223,13 +223,14 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
   const keyring = await openKeyring(db, options.rootKey, options.previousRootKey);
   const keys = signingKeys(options.authSecret, options.previousAuthSecret);
   const audit = new Audit(path, keyring.audit);
-  await audit.start();
+  const metrics = new Metrics();
+  await audit.start(metrics);
   const unchanged = new Unchanged(path);
-  unchanged.start();
+  unchanged.start(metrics);
   const evidence = await Evidence.of({ db, changes, path, audit, keyring });
   const access = new Access(changes, path, audit);
   const tokens = new Tokens({ db, audit, keys });
-  tokens.start();
+  tokens.start(metrics);
   const sessions = new Sessions({
     db,
     access,
@@ -238,7 +239,7 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
     tokens,
     ssoInstanceAdmins: options.ssoInstanceAdmins ?? false,
   });
-  sessions.start();
+  sessions.start(metrics);
   const passwords = new Passwords();
   const throttle = new Throttle({ db, keyring });
   const devices = new Devices(keyring);
@@ -288,9 +289,9 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
   const snapshots = new Snapshots({ db, access, keyring, rollbacks });
   const personal = new PersonalWrites({ access, keyring });
   const events = new Events({ db: path, access, feed: new ChangeFeed({ db: path }), ...options.events });
-  await events.start();
+  await events.start(metrics);
   const replicas = new Replicas({ db: path, keyring, keys, subscribers: () => events.count, ...options.replicas });
-  await replicas.start();
+  await replicas.start(metrics);
   const { authSecret, allowUnprovenBootstrap: allowUnproven = false } = options;
   const authSecrets = [authSecret, ...(options.previousAuthSecret ? [options.previousAuthSecret] : [])];
   const providers = new Providers(outbound);
@@ -307,7 +308,6 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
   const app = newServer(options, new RequestIds(proxies));
   limitConnections(app, options.connections ?? {}, proxies);
   options.prepare?.(app);
-  const metrics = new Metrics();
   app.decorate('metrics', metrics);
   meterRequests(app, metrics);
   let stopping = false;
@@ -340,10 +340,10 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
   // First of all: a request that is refused below is answered with these headers too.
   await secureAnswers(app);
   knowAddresses(app, proxies);
-  sender.start(options.sealEveryMs);
+  sender.start(metrics, options.sealEveryMs);
   const brokenSeals = new BrokenSeals(path, audit);
   app.faults.onBrokenSeal = (cause, request) => void brokenSeals.alert(cause, request).catch(() => undefined);
-  evidence.start({ sink: options.auditSink, everyMs: options.sealEveryMs }, outbound, app.log);
+  evidence.start({ sink: options.auditSink, everyMs: options.sealEveryMs }, outbound, app.log, metrics);
   parseBodies(app);
   authenticate(app, keys, keyring.clientSecretMacKey, audit);
   const redis = options.redisUrl === undefined ? undefined : await connectRedis(options.redisUrl, app.log);
@@ -351,7 +351,16 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
   const limits = new Limits(options.limits ?? DEFAULT_LIMITS, shared);
   enforceLimits(app, limits, audit);
   putIntoOneScope(app, serviceTokens);
-  tellParts(metrics, { pools: { db, changes, path }, access, audit, answers, limits, redis, faults: app.faults });
+  tellParts(metrics, {
+    pools: { db, changes, path },
+    access,
+    audit,
+    answers,
+    events,
+    limits,
+    redis,
+    faults: app.faults,
+  });
   await documentApi(app, VERSION);
   const health = new HealthCheck({
     db: path,

@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { showRecord } from '../audit/show.ts';
 import type { Database } from '../database/database.ts';
 import type { Keyring } from '../keyring/keyring.ts';
+import type { Jobs } from '../metrics/job.ts';
 import type { Outbound } from '../outbound/outbound.ts';
 import { advanceStream, type ClaimedStream, claimStreams, horizonOf, nextRecords, streamFailed } from './store.ts';
 
@@ -25,7 +26,7 @@ const PAGES_AT_MOST = 20;
  */
 export class StreamSender {
   readonly #on: { db: Database; keyring: Keyring; outbound: Outbound };
-  #timer: NodeJS.Timeout | undefined;
+  #stop: (() => void) | undefined;
   #underWay: Promise<void> | undefined;
 
   constructor(options: { db: Database; keyring: Keyring; outbound: Outbound }) {
@@ -33,13 +34,13 @@ export class StreamSender {
   }
 
   /** @param everyMs 0: never, for tests. @default 1000 */
-  start(everyMs = EVERY_MS): void {
+  start(jobs: Jobs, everyMs = EVERY_MS): void {
     if (everyMs === 0) return;
-    this.#timer = setInterval(() => void this.tick().catch(() => undefined), everyMs).unref();
+    this.#stop = jobs.job('audit-streams').every(everyMs, () => this.tick());
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.#timer);
+    this.#stop?.();
     await this.#underWay?.catch(() => undefined);
   }
 

@@ -1,6 +1,7 @@
 import type { AuditKeys } from '../../keys/index.ts';
 import { Batch, type Load } from '../database/batch.ts';
 import type { Database, Db } from '../database/database.ts';
+import type { Jobs } from '../metrics/job.ts';
 import { Tally } from '../metrics/tally.ts';
 import { unavailable } from '../refusal.ts';
 import { type AuditRecord, countAnonymous, ensurePartitions, insertRecords } from './store.ts';
@@ -21,7 +22,7 @@ export class Audit {
   readonly #anonymous = new Map<string, number>();
   /** All refusals of strangers since the start, by reason. */
   readonly strangers = new Tally();
-  readonly #timers: NodeJS.Timeout[] = [];
+  #stops: readonly (() => void)[] = [];
 
   constructor(db: Database, keys: AuditKeys) {
     this.#db = db;
@@ -36,12 +37,14 @@ export class Audit {
   }
 
   /** Makes partitions ahead and starts the counters' clock. */
-  async start(): Promise<void> {
-    await ensurePartitions(this.#db, PARTITIONS_AHEAD_MONTHS);
-    const every = (ms: number, work: () => Promise<void>) =>
-      this.#timers.push(setInterval(() => void work().catch(() => undefined), ms).unref());
-    every(FLUSH_COUNTERS_MS, () => this.flush());
-    every(A_DAY_MS, () => ensurePartitions(this.#db, PARTITIONS_AHEAD_MONTHS));
+  async start(jobs: Jobs): Promise<void> {
+    const partitions = jobs.job('audit-partitions');
+    const ahead = () => ensurePartitions(this.#db, PARTITIONS_AHEAD_MONTHS);
+    await partitions.run(ahead);
+    this.#stops = [
+      jobs.job('audit-strangers').every(FLUSH_COUNTERS_MS, () => this.flush()),
+      partitions.every(A_DAY_MS, ahead),
+    ];
   }
 
   get batch(): Load {
@@ -84,7 +87,7 @@ export class Audit {
   }
 
   async stop(): Promise<void> {
-    for (const timer of this.#timers) clearInterval(timer);
+    for (const stop of this.#stops) stop();
     await this.flush();
   }
 }

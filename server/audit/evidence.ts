@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Database } from '../database/database.ts';
 import type { Keyring } from '../keyring/keyring.ts';
+import type { Jobs } from '../metrics/job.ts';
 import type { Outbound } from '../outbound/outbound.ts';
 import { Attestor } from './attestor.ts';
 import type { Audit } from './audit.ts';
@@ -24,7 +25,7 @@ export interface EvidenceOptions {
 export class Evidence {
   readonly #on: EvidenceOptions;
   readonly #attestor: Attestor;
-  #retention: NodeJS.Timeout | undefined;
+  #stopRetention: (() => void) | undefined;
   #sealer: Sealer | undefined;
 
   private constructor(options: EvidenceOptions, attestor: Attestor) {
@@ -47,6 +48,7 @@ export class Evidence {
     { sink, everyMs = 1_000 }: { sink?: string | undefined; everyMs?: number | undefined },
     outbound: Outbound,
     log: FastifyBaseLogger,
+    jobs: Jobs,
   ): void {
     if (everyMs === 0) return;
     const { db, keyring, audit } = this.#on;
@@ -74,13 +76,13 @@ export class Evidence {
       alert,
     });
     const retention = new Retention({ db, keys: keyring.audit, sealer, attestor: this.#attestor, alert });
-    this.#retention = setInterval(() => void retention.run(new Date()).catch(warn), RETENTION_MS).unref();
-    sealer.start(everyMs);
+    this.#stopRetention = jobs.job('audit-retention').every(RETENTION_MS, () => retention.run(new Date()), warn);
+    sealer.start(everyMs, jobs.job('audit-seal'));
     this.#sealer = sealer;
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.#retention);
+    this.#stopRetention?.();
     await this.#sealer?.stop();
   }
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { AuditKeys } from '../../keys/index.ts';
 import type { Database, Db } from '../database/database.ts';
+import type { Job } from '../metrics/job.ts';
 import { exported, type Head, type Part, type SignedHead, signedHead } from './head.ts';
 import { merkleRoot } from './merkle.ts';
 import {
@@ -41,7 +42,7 @@ export class Sealer {
   /** Names this process in the heads that it signs. */
   readonly replica = `${hostname()}/${randomBytes(6).toString('hex')}`;
   readonly #on: SealerOptions;
-  #timer: NodeJS.Timeout | undefined;
+  #stop: (() => void) | undefined;
   #underWay: Promise<void> | undefined;
   #last: { readonly number: number; readonly hash: Buffer } | undefined;
 
@@ -49,12 +50,12 @@ export class Sealer {
     this.#on = options;
   }
 
-  start(everyMs: number): void {
-    this.#timer = setInterval(() => void this.tick().catch(this.#on.warn), everyMs).unref();
+  start(everyMs: number, job: Job): void {
+    this.#stop = job.every(everyMs, () => this.tick(), this.#on.warn);
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.#timer);
+    this.#stop?.();
     await this.#underWay?.catch(() => undefined);
   }
 

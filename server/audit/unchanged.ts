@@ -1,6 +1,7 @@
 import type { ProjectAccess } from '../access/access.ts';
 import type { Held } from '../access/store.ts';
 import type { Database } from '../database/database.ts';
+import type { Jobs } from '../metrics/job.ts';
 import { addUnchanged, recordPastHours, type UnchangedCount } from './unchanged-store.ts';
 
 const FLUSH_MS = 10_000;
@@ -18,21 +19,21 @@ type Counted = { -readonly [Field in keyof UnchangedCount]: UnchangedCount[Field
 export class Unchanged {
   readonly #db: Database;
   #counts = new Map<string, Counted>();
-  readonly #timers: NodeJS.Timeout[] = [];
+  #stops: readonly (() => void)[] = [];
 
   constructor(db: Database) {
     this.#db = db;
   }
 
-  start(): void {
-    const every = (ms: number, work: () => Promise<void>) =>
-      this.#timers.push(setInterval(() => void work().catch(() => undefined), ms).unref());
-    every(FLUSH_MS, () => this.flush());
-    every(RECORD_MS, () => this.record(new Date()));
+  start(jobs: Jobs): void {
+    this.#stops = [
+      jobs.job('audit-unchanged').every(FLUSH_MS, () => this.flush()),
+      jobs.job('audit-unchanged-hours').every(RECORD_MS, () => this.record(new Date())),
+    ];
   }
 
   async stop(): Promise<void> {
-    for (const timer of this.#timers) clearInterval(timer);
+    for (const stop of this.#stops) stop();
     await this.flush();
   }
 

@@ -1,5 +1,6 @@
 import type { ChangeEventName } from '../../contracts/index.ts';
 import type { Db } from '../database/database.ts';
+import type { Job, Jobs } from '../metrics/job.ts';
 import { isAfter, type Position } from './position.ts';
 import { type ChangeRow, forgetFuture, readChanges, readHorizon, sweepChanges } from './store.ts';
 
@@ -45,7 +46,8 @@ export class ChangeFeed {
   readonly #listeners = new Set<Listener>();
   #position: Position | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #sweeper: NodeJS.Timeout | undefined;
+  #stopSweeping: (() => void) | undefined;
+  #reading: Job | undefined;
   #look: Promise<void> | undefined;
 
   constructor({ db, everyMs = EVERY_MS }: FeedOptions) {
@@ -54,13 +56,14 @@ export class ChangeFeed {
   }
 
   /** Starts keeping the log short. */
-  async start(): Promise<void> {
+  async start(jobs: Jobs): Promise<void> {
     await forgetFuture(this.#db);
-    this.#sweeper = setInterval(() => void this.#sweep().catch(() => undefined), SWEEP_EVERY_MS).unref();
+    this.#reading = jobs.job('events-read');
+    this.#stopSweeping = jobs.job('events-sweep').every(SWEEP_EVERY_MS, () => this.#sweep());
   }
 
   stop(): void {
-    clearInterval(this.#sweeper);
+    this.#stopSweeping?.();
     clearTimeout(this.#timer);
     this.#listeners.clear();
   }
@@ -121,7 +124,7 @@ export class ChangeFeed {
     clearTimeout(this.#timer);
     if (this.#look) return;
     this.#timer = setTimeout(() => {
-      this.#look = this.#read()
+      this.#look = (this.#reading?.run(() => this.#read()) ?? this.#read())
         .catch(() => undefined)
         .finally(() => {
           this.#look = undefined;

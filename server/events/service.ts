@@ -3,6 +3,8 @@ import type { Access, Caller } from '../access/access.ts';
 import type { Db } from '../database/database.ts';
 import { noEnvironment } from '../environments/missing.ts';
 import { environmentSlugs } from '../environments/store.ts';
+import type { Jobs } from '../metrics/job.ts';
+import { Tally } from '../metrics/tally.ts';
 import { Refusal, unavailable } from '../refusal.ts';
 import type { ChangeFeed } from './feed.ts';
 import { checkGlobs, maySubscribe } from './filter.ts';
@@ -47,13 +49,15 @@ export class Events {
   readonly #open = new Set<Subscription>();
   readonly #timers: NodeJS.Timeout[] = [];
   #stopping = false;
+  /** Streams that ended, by why. */
+  readonly endings = new Tally();
 
   constructor(options: EventsOptions) {
     this.#on = options;
   }
 
-  async start(): Promise<void> {
-    await this.#on.feed.start();
+  async start(jobs: Jobs): Promise<void> {
+    await this.#on.feed.start(jobs);
     const every = (ms: number, work: (subscription: Subscription) => void) =>
       this.#timers.push(setInterval(() => this.#open.forEach(work), ms).unref());
     every(this.#on.checkEveryMs ?? CHECK_EVERY_MS, (subscription) => void subscription.check());
@@ -97,7 +101,7 @@ export class Events {
       await subscription.begin(backlog === undefined ? here : from!, backlog);
     } catch {
       // The answer has begun: all that is left to say is that it ends.
-      subscription.leave('the database is not available');
+      subscription.leave('database-away');
     }
   }
 
@@ -132,14 +136,15 @@ export class Events {
       projectId,
       register,
       stream,
-      onEnd: (ended) => {
+      onEnd: (ended, why) => {
+        this.endings.add(why);
         clearTimeout(lifetime);
         this.#open.delete(ended);
         feed.detach(ended);
       },
     });
     const longest = (this.#on.longestMs ?? LONGEST_MS) * (0.9 + Math.random() * 0.2);
-    const lifetime = setTimeout(() => subscription.leave('it was open for long enough'), longest).unref();
+    const lifetime = setTimeout(() => subscription.leave('aged'), longest).unref();
     this.#open.add(subscription);
     return subscription;
   }
@@ -153,7 +158,7 @@ export class Events {
       (subscription) =>
         new Promise<void>((closed) =>
           setTimeout(() => {
-            subscription.leave('this replica is stopping');
+            subscription.leave('stopping');
             closed();
           }, Math.random() * within),
         ),

@@ -27,6 +27,8 @@ export class EventStream {
   #stalled: NodeJS.Timeout | undefined;
   #closed = false;
   #full = false;
+  /** Whether the reader was cut off, since it did not read. */
+  tooSlow = false;
   #wake: (() => void)[] = [];
 
   constructor(raw: ServerResponse, headers: Readonly<Record<string, string>>, options: StreamOptions = {}) {
@@ -69,7 +71,7 @@ export class EventStream {
     if (this.#closed || this.#raw.destroyed) return false;
     if (!this.#raw.write(textOf(frame))) {
       this.#full = true;
-      this.#stalled ??= setTimeout(() => this.cut(), this.#stalledMs).unref();
+      this.#stalled ??= setTimeout(() => this.#tooSlow(), this.#stalledMs).unref();
     }
     return true;
   }
@@ -79,7 +81,7 @@ export class EventStream {
     if (this.#closed) return;
     this.#closed = true;
     this.#raw.end();
-    this.#stalled ??= setTimeout(() => this.cut(), this.#stalledMs).unref();
+    this.#stalled ??= setTimeout(() => this.#tooSlow(), this.#stalledMs).unref();
     this.onClose(() => clearTimeout(this.#stalled));
   }
 
@@ -88,6 +90,11 @@ export class EventStream {
     this.#closed = true;
     clearTimeout(this.#stalled);
     this.#raw.destroy();
+  }
+
+  #tooSlow(): void {
+    this.tooSlow = true;
+    this.cut();
   }
 
   #drained(): void {

@@ -13,6 +13,9 @@ const KEYS_AT_ONCE = 50;
 /** How long rights may go unchecked, with the database away, before the stream is closed. */
 const UNCHECKED_MS = 30_000;
 
+/** Why a stream ended. */
+export type Ending = 'reader-left' | 'reader-too-slow' | 'rights-ended' | 'aged' | 'stopping' | 'database-away';
+
 export interface SubscriptionOptions {
   readonly access: Access;
   readonly caller: Caller;
@@ -20,7 +23,7 @@ export interface SubscriptionOptions {
   readonly register: readonly Registration[];
   readonly stream: EventStream;
   /** Called once, when the stream is closed. */
-  readonly onEnd: (subscription: Subscription, why: string) => void;
+  readonly onEnd: (subscription: Subscription, why: Ending) => void;
 }
 
 /**
@@ -45,7 +48,7 @@ export class Subscription implements Listener {
   constructor(options: SubscriptionOptions) {
     this.#on = options;
     this.#matches = matcherOf(options.projectId, options.register);
-    options.stream.onClose(() => this.#end('the reader went away'));
+    options.stream.onClose(() => this.#end(options.stream.tooSlow ? 'reader-too-slow' : 'reader-left'));
   }
 
   get caller(): Caller {
@@ -164,7 +167,7 @@ export class Subscription implements Listener {
     } catch (error) {
       if (!(error instanceof Refusal) || error.kind === 'unavailable') {
         if (performance.now() - this.#checkedAt < UNCHECKED_MS) return 'unknown';
-        this.close('your rights could not be checked for a while; come back later');
+        this.close('your rights could not be checked for a while; come back later', 'database-away');
       } else {
         this.close(error.message);
       }
@@ -203,21 +206,21 @@ export class Subscription implements Listener {
   }
 
   /** Says why, and ends the stream. */
-  close(why: string): void {
+  close(message: string, why: Ending = 'rights-ended'): void {
     if (this.#ended) return;
-    this.#on.stream.send({ event: 'error', data: { message: why } });
+    this.#on.stream.send({ event: 'error', data: { message } });
     this.#on.stream.end();
     this.#end(why);
   }
 
   /** Ends the stream without a word: the client comes back by itself. */
-  leave(why: string): void {
+  leave(why: Ending): void {
     if (this.#ended) return;
     this.#on.stream.end();
     this.#end(why);
   }
 
-  #end(why: string): void {
+  #end(why: Ending): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#waiting = [];

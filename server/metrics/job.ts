@@ -1,3 +1,8 @@
+/** Where background work is registered; the server's are its metrics. */
+export interface Jobs {
+  job(name: string): Job;
+}
+
 /** How a background job fares; see Metrics.job. */
 export class Job {
   readonly name: string;
@@ -15,6 +20,17 @@ export class Job {
 
   failed(): void {
     this.failures++;
+  }
+
+  /**
+   * Runs the work every so many milliseconds; what fails is noted, and tried again at the next time.
+   *
+   * @param onFailure told of each failure
+   * @returns ends it; what is under way goes on
+   */
+  every(ms: number, work: () => Promise<unknown>, onFailure: (error: unknown) => void = () => undefined): () => void {
+    const timer = setInterval(() => void this.run(work).catch(onFailure), ms).unref();
+    return () => clearInterval(timer);
   }
 
   /** Runs the work and notes how it went. */

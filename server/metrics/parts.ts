@@ -3,6 +3,7 @@ import type { Access } from '../access/access.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Load } from '../database/batch.ts';
 import type { Database } from '../database/database.ts';
+import type { Events } from '../events/service.ts';
 import type { Limits } from '../limits/limits.ts';
 import type { RedisCounter } from '../limits/redis.ts';
 import type { Answers } from '../secrets/answers.ts';
@@ -14,6 +15,7 @@ interface Parts {
   readonly access: Access;
   readonly audit: Audit;
   readonly answers: Answers;
+  readonly events: Events;
   readonly limits: Limits;
   readonly redis: RedisCounter | undefined;
   readonly faults: Faults;
@@ -21,7 +23,7 @@ interface Parts {
 
 /** Registers what the server's own parts count. */
 export function tellParts(metrics: Metrics, parts: Parts): void {
-  const { pools, access, audit, answers, limits, redis, faults } = parts;
+  const { pools, access, audit, answers, events, limits, redis, faults } = parts;
   metrics.gauge('kms_info', 'the version that runs', () => [[{ version: VERSION }, 1]]);
 
   const groups: Record<string, Load> = { verdicts: access.gate, audit: audit.batch };
@@ -45,6 +47,11 @@ export function tellParts(metrics: Metrics, parts: Parts): void {
   metrics.counter('kms_cache_fills_total', 'answers that were read from the database', () => answers.fills);
   metrics.gauge('kms_cache_answers', 'answers in memory', () => answers.size);
   metrics.gauge('kms_cache_bytes', 'what the answers in memory take', () => answers.bytes);
+
+  metrics.gauge('kms_event_streams', 'event streams that are open', () => events.count);
+  metrics.counter('kms_event_streams_ended_total', 'event streams that ended, by why', () =>
+    events.endings.entries('why'),
+  );
 
   metrics.counter('kms_refusals_total', 'requests turned down, by kind', () => faults.refusals.entries('kind'));
   metrics.counter('kms_refused_strangers_total', 'callers turned down before anybody knew them, by reason', () =>

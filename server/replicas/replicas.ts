@@ -4,6 +4,7 @@ import { VERSION } from '../../contracts/index.ts';
 import type { SigningKeys } from '../../keys/index.ts';
 import type { Db } from '../database/database.ts';
 import type { Keyring } from '../keyring/keyring.ts';
+import type { Jobs } from '../metrics/job.ts';
 import { leave, liveReplicas, report } from './store.ts';
 
 export interface ReplicasOptions {
@@ -27,7 +28,7 @@ export class Replicas {
   readonly #on: ReplicasOptions;
   readonly #id = randomUUID();
   readonly #name: string;
-  #timer: NodeJS.Timeout | undefined;
+  #stop: (() => void) | undefined;
   #beat: Promise<void> | undefined;
 
   constructor(options: ReplicasOptions) {
@@ -37,15 +38,18 @@ export class Replicas {
     if (options.keys.previous) options.keys.signer = options.keys.previous;
   }
 
-  async start(): Promise<void> {
-    await this.#report();
-    this.#timer = setInterval(() => {
-      this.#beat = this.#report().catch(() => undefined);
-    }, this.#on.everyMs ?? EVERY_MS).unref();
+  async start(jobs: Jobs): Promise<void> {
+    const job = jobs.job('replica-report');
+    await job.run(() => this.#report());
+    this.#stop = job.every(this.#on.everyMs ?? EVERY_MS, () => {
+      const report = this.#report();
+      this.#beat = report.catch(() => undefined);
+      return report;
+    });
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.#timer);
+    this.#stop?.();
     await this.#beat;
     await leave(this.#on.db, this.#id);
   }

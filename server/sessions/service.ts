@@ -3,6 +3,7 @@ import type { Audit } from '../audit/audit.ts';
 import type { AuditRecord, Origin } from '../audit/store.ts';
 import type { Database, Db } from '../database/database.ts';
 import type { Keyring } from '../keyring/keyring.ts';
+import type { Jobs } from '../metrics/job.ts';
 import { findPerson, type PersonRow } from '../people/store.ts';
 import { sweepFailures } from '../people/throttle-store.ts';
 import { badRequest, forbidden, notFound, tokenRefused, unauthorized } from '../refusal.ts';
@@ -48,7 +49,7 @@ export class Sessions {
   readonly #keyring: Keyring;
   readonly #tokens: Tokens;
   readonly #ssoInstanceAdmins: boolean;
-  #sweeper: NodeJS.Timeout | undefined;
+  #stopSweeping: (() => void) | undefined;
 
   constructor(options: {
     db: Database;
@@ -67,12 +68,12 @@ export class Sessions {
     this.#ssoInstanceAdmins = options.ssoInstanceAdmins;
   }
 
-  start(): void {
-    this.#sweeper = setInterval(() => void sweepPeople(this.#db).catch(() => undefined), SWEEP_MS).unref();
+  start(jobs: Jobs): void {
+    this.#stopSweeping = jobs.job('sessions-sweep').every(SWEEP_MS, () => sweepPeople(this.#db));
   }
 
   stop(): void {
-    clearInterval(this.#sweeper);
+    this.#stopSweeping?.();
   }
 
   /** Opens a session of somebody who has just proved who they are. `confinedTo`: the organization whose provider says so. */

@@ -9,6 +9,7 @@ import {
 import type { Audit } from '../audit/audit.ts';
 import type { Origin } from '../audit/store.ts';
 import type { Database } from '../database/database.ts';
+import type { Jobs } from '../metrics/job.ts';
 import { tokenRefused } from '../refusal.ts';
 import { type IssuedRow, renewToken, revokeToken, sweepTokens } from './store.ts';
 
@@ -19,7 +20,7 @@ export class Tokens {
   readonly #db: Database;
   readonly #audit: Audit;
   readonly #keys: SigningKeys;
-  #sweeper: NodeJS.Timeout | undefined;
+  #stopSweeping: (() => void) | undefined;
 
   constructor(options: { db: Database; audit: Audit; keys: SigningKeys }) {
     this.#db = options.db;
@@ -27,12 +28,12 @@ export class Tokens {
     this.#keys = options.keys;
   }
 
-  start(): void {
-    this.#sweeper = setInterval(() => void sweepTokens(this.#db).catch(() => undefined), SWEEP_MS).unref();
+  start(jobs: Jobs): void {
+    this.#stopSweeping = jobs.job('tokens-sweep').every(SWEEP_MS, () => sweepTokens(this.#db));
   }
 
   stop(): void {
-    clearInterval(this.#sweeper);
+    this.#stopSweeping?.();
   }
 
   /** The token of a row, in the body that HIP-27 shows. */

@@ -3,6 +3,7 @@ import { auditKeys, newAuditSigningKey } from '../../../keys/index.ts';
 import { Audit } from '../../../server/audit/audit.ts';
 import { ensurePartitions } from '../../../server/audit/store.ts';
 import { Database } from '../../../server/database/database.ts';
+import { Metrics } from '../../../server/metrics/metrics.ts';
 import { startServer, type TestServer } from '../../support/server.ts';
 
 let server: TestServer;
@@ -70,7 +71,7 @@ test('a stray record ahead of its partition stops no start', async () => {
   await withDatabases(async ([db]) => {
     await ensurePartitions(db!, 10);
     const audit = new Audit(db!, auditKeys(newAuditSigningKey(), 1));
-    await audit.start();
+    await audit.start(new Metrics());
     await audit.stop();
   });
   // The month of the stray record goes on in the default partition; the one after has its own.

@@ -57,6 +57,9 @@ test('a client that never reads is cut off, while others hear on', async () => {
   expect(healthy.ended).toBe(false);
   // One frame, and nothing behind it.
   expect(waiting).toBeLessThan(128 * 1024);
+  const numbers = (await server.app.metrics.render()).split('\n');
+  expect(numbers).toContain('kms_event_streams 1');
+  expect(numbers).toContain('kms_event_streams_ended_total{why="reader-too-slow"} 1');
   healthy.close();
   deaf.close();
 });

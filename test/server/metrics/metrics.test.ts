@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Histogram } from '../../../server/metrics/histogram.ts';
+import { Job } from '../../../server/metrics/job.ts';
 import { type MetricsListener, serveMetrics } from '../../../server/metrics/listener.ts';
 import { Metrics } from '../../../server/metrics/metrics.ts';
 import { Tally } from '../../../server/metrics/tally.ts';
@@ -12,7 +13,7 @@ let project: { id: string };
 let machine: Machine;
 
 beforeAll(async () => {
-  server = await startServer({ limits: { secrets: 20 } });
+  server = await startServer({ limits: { secrets: 20 }, sealEveryMs: 20 });
   listener = await serveMetrics(server.app.metrics, { host: '127.0.0.1', port: 0 });
   project = await server.project('gateway');
   await server.setSecrets(project.id, 'dev', { KEY: canary });
@@ -120,6 +121,35 @@ test('a background job tells its age and its failures', async () => {
   const text = await metrics.render();
   expect(read(text, 'kms_job_last_success_timestamp_seconds{job="sweep"}')).toBeGreaterThan(Date.now() / 1000 - 60);
   expect(read(text, 'kms_job_failures_total{job="sweep"}')).toBe(1);
+});
+
+test('every background job of the server reports itself', async () => {
+  const jobs = [
+    ...['audit-partitions', 'audit-retention', 'audit-seal', 'audit-strangers', 'audit-streams', 'audit-unchanged'],
+    ...['audit-unchanged-hours', 'events-read', 'events-sweep', 'replica-report', 'sessions-sweep', 'tokens-sweep'],
+  ];
+  const told = [...(await look()).matchAll(/^kms_job_last_success_timestamp_seconds\{job="([^"]+)"\}/gm)];
+  expect(told.map(([, job]) => job).toSorted()).toEqual(jobs);
+  for (const job of ['audit-partitions', 'audit-seal', 'audit-streams', 'replica-report']) {
+    await expect
+      .poll(async () => read(await look(), `kms_job_last_success_timestamp_seconds{job="${job}"}`), { message: job })
+      .toBeGreaterThan(Date.now() / 1000 - 60);
+    expect(read(await look(), `kms_job_failures_total{job="${job}"}`)).toBe(0);
+  }
+});
+
+test('a job that repeats notes what fails, and goes on', async () => {
+  const job = new Job('sweep');
+  let runs = 0;
+  const failures: unknown[] = [];
+  const work = async () => {
+    if (++runs === 1) throw new Error('once');
+  };
+  const stop = job.every(1, work, (error) => failures.push(error));
+  await expect.poll(() => job.lastSuccess).toBeGreaterThan(0);
+  stop();
+  expect(job.failures).toBe(1);
+  expect(failures).toHaveLength(1);
 });
 
 test('a histogram counts each value once, and up to its bound', async () => {
