@@ -22,8 +22,14 @@ export class ServerProcess {
   stderr = '';
   readonly #ended: Promise<{ code: number | null; signal: string | null }>;
 
-  constructor(environment: Record<string, string>, args: readonly string[] = [], flags = ['--disable-sigusr1']) {
-    this.child = spawn(process.execPath, [...flags, MAIN, ...args], {
+  /** @param main of another version, say @default - this version's */
+  constructor(
+    environment: Record<string, string>,
+    args: readonly string[] = [],
+    flags = ['--disable-sigusr1'],
+    main = MAIN,
+  ) {
+    this.child = spawn(process.execPath, [...flags, main, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: process.env.PATH ?? '', PORT: '0', LOG_LEVEL: 'warn', ...environment },
     });
