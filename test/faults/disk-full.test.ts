@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { killLeftovers } from '../server/process/server-process.ts';
+import { OwnPostgres } from '../support/own-postgres.ts';
 import { Instance } from './support/instance.ts';
-import { OwnPostgres } from './support/own-postgres.ts';
-import { Random, seeds } from './support/seeds.ts';
+import { Random } from './support/seeds.ts';
 
 const DISK = '192m';
 
@@ -49,34 +49,31 @@ describe.skipIf(noDisk)(`a full disk${noDisk ? ` (${noDisk})` : ''}`, () => {
     await rm(disk, { recursive: true });
   });
 
-  test.each(seeds())(
-    'a full disk refuses with 503 and loses nothing; with room again all goes on (seed $seed)',
-    async ({ seed }) => {
-      const random = new Random(seed, 'the disk is full');
-      const server = instance.replica();
-      const address = await server.ready();
-      if (instance.authorization === '') await instance.setUp(address);
-      const load = await instance.load(() => address, random);
-      await load.start();
-      await load.served(random.between(20, 60));
-      const ballast = join(disk, 'ballast');
-      const before = fullMessages(await readFile(join(disk, 'postgres.log'), 'utf8'));
-      fill(ballast);
-      // Rows still fit into pages that there are; then tables and the log of Postgres would grow, and cannot.
-      await load.failed(10);
-      rmSync(ballast);
-      // A Postgres that could not write its log ends. Whoever runs it starts it again.
-      if (!postgres.isAlive) await postgres.restart();
-      await load.served(40);
-      await load.stop();
-      // The failures came of the disk and of nothing else.
-      expect(fullMessages(await readFile(join(disk, 'postgres.log'), 'utf8'))).toBeGreaterThan(before);
-      expect([...load.outcomes.keys()].sort()).toEqual([200, 503]);
-      await load.settle(postgres.uri);
-      server.signal('SIGTERM');
-      expect(await server.ended()).toMatchObject({ code: 0 });
-    },
-  );
+  test('a full disk refuses with 503 and loses nothing; with room again all goes on', async () => {
+    const random = new Random('the disk is full');
+    const server = instance.replica();
+    const address = await server.ready();
+    await instance.setUp(address);
+    const load = await instance.load(() => address, random);
+    await load.start();
+    await load.served(random.between(20, 60));
+    const ballast = join(disk, 'ballast');
+    const before = fullMessages(await readFile(join(disk, 'postgres.log'), 'utf8'));
+    fill(ballast);
+    // Rows still fit into pages that there are; then tables and the log of Postgres would grow, and cannot.
+    await load.failed(10);
+    rmSync(ballast);
+    // A Postgres that could not write its log ends. Whoever runs it starts it again.
+    if (!postgres.isAlive) await postgres.restart();
+    await load.served(40);
+    await load.stop();
+    // The failures came of the disk and of nothing else.
+    expect(fullMessages(await readFile(join(disk, 'postgres.log'), 'utf8'))).toBeGreaterThan(before);
+    expect([...load.outcomes.keys()].sort()).toEqual([200, 503]);
+    await load.settle(postgres.uri);
+    server.signal('SIGTERM');
+    expect(await server.ended()).toMatchObject({ code: 0 });
+  });
 });
 
 const fullMessages = (log: string) => log.match(/No space left on device/g)?.length ?? 0;

@@ -10,20 +10,36 @@ const compileCache = join(root, 'node_modules/.cache/compiled');
 const SAME_SIGNAL_MS = 1000;
 
 /**
- * Runs a program of the product to its end and ends this process the same way. The program is in a group of its own and
- * hears of signals from here alone, once each; when this process is killed, the program is told to stop.
+ * Runs a program of the product to its end and ends this process the same way.
  *
  * @param {string} node
  * @param {string[]} args
  * @returns {Promise<never>}
  */
 export async function launch(node, args) {
+  process.exit(await run(node, args));
+}
+
+/**
+ * Runs a program of the product to its end. The program is in a group of its own and hears of signals from here alone, once
+ * each; when this process is killed, the program is told to stop.
+ *
+ * @param {string} node
+ * @param {string[]} args
+ * @param {(text: string) => void} [onOutput] told what it writes to standard output, which is printed all the same
+ * @returns {Promise<number>} its exit code; 128 and the signal's number when a signal ended it
+ */
+export async function run(node, args, onOutput) {
   const watch = new URL('./end-with-launcher.mjs', import.meta.url).href;
   const child = spawn(node, ['--import', watch, ...args], {
     cwd: root,
     detached: true,
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    stdio: ['ignore', onOutput ? 'pipe' : 'inherit', 'inherit', 'ipc'],
     env: { NODE_COMPILE_CACHE: compileCache, ...process.env, HANZO_KMS_LAUNCHER: String(process.pid) },
+  });
+  child.stdout?.setEncoding('utf8').on('data', (text) => {
+    process.stdout.write(text);
+    onOutput?.(text);
   });
   let last = 0;
   const pass = (/** @type {NodeJS.Signals} */ signal) => {
@@ -31,12 +47,14 @@ export async function launch(node, args) {
     last = Date.now();
     child.kill(signal);
   };
-  process.on('SIGINT', pass).on('SIGTERM', pass);
   // The terminal is gone, which programs take as a reason to end at once: ask for an orderly stop instead.
-  process.on('SIGHUP', () => pass('SIGTERM'));
-  if (process.env.npm_lifecycle_event) endWithNpm(() => pass('SIGTERM'));
-  const [code, signal] = await once(child, 'exit');
-  process.exit(code ?? 128 + constants.signals[/** @type {NodeJS.Signals} */ (signal)]);
+  const hangUp = () => pass('SIGTERM');
+  process.on('SIGINT', pass).on('SIGTERM', pass).on('SIGHUP', hangUp);
+  const watching = process.env.npm_lifecycle_event ? endWithNpm(hangUp) : undefined;
+  const [code, signal] = await once(child, onOutput ? 'close' : 'exit');
+  process.off('SIGINT', pass).off('SIGTERM', pass).off('SIGHUP', hangUp);
+  clearInterval(watching);
+  return code ?? 128 + constants.signals[/** @type {NodeJS.Signals} */ (signal)];
 }
 
 /**
@@ -51,4 +69,5 @@ function endWithNpm(stop) {
     clearInterval(timer);
     stop();
   }, 500).unref();
+  return timer;
 }

@@ -16,7 +16,14 @@ export class Instance {
   }
 
   environment(more: Record<string, string> = {}): Record<string, string> {
-    return { ...this.secrets, DB_CONNECTION_URI: this.#databaseUri(), KMS_RATE_LIMITS: 'off', ...more };
+    const { NODE_COMPILE_CACHE: cache } = process.env;
+    return {
+      ...this.secrets,
+      ...(cache ? { NODE_COMPILE_CACHE: cache } : {}),
+      DB_CONNECTION_URI: this.#databaseUri(),
+      KMS_RATE_LIMITS: 'off',
+      ...more,
+    };
   }
 
   /** A port that is kept over restarts, so that clients find a server again where it was. */

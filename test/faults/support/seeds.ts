@@ -1,23 +1,13 @@
-import { randomInt } from 'node:crypto';
+import { createHash } from 'node:crypto';
 
-/** How often each fault is tried, one after the other. `npm run test:faults` sets 10. */
-export const ROUNDS = Number(process.env.FAULT_ROUNDS ?? 1);
-
-/** The seeds of one fault: as many new ones as there are rounds, or the one of FAULT_SEED, to repeat what failed. */
-export function seeds(): { readonly seed: number }[] {
-  const given = process.env.FAULT_SEED;
-  if (given !== undefined) return Array.from({ length: ROUNDS }, () => ({ seed: Number(given) }));
-  return Array.from({ length: ROUNDS }, () => ({ seed: randomInt(2 ** 31) }));
-}
-
-/** Every random choice of a fault, from its seed (mulberry32). How processes interleave is not repeated. */
+/** Every random choice of a fault, from the seed of the run (mulberry32). How processes interleave is not repeated. */
 export class Random {
   #state: number;
 
-  /** Says the seed: a failure of any round can be tried again. */
-  constructor(seed: number, fault: string) {
-    this.#state = seed;
-    console.info(`faults: ${fault}: FAULT_SEED=${seed}`);
+  /** @param fault faults of one run choose differently */
+  constructor(fault: string) {
+    // Made, and said, by vitest.config.ts beside this folder.
+    this.#state = createHash('sha256').update(`${process.env.FAULT_SEED}:${fault}`).digest().readUInt32LE();
   }
 
   /** From 0 up to 1, without it. */

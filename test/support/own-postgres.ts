@@ -3,7 +3,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../server/database/embedded/index.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../server/database/embedded/index.ts';
 
 /** A Postgres of one test file's own, to be harmed: killed as a power cut ends it, and started again on its data and port. */
 export class OwnPostgres {
