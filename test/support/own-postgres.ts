@@ -9,23 +9,27 @@ import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../server/datab
 export class OwnPostgres {
   readonly dataDir: string;
   readonly #ownsFolder: boolean;
+  readonly #settings: Readonly<Record<string, string>>;
   #running: EmbeddedPostgres;
 
-  private constructor(dataDir: string, ownsFolder: boolean, running: EmbeddedPostgres) {
+  private constructor(
+    dataDir: string,
+    ownsFolder: boolean,
+    settings: Readonly<Record<string, string>>,
+    running: EmbeddedPostgres,
+  ) {
     this.dataDir = dataDir;
     this.#ownsFolder = ownsFolder;
+    this.#settings = settings;
     this.#running = running;
   }
 
   /** @param dataDir @default a new temporary folder */
-  static async start(dataDir?: string, extraSettings: Record<string, string> = {}): Promise<OwnPostgres> {
+  static async start(dataDir?: string, settings: Readonly<Record<string, string>> = {}): Promise<OwnPostgres> {
     const folder = dataDir ?? (await mkdtemp(join(tmpdir(), 'kms-fault-')));
     await chmod(folder, 0o711);
-    return new OwnPostgres(
-      folder,
-      dataDir === undefined,
-      await startEmbeddedPostgres({ dataDir: folder, extraSettings }),
-    );
+    const running = await startEmbeddedPostgres({ dataDir: folder, extraSettings: settings });
+    return new OwnPostgres(folder, dataDir === undefined, settings, running);
   }
 
   get uri(): string {
@@ -57,9 +61,10 @@ export class OwnPostgres {
     return isAlive(this.#running.pid);
   }
 
-  async restart(extraSettings: Record<string, string> = {}): Promise<void> {
+  /** On the same data and port, so that a server's own connections find it again. */
+  async restart(): Promise<void> {
     const { port } = new URL(this.uri);
-    this.#running = await startEmbeddedPostgres({ dataDir: this.dataDir, extraSettings: { ...extraSettings, port } });
+    this.#running = await startEmbeddedPostgres({ dataDir: this.dataDir, extraSettings: { ...this.#settings, port } });
     expect(new URL(this.uri).port).toBe(port);
   }
 

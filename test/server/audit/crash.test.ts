@@ -1,19 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseAuthSecret, parseRootKey } from '../../../keys/index.ts';
 import { createApp } from '../../../server/app.ts';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../server/database/embedded/index.ts';
 import { migrate } from '../../../server/database/migrate.ts';
+import { OwnPostgres } from '../../support/own-postgres.ts';
 import { type Machine, TestServer } from '../../support/server.ts';
 
-/** A Postgres of this file's own, to be killed. */
-let dataDir: string;
-let postgres: EmbeddedPostgres;
+let postgres: OwnPostgres;
 let server: TestServer;
 let project: { id: string };
 let service: Machine;
@@ -22,9 +16,7 @@ const list = '/api/v3/secrets/raw?workspaceSlug=gateway&environment=prod';
 const read = (client: string) => server.send('GET', list, { token: service.token, headers: { 'user-agent': client } });
 
 beforeAll(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), 'kms-crash-'));
-  await chmod(dataDir, 0o711);
-  postgres = await startEmbeddedPostgres({ dataDir });
+  postgres = await OwnPostgres.start();
   await migrate(postgres.uri);
   const secrets = { rootKey: randomBytes(32).toString('hex'), authSecret: randomBytes(32).toString('base64') };
   const app = await createApp({
@@ -42,8 +34,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await server?.close();
-  await postgres?.stop();
-  await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
+  await postgres?.close();
 });
 
 async function connect(): Promise<pg.Client> {
@@ -51,36 +42,6 @@ async function connect(): Promise<pg.Client> {
   client.on('error', () => undefined);
   await client.connect();
   return client;
-}
-
-/** As a power cut ends it: the postmaster and every process of it, with no word to any of them. */
-function killPostgres(): void {
-  const children = `/proc/${postgres.pid}/task/${postgres.pid}/children`;
-  const pids = existsSync(children) ? readFileSync(children, 'utf8').trim().split(' ').map(Number) : [];
-  for (const pid of [postgres.pid, ...pids]) {
-    try {
-      process.kill(pid, 'SIGKILL');
-    } catch {
-      // Gone with its parent.
-    }
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    // A zombie has ended; its parent only has not looked yet.
-    return !existsSync(`/proc/${pid}/stat`) || !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  } catch {
-    return false;
-  }
-}
-
-/** On the same data and port, so that the server's own connections find it again. */
-async function restartPostgres(): Promise<void> {
-  const { port } = new URL(postgres.uri);
-  postgres = await startEmbeddedPostgres({ dataDir, extraSettings: { port } });
-  expect(new URL(postgres.uri).port).toBe(port);
 }
 
 async function auditedClients(like: string): Promise<string[]> {
@@ -105,11 +66,10 @@ test('a killed Postgres keeps the record of every answer', async () => {
     answered.push(`crash-${n}`);
   }
   const last = await read('crash-last');
-  killPostgres();
+  await postgres.kill();
   expect(last.status).toBe(200);
-  await expect.poll(() => isAlive(postgres.pid), { interval: 5 }).toBe(false);
 
-  await restartPostgres();
+  await postgres.restart();
   expect(await auditedClients('crash-%')).toEqual([...answered, 'crash-last']);
 });
 
@@ -127,9 +87,8 @@ test('an outage answers 503, and passes by itself', async () => {
   const watcher = await connect();
   const waiting = () => watcher.query(`select from pg_stat_activity where wait_event_type = 'Lock'`);
   await expect.poll(async () => (await waiting()).rowCount).toBe(1);
-  killPostgres();
+  await postgres.kill();
   expect((await write).status).toBe(503);
-  await expect.poll(() => isAlive(postgres.pid), { interval: 5 }).toBe(false);
 
   const during = await Promise.all([
     ...Array.from({ length: 20 }, () => read('outage')),
@@ -144,7 +103,7 @@ test('an outage answers 503, and passes by itself', async () => {
     expect(text).not.toMatch(/value-of|127\.0\.0\.1|ECONN|password/i);
   }
 
-  await restartPostgres();
+  await postgres.restart();
   await expect.poll(async () => (await read('after')).status).toBe(200);
   expect((await read('after')).body).toEqual(before);
   // A finding of the status is good for a quarter of a second.
