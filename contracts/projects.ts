@@ -84,19 +84,38 @@ const NewEnvironmentSlug = Slug.refine((slug) => !isEnvironmentAlias(slug), {
   message: 'this slug is an alias of the environment "prod", which every project can have only once',
 });
 
-export const CreateEnvironmentBody = z.object({
-  name: DisplayName,
-  slug: NewEnvironmentSlug,
-  position: z.number().int().min(1).max(10_000).optional(),
-});
+const Position = z
+  .number()
+  .int()
+  .min(1)
+  .max(10_000)
+  .optional()
+  .describe('from 1; the others make room, and there are no gaps');
+
+export const CreateEnvironmentBody = z.object({ name: DisplayName, slug: NewEnvironmentSlug, position: Position });
 export const UpdateEnvironmentBody = z.object({
   name: orAbsent(DisplayName),
   slug: orAbsent(NewEnvironmentSlug),
-  position: z.number().int().min(1).max(10_000).optional(),
+  position: Position,
+  allowBrokenReferences: z
+    .boolean()
+    .optional()
+    .describe('rename although references within values name the old slug; they lead nowhere until they are changed'),
 });
+export type UpdateEnvironmentBody = z.infer<typeof UpdateEnvironmentBody>;
 export const EnvironmentParams = ProjectIdParams.extend({ environmentId: Uuid });
 export const EnvironmentAnswer = z.object({ environment: Environment });
-export const ChangedEnvironmentAnswer = z.object({ message: z.string(), workspace: Uuid, environment: Environment });
+export const EnvironmentsAnswer = z.object({ environments: z.array(Environment) });
+export const ChangedEnvironmentAnswer = z.object({
+  message: z.string(),
+  workspace: Uuid,
+  environment: Environment,
+  brokenReferences: z
+    .array(z.object({ environment: z.string(), secretPath: z.string(), secretKey: z.string() }))
+    .optional()
+    .describe('after a rename: secrets whose values still name the old slug, as far as the caller may read them'),
+  otherBrokenReferences: z.number().int().optional().describe('how many there are besides those'),
+});
 
 export const Folder = z.object({
   id: Uuid,

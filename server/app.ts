@@ -252,7 +252,7 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
   const mfa = new Mfa({ db, audit, accounts, keyring, sessions, throttle });
   const organizations = new Organizations({ db, access, audit });
   const projects = new Projects({ db, access, audit, keyring });
-  const environments = new Environments({ db, access });
+  const environments = new Environments({ db, access, keyring });
   const folders = new Folders({ db, access });
   const tags = new Tags({ db, access });
   const imports = new Imports({ db, access });

@@ -5,13 +5,18 @@ import {
   CreateEnvironmentBody,
   EnvironmentAnswer,
   EnvironmentParams,
+  EnvironmentsAnswer,
   ProjectIdParams,
   UpdateEnvironmentBody,
 } from '../../contracts/index.ts';
-import type { Environments } from './service.ts';
+import type { ChangedEnvironment, Environments } from './service.ts';
 import type { EnvironmentRow } from './store.ts';
 
-/** Environments, at today's address and at the older one. */
+const BASES = ['/api/v1/projects', '/api/v1/workspace', '/api/v2/workspace'].map(
+  (base) => `${base}/:projectId/environments`,
+);
+
+/** Environments, at today's address and at the older ones. */
 export async function environmentsRoutes(
   scope: FastifyInstance,
   { environments }: { environments: Environments },
@@ -19,7 +24,7 @@ export async function environmentsRoutes(
   const app = scope.withTypeProvider<ZodTypeProvider>();
   const tags = ['environments'];
 
-  for (const base of ['/api/v1/projects/:projectId/environments', '/api/v1/workspace/:projectId/environments']) {
+  for (const base of BASES) {
     const changed = { tags, response: { 200: ChangedEnvironmentAnswer } };
     app.post(
       base,
@@ -28,6 +33,18 @@ export async function environmentsRoutes(
       },
       async ({ caller, params, body }) =>
         answer('Successfully created new environment', await environments.create(caller, params.projectId, body)),
+    );
+    app.get(
+      base,
+      {
+        schema: {
+          tags,
+          summary: 'List the environments of a project',
+          params: ProjectIdParams,
+          response: { 200: EnvironmentsAnswer },
+        },
+      },
+      async ({ caller, params }) => ({ environments: (await environments.list(caller, params.projectId)).map(show) }),
     );
     app.get(
       `${base}/:environmentId`,
@@ -71,10 +88,13 @@ export async function environmentsRoutes(
   }
 }
 
-const answer = (message: string, row: EnvironmentRow) => ({
+const answer = (message: string, { environment, broken }: ChangedEnvironment) => ({
   message,
-  workspace: row.projectId,
-  environment: show(row),
+  workspace: environment.projectId,
+  environment: show(environment),
+  ...(broken && broken.seen.length + broken.others > 0
+    ? { brokenReferences: [...broken.seen], otherBrokenReferences: broken.others }
+    : {}),
 });
 
 function show(row: EnvironmentRow) {

@@ -1,13 +1,18 @@
-import type { Access, Caller, Need } from '../access/access.ts';
+import type { UpdateEnvironmentBody } from '../../contracts/index.ts';
+import type { Access, Caller, Need, ProjectAccess } from '../access/access.ts';
 import type { Database, Db } from '../database/database.ts';
 import { takenAs } from '../database/taken.ts';
+import type { Keyring } from '../keyring/keyring.ts';
 import { badRequest, notFound } from '../refusal.ts';
+import { followDeletion, followRename } from './followers.ts';
+import { type BrokenReferences, brokenBy, refuseBroken } from './references.ts';
 import {
+  arrange,
   deleteEnvironment,
   type EnvironmentRow,
   findEnvironment,
   insertEnvironment,
-  renameInMemberships,
+  listEnvironments,
   updateEnvironment,
 } from './store.ts';
 
@@ -16,25 +21,47 @@ interface NewEnvironment {
   readonly slug: string;
   readonly position?: number | undefined;
 }
-type Change = Partial<NewEnvironment>;
 
-/** The environments of a project (HIP-27: every project has dev, staging and prod). */
+/** A changed environment, and what a rename left behind. */
+export interface ChangedEnvironment {
+  readonly environment: EnvironmentRow;
+  readonly broken?: BrokenReferences | undefined;
+}
+
+interface Change extends ChangedEnvironment {
+  readonly event: string;
+  readonly action: 'create' | 'update' | 'delete';
+  readonly metadata: Record<string, unknown>;
+}
+
+/** The environments of a project (HIP-27: every project has dev, staging and prod). Their positions are 1 to n, without gaps. */
 export class Environments {
   readonly #db: Database;
   readonly #access: Access;
+  readonly #keyring: Keyring;
 
-  constructor(options: { db: Database; access: Access }) {
+  constructor(options: { db: Database; access: Access; keyring: Keyring }) {
     this.#db = options.db;
     this.#access = options.access;
+    this.#keyring = options.keyring;
   }
 
-  async create(caller: Caller, projectId: string, given: NewEnvironment): Promise<EnvironmentRow> {
+  /** Makes an environment at its position, or as the last one. */
+  async create(caller: Caller, projectId: string, given: NewEnvironment): Promise<ChangedEnvironment> {
     return takenAs(`environment "${given.slug}" exists already in this project`, () =>
       this.#change(caller, projectId, 'create', async (tx) => {
-        const made = await insertEnvironment(tx, { projectId, ...given });
-        return { environment: made, event: 'create-environment', action: 'create', metadata: { ...given } };
+        const { id } = await insertEnvironment(tx, { projectId, ...given });
+        if (given.position !== undefined) await arrange(tx, projectId, { id, position: given.position });
+        const environment = await this.#find(tx, projectId, id);
+        return { environment, event: 'create-environment', action: 'create', metadata: { ...given } };
       }),
     );
+  }
+
+  /** In their order. */
+  async list(caller: Caller, projectId: string): Promise<EnvironmentRow[]> {
+    await this.#access.project(caller, { id: projectId }, { action: 'read', subject: 'environments' });
+    return listEnvironments(this.#db, projectId);
   }
 
   async get(caller: Caller, projectId: string, id: string): Promise<EnvironmentRow> {
@@ -42,32 +69,50 @@ export class Environments {
     return this.#find(this.#db, projectId, id);
   }
 
-  /** @throws for `prod`, which cannot be renamed: the alias `production` and the roles speak of it */
-  async update(caller: Caller, projectId: string, id: string, change: Change): Promise<EnvironmentRow> {
-    return takenAs(`environment "${change.slug}" exists already in this project`, () =>
-      this.#change(caller, projectId, 'edit', async (tx) => {
+  /**
+   * Changes an environment. Whatever names it by its slug goes along with a new one (followers.ts).
+   *
+   * @throws for `prod`, which cannot be renamed: the alias `production` and the roles speak of it
+   * @throws where references within values would lead nowhere, unless `allowBrokenReferences` says that they may
+   */
+  async update(
+    caller: Caller,
+    projectId: string,
+    id: string,
+    change: UpdateEnvironmentBody,
+  ): Promise<ChangedEnvironment> {
+    const { allowBrokenReferences, ...wanted } = change;
+    return takenAs(`environment "${wanted.slug}" exists already in this project`, () =>
+      this.#change(caller, projectId, 'edit', async (tx, again) => {
         const before = await this.#find(tx, projectId, id);
-        if (before.slug === 'prod' && change.slug !== undefined && change.slug !== 'prod') {
+        const { slug = before.slug } = wanted;
+        if (before.slug === 'prod' && slug !== 'prod') {
           throw badRequest('environment "prod" keeps its slug: the built-in roles and the alias "production" name it');
         }
-        const environment = await updateEnvironment(tx, projectId, id, change);
-        if (environment.slug !== before.slug) await renameInMemberships(tx, projectId, before.slug, environment.slug);
+        const broken = slug === before.slug ? undefined : await brokenBy(tx, this.#keyring, again, id, before.slug);
+        if (broken && !allowBrokenReferences) refuseBroken(before.slug, broken);
+        await updateEnvironment(tx, projectId, id, wanted);
+        const followed = broken ? await followRename(tx, this.#access, again, before.slug, slug) : [];
+        if (wanted.position !== undefined) await arrange(tx, projectId, { id, position: wanted.position });
         return {
-          environment,
+          environment: await this.#find(tx, projectId, id),
           event: 'update-environment',
           action: 'update',
-          metadata: { before: before.slug, ...change },
+          metadata: { before: before.slug, ...wanted, ...noted(followed), ...countOf(broken) },
+          broken,
         };
       }),
     );
   }
 
-  /** Deletes an environment with its folders and secrets. */
-  async remove(caller: Caller, projectId: string, id: string): Promise<EnvironmentRow> {
+  /** Deletes an environment with its folders and secrets. The next of its slug is another one (followers.ts). */
+  async remove(caller: Caller, projectId: string, id: string): Promise<ChangedEnvironment> {
     return this.#change(caller, projectId, 'delete', async (tx) => {
       const environment = await this.#find(tx, projectId, id);
-      await deleteEnvironment(tx, projectId, environment);
-      return { environment, event: 'delete-environment', action: 'delete', metadata: {} };
+      const followed = await followDeletion(tx, projectId, environment.slug);
+      await deleteEnvironment(tx, projectId, id);
+      await arrange(tx, projectId);
+      return { environment, event: 'delete-environment', action: 'delete', metadata: noted(followed) };
     });
   }
 
@@ -75,19 +120,14 @@ export class Environments {
     caller: Caller,
     projectId: string,
     action: Need['action'],
-    work: (tx: Db) => Promise<{
-      environment: EnvironmentRow;
-      event: string;
-      action: 'create' | 'update' | 'delete';
-      metadata: Record<string, unknown>;
-    }>,
-  ): Promise<EnvironmentRow> {
+    work: (tx: Db, again: ProjectAccess) => Promise<Change>,
+  ): Promise<ChangedEnvironment> {
     const need: Need = { action, subject: 'environments' };
     const allowed = await this.#access.project(caller, { id: projectId }, need);
-    return this.#access.change(allowed, [need], async (tx, audit) => {
-      const { environment, ...done } = await work(tx);
+    return this.#access.change(allowed, [need], async (tx, audit, again) => {
+      const { environment, broken, ...done } = await work(tx, again);
       await audit([{ ...done, environment: environment.slug }]);
-      return environment;
+      return { environment, broken };
     });
   }
 
@@ -97,3 +137,9 @@ export class Environments {
     return environment;
   }
 }
+
+const noted = (rewrittenRoles: readonly object[]) => (rewrittenRoles.length > 0 ? { rewrittenRoles } : {});
+const countOf = (broken: BrokenReferences | undefined) => {
+  const count = broken ? broken.seen.length + broken.others : 0;
+  return count > 0 ? { brokenReferences: count } : {};
+};

@@ -18,7 +18,7 @@ const INSERT: Statement = {
   text: `
     with made as (
       insert into environments as e (project_id, slug, name, position)
-      values ($1, $2, $3, coalesce($4, (select coalesce(max(position), 0) + 1 from environments where project_id = $1)))
+      values ($1, $2, $3, (select coalesce(max(position), 0) + 1 from environments where project_id = $1))
       returning ${COLUMNS}
     ),
     root as (
@@ -27,18 +27,13 @@ const INSERT: Statement = {
     select * from made`,
 };
 
-/** Makes an environment with its root folder; without a position it comes last. */
+/** Makes an environment with its root folder, as the last one. */
 export async function insertEnvironment(
   db: Db,
-  environment: {
-    readonly projectId: string;
-    readonly slug: string;
-    readonly name: string;
-    readonly position?: number | undefined;
-  },
+  environment: { readonly projectId: string; readonly slug: string; readonly name: string },
 ): Promise<EnvironmentRow> {
-  const { projectId, slug, name, position } = environment;
-  const [row] = await db.query<EnvironmentRow>(INSERT, [projectId, slug, name, position ?? null]);
+  const { projectId, slug, name } = environment;
+  const [row] = await db.query<EnvironmentRow>(INSERT, [projectId, slug, name]);
   return row!;
 }
 
@@ -55,50 +50,41 @@ const UPDATE: Statement = {
   name: 'environments.update',
   text: `
     update environments e
-       set slug = coalesce($3, slug), name = coalesce($4, name), position = coalesce($5, position), updated_at = now()
-     where e.project_id = $1 and e.id = $2 returning ${COLUMNS}`,
+       set slug = coalesce($3, slug), name = coalesce($4, name), updated_at = now()
+     where e.project_id = $1 and e.id = $2`,
 };
 
 export async function updateEnvironment(
   db: Db,
   projectId: string,
   id: string,
-  change: {
-    readonly slug?: string | undefined;
-    readonly name?: string | undefined;
-    readonly position?: number | undefined;
-  },
-): Promise<EnvironmentRow> {
-  const [row] = await db.query<EnvironmentRow>(UPDATE, [
-    projectId,
-    id,
-    change.slug ?? null,
-    change.name ?? null,
-    change.position ?? null,
-  ]);
-  return row!;
+  { slug, name }: { readonly slug?: string | undefined; readonly name?: string | undefined },
+): Promise<void> {
+  await db.query(UPDATE, [projectId, id, slug ?? null, name ?? null]);
 }
 
-// Memberships are limited to environments by slug. They follow a renamed one, and let go of a deleted one: the next of that
-// name is another environment, which nobody was let into.
-const RENAME_IN_MEMBERSHIPS: Statement = {
-  name: 'environments.rename-in-memberships',
+const ARRANGE: Statement = {
+  name: 'environments.arrange',
   text: `
-    update project_membership_roles r set environments = array_replace(r.environments, $2, $3), updated_at = now()
-      from project_memberships m
-     where m.id = r.membership_id and m.project_id = $1 and $2 = any (r.environments)`,
-};
-const REMOVE_FROM_MEMBERSHIPS: Statement = {
-  name: 'environments.remove-from-memberships',
-  text: `
-    update project_membership_roles r set environments = array_remove(r.environments, $2), updated_at = now()
-      from project_memberships m
-     where m.id = r.membership_id and m.project_id = $1 and $2 = any (r.environments)`,
+    with others as (
+      select id, row_number() over (order by position, created_at, id) as n
+        from environments where project_id = $1 and id is distinct from $2
+    ),
+    placed as (
+      select id, case when n >= $3 then n + 1 else n end as n from others
+      union all
+      select $2, least($3, (select count(*) + 1 from others)) where $2::uuid is not null
+    )
+    update environments e set position = p.n from placed p where p.id = e.id and e.position <> p.n`,
 };
 
-/** Lets the memberships of a project follow an environment to its new slug. */
-export async function renameInMemberships(tx: Db, projectId: string, before: string, after: string): Promise<void> {
-  await tx.query(RENAME_IN_MEMBERSHIPS, [projectId, before, after]);
+/** Numbers the environments of a project from 1 without gaps, with one of them put at a position, or as the last one. */
+export async function arrange(
+  db: Db,
+  projectId: string,
+  put?: { readonly id: string; readonly position: number },
+): Promise<void> {
+  await db.query(ARRANGE, [projectId, put?.id ?? null, put?.position ?? null]);
 }
 
 const DELETE: Statement = {
@@ -106,9 +92,28 @@ const DELETE: Statement = {
   text: 'delete from environments where project_id = $1 and id = $2',
 };
 
-export async function deleteEnvironment(tx: Db, projectId: string, { id, slug }: EnvironmentRow): Promise<void> {
-  await tx.query(REMOVE_FROM_MEMBERSHIPS, [projectId, slug]);
+/** Deletes an environment with all that is in it. */
+export async function deleteEnvironment(tx: Db, projectId: string, id: string): Promise<void> {
   await tx.query(DELETE, [projectId, id]);
+}
+
+const LIST: Statement = {
+  name: 'environments.list',
+  text: `select ${COLUMNS} from environments e where e.project_id = $1 order by e.position`,
+};
+
+export async function listEnvironments(db: Db, projectId: string): Promise<EnvironmentRow[]> {
+  return db.query<EnvironmentRow>(LIST, [projectId]);
+}
+
+const SHARED_WITH: Statement = {
+  name: 'environments.shared-with',
+  text: 'select distinct target_project_id as id from folder_shares where environment_id = $1',
+};
+
+/** The projects that folders of an environment are shared with. */
+export async function projectsWithShares(db: Db, environmentId: string): Promise<string[]> {
+  return (await db.query<{ id: string }>(SHARED_WITH, [environmentId])).map(({ id }) => id);
 }
 
 const ENVIRONMENT_SLUGS: Statement = {

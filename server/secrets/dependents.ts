@@ -3,7 +3,7 @@ import type { Db } from '../database/database.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import { badRequest } from '../refusal.ts';
 import { findReferring, MAX_DEPTH } from './linked-store.ts';
-import { piecesOf } from './references.ts';
+import { piecesOf, type Reference } from './references.ts';
 import { openSecret } from './seal.ts';
 import { type Spot, sightOf } from './visibility.ts';
 
@@ -17,31 +17,55 @@ export interface Dependent {
 
 const MAX_REFERRING = 20_000;
 
+/** Every secret of a project whose value is not known to hold no reference, with what it refers to. */
+async function referring(
+  db: Db,
+  keyring: Keyring,
+  projectId: string,
+  wanted: (spot: Spot) => boolean,
+): Promise<{ readonly from: Spot; readonly to: readonly Reference[] }[]> {
+  const rows = await findReferring(db, projectId, MAX_REFERRING + 1);
+  if (rows.length > MAX_REFERRING)
+    throw badRequest(`more than ${MAX_REFERRING} secrets of this project hold references`);
+  return rows.flatMap((row) => {
+    const { environment, path, key } = row;
+    const from = { environment, path, key, tags: row.tags.map(({ slug }) => slug) };
+    if (!wanted(from)) return [];
+    const { value } = openSecret(keyring, projectId, row, { value: true, comment: false, metadata: false });
+    const to = piecesOf(value!).filter(
+      (piece): piece is Reference => typeof piece !== 'string' && piece.key !== undefined,
+    );
+    return [{ from, to }];
+  });
+}
+
+/** Where in a project a value holds a reference that `names` picks. For whom this is told, decides the caller. */
+export async function referencesTo(
+  db: Db,
+  keyring: Keyring,
+  projectId: string,
+  names: (reference: Reference) => boolean,
+): Promise<Spot[]> {
+  const all = await referring(db, keyring, projectId, () => true);
+  return all.filter(({ to }) => to.some(names)).map(({ from }) => from);
+}
+
 /**
  * Who refers to a secret. References are inside of sealed values, so every value of the project that may hold one is
  * opened: nothing is stored that would tell them to a reader of the database. Values that the caller may not read are left out.
  */
 export async function dependentsOf(db: Db, keyring: Keyring, allowed: ProjectAccess, spot: Spot): Promise<Dependent> {
   const { rights, project } = allowed;
-  const rows = await findReferring(db, project.id, MAX_REFERRING + 1);
-  if (rows.length > MAX_REFERRING)
-    throw badRequest(`more than ${MAX_REFERRING} secrets of this project hold references`);
-  const referring = new Map<string, Spot[]>();
-  for (const row of rows) {
-    const from = { environment: row.environment, path: row.path, key: row.key };
-    if (sightOf(rights, { ...from, tags: row.tags.map(({ slug }) => slug) }) !== 'value') continue;
-    const { value } = openSecret(keyring, project.id, row, { value: true, comment: false, metadata: false });
-    const names = piecesOf(value!).flatMap((piece) => {
-      if (typeof piece === 'string' || piece.key === undefined || piece.projectSlug !== undefined) return [];
-      return nameOf({
-        environment: piece.environment ?? from.environment,
-        path: piece.path ?? from.path,
-        key: piece.key,
-      });
+  const byName = new Map<string, Spot[]>();
+  for (const { from, to } of await referring(db, keyring, project.id, (at) => sightOf(rights, at) === 'value')) {
+    const names = to.flatMap((piece) => {
+      if (piece.projectSlug !== undefined) return [];
+      const { environment = from.environment, path = from.path, key } = piece;
+      return [nameOf({ environment, path, key })];
     });
-    for (const name of new Set(names)) referring.set(name, [...(referring.get(name) ?? []), from]);
+    for (const name of new Set(names)) byName.set(name, [...(byName.get(name) ?? []), from]);
   }
-  return treeOf(spot, referring, new Set());
+  return treeOf(spot, byName, new Set());
 }
 
 function treeOf(spot: Spot, referring: ReadonlyMap<string, readonly Spot[]>, above: ReadonlySet<string>): Dependent {

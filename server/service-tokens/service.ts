@@ -24,6 +24,8 @@ import {
 const METHOD = 'service-token';
 const need = (action: Need['action']): Need => ({ action, subject: 'service-tokens' });
 const PLACES_AT_MOST = 10_000;
+/** How long a renamed environment may be looked for under the slug that it had. */
+const PLACE_KEPT_MS = 5_000;
 
 /** The one folder that a token is for. */
 export interface OnePlace extends ServiceTokenScope {
@@ -39,8 +41,8 @@ export class ServiceTokens {
   readonly #access: Access;
   readonly #keyring: Keyring;
   readonly #settings: Settings;
-  /** By token; null: none. Scopes never change, and a place is an address, not a right. */
-  readonly #places = new Map<string, OnePlace | null>();
+  /** By token; null: none. A place is an address, not a right: one that is out of date by a rename leads nowhere. */
+  readonly #places = new Map<string, { readonly place: OnePlace | null; readonly until: number }>();
 
   constructor(options: { db: Database; access: Access; keyring: Keyring; settings: Settings }) {
     this.#db = options.db;
@@ -123,14 +125,14 @@ export class ServiceTokens {
   /** The place that stands for whatever such a token asks for, when it has just one scope, of just one folder. */
   async onePlace(id: string): Promise<OnePlace | null> {
     const known = this.#places.get(id);
-    if (known !== undefined) return known;
+    if (known !== undefined && known.until > performance.now()) return known.place;
     const row = await findServiceToken(this.#db, id);
     if (!row) return null;
     const [scope, ...others] = row.scopes;
     const one = scope !== undefined && others.length === 0 && isOneFolder(scope);
     const place = one ? { ...scope, projectId: row.projectId } : null;
     if (this.#places.size >= PLACES_AT_MOST) this.#places.clear();
-    this.#places.set(id, place);
+    this.#places.set(id, { place, until: performance.now() + PLACE_KEPT_MS });
     return place;
   }
 }

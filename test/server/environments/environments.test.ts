@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startServer, type TestServer } from '../../support/server.ts';
 
@@ -18,9 +20,13 @@ async function idOf(slug: string): Promise<string> {
   return environments.find((environment: any) => environment.slug === slug).id;
 }
 
-test.each(['projects', 'workspace'])('an environment lives at /api/v1/%s', async (base) => {
-  const url = `/api/v1/${base}/${project.id}/environments`;
-  const made = await server.do('POST', url, { body: { name: 'Quality', slug: `qa-${base}` } });
+test.each([
+  { base: '/api/v1/projects', name: 'today' },
+  { base: '/api/v1/workspace', name: 'older' },
+  { base: '/api/v2/workspace', name: 'oldest' },
+])('an environment lives at $base', async ({ base, name }) => {
+  const url = `${base}/${project.id}/environments`;
+  const made = await server.do('POST', url, { body: { name: 'Quality', slug: `qa-${name}` } });
   const { environment } = made;
   expect(made).toEqual({
     message: 'Successfully created new environment',
@@ -28,7 +34,7 @@ test.each(['projects', 'workspace'])('an environment lives at /api/v1/%s', async
     environment: {
       id: UUID,
       name: 'Quality',
-      slug: `qa-${base}`,
+      slug: `qa-${name}`,
       position: expect.any(Number),
       projectId: project.id,
       createdAt: INSTANT,
@@ -36,17 +42,20 @@ test.each(['projects', 'workspace'])('an environment lives at /api/v1/%s', async
     },
   });
   expect(await server.do('GET', `${url}/${environment.id}`)).toEqual({ environment });
+  const listed = (await server.do('GET', url)).environments;
+  expect(listed).toContainEqual(environment);
+  expect(listed.map((one: any) => one.position)).toEqual(listed.map((_: unknown, n: number) => n + 1));
   // It can hold secrets at once: its root folder is there.
   await server.setSecrets(project.id, environment.slug, { A: '1' });
-  const changed = await server.do('PATCH', `${url}/${environment.id}`, { body: { slug: `q-${base}`, position: 7 } });
+  const changed = await server.do('PATCH', `${url}/${environment.id}`, { body: { slug: `q-${name}`, position: 2 } });
   expect(changed).toMatchObject({
     message: 'Successfully updated environment',
     workspace: project.id,
-    environment: { id: environment.id, name: 'Quality', slug: `q-${base}`, position: 7 },
+    environment: { id: environment.id, name: 'Quality', slug: `q-${name}`, position: 2 },
   });
   // A renamed environment keeps its secrets: they are bound to its id.
-  const { secrets } = await server.do('GET', `/api/v4/secrets?projectId=${project.id}&environment=q-${base}`);
-  expect(secrets).toMatchObject([{ secretKey: 'A', secretValue: '1', environment: `q-${base}` }]);
+  const { secrets } = await server.do('GET', `/api/v4/secrets?projectId=${project.id}&environment=q-${name}`);
+  expect(secrets).toMatchObject([{ secretKey: 'A', secretValue: '1', environment: `q-${name}` }]);
   const deleted = await server.do('DELETE', `${url}/${environment.id}`);
   expect(deleted).toMatchObject({ message: 'Successfully deleted environment', environment: { id: environment.id } });
   const { rowCount } = await server.sql.query('select from secrets where environment_id = $1', [environment.id]);
@@ -127,15 +136,74 @@ test("an environment of another project is not one's own", async () => {
   }
 });
 
-test('environments are listed in their order', async () => {
-  const { id } = await server.project('ordered');
-  const url = `/api/v1/projects/${id}/environments`;
-  const { environment } = await server.do('POST', url, { body: { name: 'QA', slug: 'qa' } });
-  expect(environment.position).toBe(4);
-  await server.do('PATCH', `${url}/${environment.id}`, { body: { position: 1 } });
-  await server.do('POST', url, { body: { name: 'Last', slug: 'last' } });
-  const { environments } = (await server.do('GET', `/api/v1/projects/${id}`)).project;
-  expect(environments.map((e: any) => e.slug).at(-1)).toBe('last');
+test('positions are 1 to n in the order that was asked for, whatever is done', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(
+        fc.oneof(
+          fc.record({
+            is: fc.constant('create'),
+            position: fc.option(fc.integer({ min: 1, max: 7 }), { nil: undefined }),
+          }),
+          fc.record({ is: fc.constant('move'), which: fc.nat(9), position: fc.integer({ min: 1, max: 9 }) }),
+          fc.record({ is: fc.constant('delete'), which: fc.nat(9) }),
+        ),
+        { minLength: 3, maxLength: 6 },
+      ),
+      async (steps) => {
+        const { id } = await server.project(`ordered-${randomUUID().slice(0, 8)}`);
+        const url = `/api/v1/projects/${id}/environments`;
+        const list = async (): Promise<any[]> => (await server.do('GET', url)).environments;
+        let expected = (await list()).map(({ slug }) => slug);
+        for (const [n, step] of steps.entries()) {
+          const there = await list();
+          const one = there[('which' in step ? step.which : 0) % Math.max(there.length, 1)];
+          const put = (slug: string, position = Number.POSITIVE_INFINITY) =>
+            expected.splice(Math.min(position, expected.length + 1) - 1, 0, slug);
+          if (step.is === 'create') {
+            const { position } = step as { position?: number };
+            await server.do('POST', url, { body: { name: 'x', slug: `e-${n}`, position } });
+            put(`e-${n}`, position);
+          } else if (one) {
+            expected = expected.filter((slug) => slug !== one.slug);
+            if (step.is === 'move') {
+              const { position } = step as { position: number };
+              const { environment } = await server.do('PATCH', `${url}/${one.id}`, { body: { position } });
+              put(one.slug, position);
+              expect(environment.position).toBe(expected.indexOf(one.slug) + 1);
+            } else await server.do('DELETE', `${url}/${one.id}`);
+          }
+          const after = await list();
+          expect(after.map(({ slug }) => slug)).toEqual(expected);
+          expect(after.map(({ position }) => position)).toEqual(expected.map((_, at) => at + 1));
+        }
+      },
+    ),
+    { numRuns: 6 },
+  );
+});
+
+test.each([
+  { who: 'a stranger of another organization', status: 404 },
+  { who: 'a member without the right', status: 403 },
+])('$who gets a $status from each route', async ({ status }) => {
+  const elsewhere = status === 404 ? { organizationId: (await server.organization('lux')).id } : {};
+  const member = status === 403 ? { projectId: project.id, roles: [{ role: 'no-access' }] } : {};
+  const { token } = await server.machine(`asking-${status}`, { ...elsewhere, ...member });
+  const dev = await idOf('dev');
+  for (const base of ['/api/v1/projects', '/api/v1/workspace', '/api/v2/workspace']) {
+    const url = `${base}/${project.id}/environments`;
+    for (const [method, path, body] of [
+      ['GET', url],
+      ['POST', url, { name: 'x', slug: 'x' }],
+      ['GET', `${url}/${dev}`],
+      ['PATCH', `${url}/${dev}`, { name: 'x' }],
+      ['DELETE', `${url}/${dev}`],
+    ] as const) {
+      const answer = await server.send(method, path, { token, body });
+      expect([method, path, answer.status], answer.text).toEqual([method, path, status]);
+    }
+  }
 });
 
 test('a membership follows a renamed environment, and the next of its name is closed to it', async () => {
