@@ -54,11 +54,12 @@ export async function documentApi(app: FastifyInstance, version: string): Promis
 function withoutUnused<Document extends object>(document: Document): Document {
   const { components, paths } = document as { components?: { schemas?: Record<string, unknown> }; paths?: unknown };
   const schemas = components?.schemas ?? {};
-  const used = (name: string) => {
-    const reference = `"#/components/schemas/${name}"`;
-    return JSON.stringify(paths).includes(reference) || JSON.stringify(schemas).includes(reference);
-  };
-  const kept = Object.fromEntries(Object.entries(schemas).filter(([name]) => used(name)));
+  const used = new Set(
+    [paths, schemas].flatMap((part) =>
+      [...JSON.stringify(part).matchAll(/"#\/components\/schemas\/([^"]+)"/g)].map(([, name]) => name),
+    ),
+  );
+  const kept = Object.fromEntries(Object.entries(schemas).filter(([name]) => used.has(name)));
   return { ...document, components: { ...components, schemas: kept } };
 }
 

@@ -24,9 +24,14 @@ const StrictError = ErrorBody.strict();
  * fit that status' schema, without a field more. Whatever way the request came: injected, or over a socket.
  */
 export function holdToContract(app: FastifyInstance): void {
-  const known = new Map<string, z.ZodType | undefined>();
+  const routes: string[] = [];
+  app.addHook('onRoute', ({ method, url }) => {
+    routes.push(`${method} ${url}`);
+  });
+  let contract: Contract | undefined;
   app.addHook('onSend', async (request, reply, payload) => {
-    const fault = faultOf(app, known, request, reply, payload);
+    contract ??= contractOf(app, routes.join('\n'));
+    const fault = faultOf(contract, request, reply, payload);
     if (fault !== undefined) {
       breaches.push(
         `${request.method} ${request.routeOptions.url ?? 'no route'} answered ${reply.statusCode}: ${fault}`,
@@ -36,9 +41,23 @@ export function holdToContract(app: FastifyInstance): void {
   });
 }
 
+interface Contract {
+  readonly document: Document;
+  /** The schemas of answers met so far, by method, address and status. */
+  readonly known: Map<string, z.ZodType | undefined>;
+}
+
+/** By the list of routes. A document takes half a second to make, and a worker starts hundreds of servers of the same code. */
+const contracts = new Map<string, Contract>();
+
+function contractOf(app: FastifyInstance, routes: string): Contract {
+  const made = contracts.get(routes) ?? { document: app.swagger() as unknown as Document, known: new Map() };
+  contracts.set(routes, made);
+  return made;
+}
+
 function faultOf(
-  app: FastifyInstance,
-  known: Map<string, z.ZodType | undefined>,
+  { document, known }: Contract,
   request: FastifyRequest,
   reply: FastifyReply,
   payload: unknown,
@@ -51,7 +70,6 @@ function faultOf(
   const method = request.method.toLowerCase();
   const name = `${method} ${url} ${status}`;
   if (!known.has(name)) {
-    const document = app.swagger() as unknown as Document;
     const path = url.replace(/:(\w+)/g, '{$1}');
     const operation = document.paths[path]?.[method === 'head' ? 'get' : method];
     if (operation === undefined) return 'the route is not documented';

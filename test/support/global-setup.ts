@@ -1,6 +1,6 @@
-import { chmod, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, stat, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { startEmbeddedPostgres } from '../../server/database/embedded/index.ts';
@@ -13,7 +13,7 @@ const KEEP = 24 * 3_600_000;
 /** One Postgres for the whole run, outside of the repository, with a migrated template that every test file clones. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   await sweep();
-  const dataDir = await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`));
+  const dataDir = await mkdtemp(join(await parent(), `${PREFIX}${process.pid}-`));
   await chmod(dataDir, 0o711);
   const postgres = await startEmbeddedPostgres({
     dataDir,
@@ -57,6 +57,19 @@ async function makeTemplate(adminUri: string, uri: string): Promise<undefined> {
   await migrate(template(uri));
 }
 
+/** Where Linux keeps files in memory. */
+const MEMORY = '/dev/shm';
+const ENOUGH_BYTES = 4 * 2 ** 30;
+
+/**
+ * Memory, if it has room: a run makes some hundreds of databases, and each is a hundred milliseconds of a disk's time.
+ * What a disk must keep is tried by the tests of the embedded Postgres and of faults, each on a Postgres of its own.
+ */
+async function parent(): Promise<string> {
+  const room = await statfs(MEMORY).catch(() => undefined);
+  return room && room.bavail * room.bsize >= ENOUGH_BYTES ? MEMORY : tmpdir();
+}
+
 async function run(uri: string, ...statements: string[]): Promise<void> {
   const client = new pg.Client(uri);
   await client.connect();
@@ -69,10 +82,12 @@ async function run(uri: string, ...statements: string[]): Promise<void> {
 
 /** What a killed run left: its Postgres is taken over to stop it. Folders of a run that is alive are in use and stay. */
 async function sweep(): Promise<void> {
-  for (const name of await readdir(tmpdir())) {
-    const maker = name.startsWith(PREFIX) ? Number.parseInt(name.slice(PREFIX.length), 10) : Number.NaN;
+  const folders = [tmpdir(), MEMORY].map(async (folder) =>
+    (await readdir(folder).catch(() => [])).filter((name) => name.startsWith(PREFIX)).map((name) => join(folder, name)),
+  );
+  for (const dataDir of (await Promise.all(folders)).flat()) {
+    const maker = Number.parseInt(basename(dataDir).slice(PREFIX.length), 10);
     if (Number.isNaN(maker) || isAlive(maker)) continue;
-    const dataDir = join(tmpdir(), name);
     const kept = await stat(join(dataDir, 'kept')).catch(() => undefined);
     if (kept && Date.now() - kept.mtimeMs < KEEP) continue;
     try {
