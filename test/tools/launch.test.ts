@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { thorough } from '../support/thorough.ts';
 
 const REPOSITORY = join(import.meta.dirname, '../..');
 const RESULT = { timeout: 20_000 };
@@ -86,7 +87,7 @@ test('dependencies are installed once, with a word about it', () => {
   expect(start('exit', '0').stderr).toContain('installing dependencies');
 });
 
-test('an installation made by npm itself is taken as it is', () => {
+thorough('an installation made by npm itself is taken as it is', () => {
   spawnSync('npm', ['install', '--silent'], { cwd: clone });
   expect(start('exit', '0').stderr).toBe('');
 });
@@ -102,7 +103,7 @@ test('a failed installation says what npm said and what to do', () => {
   expect(notes()).toEqual([]);
 });
 
-test('two first starts at once install one after the other', async () => {
+thorough('two first starts at once install one after the other', async () => {
   const [one, two] = await Promise.all(
     [1, 2].map(async () => {
       const child = spawn(process.execPath, [join(clone, 'tools/start.mjs'), 'exit', '0'], {
@@ -125,7 +126,7 @@ test.each([0, 1, 7])('arguments go in and exit code %i comes out', (code) => {
   expect(notes()[1]).toBe(`in ${clone} with exit ${code}`);
 });
 
-test.each<{ signal: NodeJS.Signals; code: number }>([
+thorough.each<{ signal: NodeJS.Signals; code: number }>([
   { signal: 'SIGINT', code: 130 },
   { signal: 'SIGTERM', code: 0 },
 ])('$signal reaches the program once and its exit code is ours', async ({ signal, code }) => {
@@ -137,7 +138,7 @@ test.each<{ signal: NodeJS.Signals; code: number }>([
   expect(isAlive(programPid())).toBe(false);
 });
 
-test.each([
+thorough.each([
   { name: 'Ctrl-C, to the whole group,', of: (npm: number) => -npm },
   { name: 'a signal to npm alone', of: (npm: number) => npm },
 ])('$name stops the program of npm --prefix once', async ({ of }) => {
@@ -148,14 +149,14 @@ test.each([
   expect(isAlive(programPid())).toBe(false);
 });
 
-test('a killed launcher takes its program along', async () => {
+thorough('a killed launcher takes its program along', async () => {
   const launcher = await serve();
   launcher.kill('SIGKILL');
   await expect.poll(() => isAlive(programPid()), RESULT).toBe(false);
   expect(notes().slice(2)).toEqual(['SIGTERM']);
 });
 
-test.skipIf(!existsSync('/proc'))('a killed npm takes the program along (needs /proc)', async () => {
+thorough.skipIf(!existsSync('/proc'))('a killed npm takes the program along (needs /proc)', async () => {
   const npm = await serve('npm', ['--prefix', 'a clone', 'start', '--silent']);
   const shell = Number(/^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${launcherPid()}/status`, 'utf8'))?.[1]);
   npm.kill('SIGKILL');

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Kms } from '../../../sdk/index.ts';
+import { thorough } from '../../support/thorough.ts';
 
 /** `npm start` without its set-up, in a folder of its own: the real server, the real Postgres, the real manifests. */
 const program = fileURLToPath(new URL('../../../bootstrap/trial.ts', import.meta.url));
@@ -109,7 +110,7 @@ test('the trial serves until it is told to stop, and leaves nothing behind', asy
   await expect(fetch(`${url}/api/status`)).rejects.toThrow();
 }, 120_000);
 
-test.skipIf(process.platform !== 'linux')(
+thorough.skipIf(process.platform !== 'linux')(
   'a killed trial leaves no process, and the next takes it up',
   async () => {
     const killed = run([]);
@@ -125,29 +126,33 @@ test.skipIf(process.platform !== 'linux')(
   120_000,
 );
 
-test('a credential that was revoked is made anew by the next start', async () => {
-  const file = join(folder, '.kms/credentials/zen-service.json');
-  const before = JSON.parse(await readFile(file, 'utf8'));
-  const started = run([]);
-  const url = await serving(started);
-  const admin = new Kms({ url, credentials: JSON.parse(await readFile(join(folder, '.kms/admin.json'), 'utf8')) });
-  const [hanzo] = (await admin.organizations.list()).filter(({ slug }) => slug === 'hanzo');
-  const zen = (await admin.identities.list(hanzo!.id)).find(({ identity }) => identity.name === 'zen-service');
-  const [secret] = await admin.identities.clientSecrets(zen!.identityId);
-  await admin.identities.revokeClientSecret(zen!.identityId, secret!.id);
-  started.child.kill('SIGINT');
-  await started.done;
+thorough(
+  'a credential that was revoked is made anew by the next start',
+  async () => {
+    const file = join(folder, '.kms/credentials/zen-service.json');
+    const before = JSON.parse(await readFile(file, 'utf8'));
+    const started = run([]);
+    const url = await serving(started);
+    const admin = new Kms({ url, credentials: JSON.parse(await readFile(join(folder, '.kms/admin.json'), 'utf8')) });
+    const [hanzo] = (await admin.organizations.list()).filter(({ slug }) => slug === 'hanzo');
+    const zen = (await admin.identities.list(hanzo!.id)).find(({ identity }) => identity.name === 'zen-service');
+    const [secret] = await admin.identities.clientSecrets(zen!.identityId);
+    await admin.identities.revokeClientSecret(zen!.identityId, secret!.id);
+    started.child.kill('SIGINT');
+    await started.done;
 
-  const again = run([]);
-  const credentials = JSON.parse(await serving(again).then(() => readFile(file, 'utf8')));
-  expect(again.output() + again.errors()).toContain('1 made in .kms/credentials/');
-  expect(credentials.clientId).toBe(before.clientId);
-  expect(credentials.clientSecret).not.toBe(before.clientSecret);
-  again.child.kill('SIGINT');
-  await again.done;
-}, 120_000);
+    const again = run([]);
+    const credentials = JSON.parse(await serving(again).then(() => readFile(file, 'utf8')));
+    expect(again.output() + again.errors()).toContain('1 made in .kms/credentials/');
+    expect(credentials.clientId).toBe(before.clientId);
+    expect(credentials.clientSecret).not.toBe(before.clientSecret);
+    again.child.kill('SIGINT');
+    await again.done;
+  },
+  120_000,
+);
 
-test.skipIf(process.platform !== 'linux')(
+thorough.skipIf(process.platform !== 'linux')(
   'a Postgres that dies ends the trial with the reason, and the next start goes on',
   async () => {
     const started = run([]);
@@ -169,26 +174,34 @@ test('an argument that nobody knows is refused', async () => {
   expect(refused.errors()).toContain('npm start: error: --onec is unknown');
 });
 
-test('a taken port is said in one line, with the way out', async () => {
-  const taker = createServer().listen(0, '127.0.0.1');
-  await new Promise<void>((resolve) => taker.on('listening', () => resolve()));
-  const { port } = taker.address() as AddressInfo;
-  const refused = run([], { PORT: String(port) });
-  expect(await refused.done).toBe(1);
-  expect(refused.errors()).toContain(`npm start: error: port ${port} is taken by another program`);
-  expect(refused.errors()).toContain(`npm start: hint: PORT=${port + 1} npm start`);
-  taker.close();
-}, 120_000);
+thorough(
+  'a taken port is said in one line, with the way out',
+  async () => {
+    const taker = createServer().listen(0, '127.0.0.1');
+    await new Promise<void>((resolve) => taker.on('listening', () => resolve()));
+    const { port } = taker.address() as AddressInfo;
+    const refused = run([], { PORT: String(port) });
+    expect(await refused.done).toBe(1);
+    expect(refused.errors()).toContain(`npm start: error: port ${port} is taken by another program`);
+    expect(refused.errors()).toContain(`npm start: hint: PORT=${port + 1} npm start`);
+    taker.close();
+  },
+  120_000,
+);
 
-test('keys that do not belong to the data are said in one line', async () => {
-  const file = join(folder, '.kms/kms.env');
-  const kept = await readFile(file, 'utf8');
-  await writeFile(
-    file,
-    kept.replace(/^ROOT_ENCRYPTION_KEY=.*$/m, `ROOT_ENCRYPTION_KEY=${randomBytes(32).toString('base64')}`),
-  );
-  const refused = run(['--once']);
-  expect(await refused.done).toBe(1);
-  expect(refused.errors()).toMatch(/^npm start: error: .*kms-[0-9a-f]{4}-/m);
-  await writeFile(file, kept);
-}, 120_000);
+thorough(
+  'keys that do not belong to the data are said in one line',
+  async () => {
+    const file = join(folder, '.kms/kms.env');
+    const kept = await readFile(file, 'utf8');
+    await writeFile(
+      file,
+      kept.replace(/^ROOT_ENCRYPTION_KEY=.*$/m, `ROOT_ENCRYPTION_KEY=${randomBytes(32).toString('base64')}`),
+    );
+    const refused = run(['--once']);
+    expect(await refused.done).toBe(1);
+    expect(refused.errors()).toMatch(/^npm start: error: .*kms-[0-9a-f]{4}-/m);
+    await writeFile(file, kept);
+  },
+  120_000,
+);
