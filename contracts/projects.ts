@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Timestamp } from './http.ts';
+import { emptyBody, Timestamp } from './http.ts';
 import {
   DisplayName,
   EnvironmentSlug,
@@ -29,8 +29,16 @@ export const Project = z.object({
   description: z.string(),
   type: z.literal('secret-manager'),
   orgId: Uuid,
-  autoCapitalization: z.boolean(),
+  autoCapitalization: z.boolean().describe('names of new secrets have to be in upper case'),
+  pitVersionLimit: z
+    .number()
+    .int()
+    .describe("versions of each secret that are kept; 10, Infisical's default, where all are"),
+  keepsAllVersions: z.boolean().describe('nobody has set a limit: histories are whole'),
+  auditLogsRetentionDays: z.number().int().nullable().describe('null: as long as the instance keeps its audit'),
   version: z.number().int(),
+  upgradeStatus: z.null(),
+  kmsCertificateKeyId: z.null(),
   hasDeleteProtection: z.boolean(),
   unresolvedReferences: UnresolvedReferences,
   createdAt: Timestamp,
@@ -41,12 +49,22 @@ export type Project = z.infer<typeof Project>;
 
 export const ProjectIdParams = z.object({ projectId: Uuid });
 export const ProjectSlugParams = z.object({ slug: Slug });
+/** A project by its id or its slug: the routes of single settings differ in which they take. */
+export const ProjectNameParams = z.object({ project: z.union([Uuid, Slug]) });
+
+const VersionLimit = z.number().int().min(1).max(100);
+const RetentionDays = z.number().int().min(0).max(36_500);
+/** Infisical has other products; there is one here. */
+const ProjectType = z.literal('secret-manager', { error: 'there is one type of project here: "secret-manager"' });
+const Template = z.literal('default', { error: 'there are no project templates here besides "default"' });
 
 export const CreateProjectBody = z.object({
   projectName: DisplayName,
   slug: orAbsent(Slug).describe('made from the name when absent'),
   projectDescription: FreeText(1024).nullish(),
   organizationId: orAbsent(Uuid).describe('needed only of callers in several organizations'),
+  type: orAbsent(ProjectType),
+  template: orAbsent(Template),
   shouldCreateDefaultEnvs: z.boolean().default(true).describe('dev, staging and prod (HIP-27, "Environments")'),
   hasDeleteProtection: z.boolean().default(false),
 });
@@ -56,17 +74,52 @@ export const UpdateProjectBody = z.object({
   name: orAbsent(DisplayName),
   slug: orAbsent(Slug),
   description: FreeText(1024).nullish(),
+  autoCapitalization: z.boolean().optional(),
+  pitVersionLimit: VersionLimit.nullish().describe('null: keep all versions'),
+  auditLogsRetentionDays: RetentionDays.nullish().describe('null or 0: as long as the instance keeps its audit'),
   hasDeleteProtection: z.boolean().optional(),
   unresolvedReferences: UnresolvedReferences.optional(),
 });
 export type UpdateProjectBody = z.infer<typeof UpdateProjectBody>;
 
-export const ListProjectsQuery = z.object({ organizationId: orAbsent(Uuid), orgId: orAbsent(Uuid) });
+/** The bodies of the routes that change one setting each. */
+export const ProjectNameBody = z.object({ name: DisplayName });
+export const AutoCapitalizationBody = z.object({ autoCapitalization: z.boolean() });
+export const DeleteProtectionBody = z.object({ hasDeleteProtection: z.boolean() });
+export const VersionLimitBody = z.object({ pitVersionLimit: VersionLimit });
+export const AuditRetentionBody = z.object({ auditLogsRetentionDays: RetentionDays });
+
+const PAGE = 1000;
+export const ListProjectsQuery = z.object({
+  organizationId: orAbsent(Uuid),
+  orgId: orAbsent(Uuid),
+  type: orAbsent(ProjectType),
+  offset: orAbsent(z.coerce.number().int().min(0).max(1_000_000)),
+  limit: orAbsent(z.coerce.number().int().min(1).max(PAGE)).describe('all of them when absent'),
+});
+export const SearchProjectsBody = emptyBody(
+  z.object({
+    name: orAbsent(z.string().trim().max(64)).describe('a part of the name, in any case'),
+    projectIds: z.array(Uuid).max(PAGE).nullish(),
+    type: orAbsent(ProjectType),
+    orderBy: orAbsent(z.literal('name')),
+    orderDirection: orAbsent(z.enum(['asc', 'desc'])),
+    offset: z.number().int().min(0).max(1_000_000).default(0),
+    limit: z.number().int().min(1).max(PAGE).default(100),
+  }),
+);
+export type SearchProjects = z.infer<typeof SearchProjectsBody>;
 export const ProjectSlugQuery = z.object({ organizationId: orAbsent(Uuid) });
 
 export const ProjectAnswer = z.object({ project: Project });
 export const ProjectsAnswer = z.object({ projects: z.array(Project) });
 export const WorkspaceAnswer = z.object({ workspace: Project });
+export const ChangedProjectAnswer = ProjectAnswer.extend({ message: z.string() });
+export const ChangedWorkspaceAnswer = WorkspaceAnswer.extend({ message: z.string() });
+export const FoundProjectsAnswer = z.object({
+  projects: z.array(Project.extend({ isMember: z.boolean() })),
+  totalCount: z.number().int(),
+});
 export const WorkspacesAnswer = z.object({ workspaces: z.array(Project) });
 
 export const Environment = z.object({

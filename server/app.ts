@@ -27,6 +27,7 @@ import { foldersRoutes } from './folders/routes.ts';
 import { Folders } from './folders/service.ts';
 import { groupsRoutes } from './groups/routes.ts';
 import { Groups } from './groups/service.ts';
+import { Pruning } from './history/pruning.ts';
 import { Rollbacks } from './history/rollback.ts';
 import { historyRoutes } from './history/routes.ts';
 import { History } from './history/service.ts';
@@ -302,6 +303,7 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
     instanceAdmins: ssoInstanceAdmins,
   });
   const admin = new Admin({ db, audit, keyring, tokens, passwords, sessions, authSecrets, allowUnproven });
+  const pruning = new Pruning({ db });
   const sender = new StreamSender({ db, keyring, outbound });
 
   const proxies = options.trustedProxies && new TrustedProxies(options.trustedProxies);
@@ -326,6 +328,7 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
   });
   app.addHook('onClose', async () => {
     tokens.stop();
+    pruning.stop();
     await replicas.stop().catch(() => undefined);
     shared?.stop();
     redis?.close();
@@ -340,6 +343,7 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
   // First of all: a request that is refused below is answered with these headers too.
   await secureAnswers(app);
   knowAddresses(app, proxies);
+  pruning.start(metrics, app.log);
   sender.start(metrics, options.sealEveryMs);
   const brokenSeals = new BrokenSeals(path, audit);
   app.faults.onBrokenSeal = (cause, request) => void brokenSeals.alert(cause, request).catch(() => undefined);

@@ -13,6 +13,7 @@ import { openSecret, resealSecret } from '../secrets/seal.ts';
 import { findSecretsIn, type SecretRow } from '../secrets/store.ts';
 import { WriteRights } from '../secrets/write-rights.ts';
 import { deleteSecrets, insertSecrets, updateSecrets } from '../secrets/write-store.ts';
+import { prunedAt } from './pruning-store.ts';
 import { backdate, lastVersions, scopeOf, stateAt, stepAside, type VersionRow } from './store.ts';
 
 export interface RollbackWish {
@@ -78,6 +79,7 @@ export class Rollbacks {
     }
     const folders = scope.map(({ id }) => id);
     const was = await stateAt(tx, scope[0]!.environmentId, folders, at);
+    await refusePruned(tx, folders, at);
     const now = await findSecretsIn(
       tx,
       scope.filter(({ deleted }) => !deleted).map(({ id }) => id),
@@ -174,6 +176,19 @@ export class Rollbacks {
       ...backRows.map((row, n) => recordWrite('create', environment, row, { restoredVersion: back[n]!.was!.version })),
     ];
   }
+}
+
+/**
+ * What is pruned would look as if it had not been there, and the rollback would delete it. To be asked after the state was
+ * read: pruning waits for nobody.
+ */
+export async function refusePruned(db: Db, folderIds: readonly string[], at: Date): Promise<void> {
+  const key = await prunedAt(db, folderIds, at);
+  if (key === undefined) return;
+  throw badRequest(
+    `what "${key}" was at that moment is pruned: this project keeps a limited number of versions (pitVersionLimit); ` +
+      'go back to a later moment, or roll back single secrets',
+  );
 }
 
 /** Two folders of that moment may have one path now: one was deleted, and the other renamed to its name. Nobody could tell which is meant. */

@@ -5,7 +5,7 @@ import { noEnvironment, noFolder } from '../environments/missing.ts';
 import { listFolders } from '../folders/store.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import { notFound, Refusal } from '../refusal.ts';
-import type { Rollbacks } from './rollback.ts';
+import { type Rollbacks, refusePruned } from './rollback.ts';
 import { showVersion } from './service.ts';
 import { folderBetween, momentsOf, type SnapshotFolder, scopeOf, stateAt } from './store.ts';
 
@@ -50,6 +50,7 @@ export class Snapshots {
   async get(caller: Caller, snapshotId: string) {
     const { folder, at, allowed } = await this.#reach(caller, snapshotId, 'read');
     const rows = await stateAt(this.#db, folder.environmentId, [folder.id], at);
+    await refusePruned(this.#db, [folder.id], at);
     const folders = (await listFolders(this.#db, folder.id)).filter(({ createdAt }) => createdAt <= at);
     await this.#access.recordRead(allowed, {
       action: 'read',

@@ -2,21 +2,23 @@ import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import {
   CreateProjectBody,
+  FoundProjectsAnswer,
   ListProjectsQuery,
   OrganizationParams,
-  type Project,
   ProjectAnswer,
   ProjectIdParams,
   Project as ProjectSchema,
   ProjectSlugParams,
   ProjectSlugQuery,
   ProjectsAnswer,
+  SearchProjectsBody,
   UpdateProjectBody,
   WorkspaceAnswer,
   WorkspacesAnswer,
 } from '../../contracts/index.ts';
 import type { Projects } from './service.ts';
-import type { ProjectRow } from './store.ts';
+import { settingsOfProjectsRoutes } from './settings-routes.ts';
+import { show } from './show.ts';
 
 /** Projects at today's address, and at the older ones where Infisical called them workspaces. */
 export async function projectsRoutes(scope: FastifyInstance, { projects }: { projects: Projects }): Promise<void> {
@@ -32,8 +34,23 @@ export async function projectsRoutes(scope: FastifyInstance, { projects }: { pro
     '/api/v1/projects',
     { schema: { tags, summary: 'List projects', querystring: ListProjectsQuery, response: { 200: ProjectsAnswer } } },
     async ({ caller, query }) => ({
-      projects: (await projects.list(caller, query.organizationId ?? query.orgId)).map(show),
+      projects: (await projects.list(caller, query.organizationId ?? query.orgId, query)).map(show),
     }),
+  );
+  app.post(
+    '/api/v1/projects/search',
+    {
+      schema: {
+        tags,
+        summary: 'Look for projects among those that the caller can see',
+        body: SearchProjectsBody,
+        response: { 200: FoundProjectsAnswer },
+      },
+    },
+    async ({ caller, body }) => {
+      const { found, count: totalCount } = await projects.search(caller, body);
+      return { projects: found.map((row) => ({ ...show(row), isMember: row.isMember })), totalCount };
+    },
   );
   app.get(
     '/api/v1/projects/slug/:slug',
@@ -132,6 +149,8 @@ export async function projectsRoutes(scope: FastifyInstance, { projects }: { pro
     async ({ caller, params }) => show(await projects.remove(caller, { slug: params.slug })),
   );
 
+  await settingsOfProjectsRoutes(scope, { projects });
+
   app.get(
     '/api/v2/organizations/:organizationId/workspaces',
     {
@@ -144,24 +163,4 @@ export async function projectsRoutes(scope: FastifyInstance, { projects }: { pro
     },
     async ({ caller, params }) => ({ workspaces: (await projects.list(caller, params.organizationId)).map(show) }),
   );
-}
-
-function show(row: ProjectRow): Project {
-  const { id, name, slug, description, organizationId: orgId, deleteProtection: hasDeleteProtection } = row;
-  return {
-    id,
-    _id: id,
-    name,
-    slug,
-    description,
-    type: 'secret-manager',
-    orgId,
-    autoCapitalization: false,
-    version: 3,
-    hasDeleteProtection,
-    unresolvedReferences: row.unresolvedReferences,
-    createdAt: row.createdAt.toISOString(),
-    updatedAt: row.updatedAt.toISOString(),
-    environments: [...row.environments],
-  };
 }

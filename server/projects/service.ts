@@ -1,4 +1,4 @@
-import type { CreateProjectBody, UpdateProjectBody } from '../../contracts/index.ts';
+import type { CreateProjectBody, SearchProjects, UpdateProjectBody } from '../../contracts/index.ts';
 import { defaultEnvironments } from '../../contracts/index.ts';
 import type { Access, Caller, ProjectReference } from '../access/access.ts';
 import type { Audit } from '../audit/audit.ts';
@@ -11,13 +11,21 @@ import { badRequest } from '../refusal.ts';
 import { randomSuffix, slugFor } from '../slugs.ts';
 import {
   deleteProject,
+  type FoundProject,
   findProject,
   insertProject,
   insertProjectMember,
   type ProjectRow,
   projectsOf,
+  searchProjects,
   updateProject,
 } from './store.ts';
+
+/** @default all of it */
+interface Page {
+  readonly offset?: number | undefined;
+  readonly limit?: number | undefined;
+}
 
 /** Projects: one per deployable service (HIP-27, "Projects"). */
 export class Projects {
@@ -72,12 +80,26 @@ export class Projects {
     );
   }
 
-  async list(caller: Caller, organizationId: string | undefined): Promise<ProjectRow[]> {
+  async list(caller: Caller, organizationId: string | undefined, page: Page = {}): Promise<ProjectRow[]> {
+    const [actorId, within] = await this.#looker(caller, organizationId);
+    return projectsOf(this.#db, actorId, within, page);
+  }
+
+  /** Looks among the projects that the caller can see. Infisical tells names of the others too; here they are nobody's business. */
+  async search(caller: Caller, asked: SearchProjects): Promise<{ found: FoundProject[]; count: number }> {
+    const [actorId, within] = await this.#looker(caller, undefined);
+    const { name, projectIds, orderDirection, offset, limit } = asked;
+    const descending = orderDirection === 'desc';
+    return searchProjects(this.#db, actorId, within, { name, ids: projectIds ?? undefined, descending, offset, limit });
+  }
+
+  /** Who looks, and in which organization; in all of its own when there is none. */
+  async #looker(caller: Caller, organizationId: string | undefined): Promise<[string, string | undefined]> {
     const actor =
       organizationId === undefined
         ? await this.#access.actor(caller)
         : (await this.#access.organization(caller, organizationId)).actor;
-    return projectsOf(this.#db, actor.id, organizationId ?? actor.boundTo ?? undefined);
+    return [actor.id, organizationId ?? actor.boundTo ?? undefined];
   }
 
   async get(caller: Caller, reference: ProjectReference): Promise<ProjectRow> {

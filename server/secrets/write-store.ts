@@ -107,6 +107,8 @@ export interface WritePlace {
   readonly path: string;
   readonly keyVersion: number;
   readonly wrappedKey: Buffer;
+  /** The project wants names in upper case (Infisical's autoCapitalization). */
+  readonly upperCase: boolean;
   readonly at: Date;
 }
 
@@ -115,6 +117,7 @@ const FIND_PLACES: Statement = {
   name: 'secrets.find-places',
   text: `
     select e.id as "environmentId", f.id as "folderId", f.path, k.version as "keyVersion", k.wrapped as "wrappedKey",
+           (select auto_capitalization from projects where id = $1) as "upperCase",
            date_trunc('milliseconds', clock_timestamp()) as at
       from (select version, wrapped from project_keys where project_id = $1 order by version desc limit 1) k
       left join environments e on e.project_id = $1 and e.slug = $2

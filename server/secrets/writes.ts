@@ -5,7 +5,7 @@ import type { Access, Caller, ProjectAccess, ProjectRecord, ProjectReference } f
 import type { Db } from '../database/database.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import { badRequest, conflict } from '../refusal.ts';
-import { type Home, openPlaces, type Places } from './places.ts';
+import { type Home, openPlaces, type Places, refuseLowerCase } from './places.ts';
 import { recordWrite } from './records.ts';
 import { openSecret, sealSecret } from './seal.ts';
 import { noSecret, showSecret, toSecret } from './show.ts';
@@ -183,6 +183,10 @@ export class Writes {
       .filter(({ change }) => renames(change))
       .map(({ change }) => ({ secretKey: change.newSecretName!, secretPath: change.secretPath }));
     if (names.length === 0) return;
+    refuseLowerCase(
+      work.places,
+      names.map(({ secretKey }) => secretKey),
+    );
     const all = [...names, ...made].map((item) => nameIn(work, item));
     if (new Set(all).size < all.length) throw badRequest('two secrets of this batch would get the same name');
     const taken = await findSecrets(work.tx, names.map(addressIn(work)));
@@ -201,6 +205,10 @@ export class Writes {
         ),
       );
     if (there.length > 0) throw exists(there.map(({ key }) => key));
+    refuseLowerCase(
+      work.places,
+      secrets.map(({ secretKey }) => secretKey),
+    );
     const sealed = secrets.map((secret) =>
       sealSecret(this.#keyring, homeIn(work, secret), work.places.key, {
         id: randomUUID(),

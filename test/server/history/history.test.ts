@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { HIDDEN_VALUE } from '../../../contracts/index.ts';
+import { Database } from '../../../server/database/database.ts';
+import { Pruning } from '../../../server/history/pruning.ts';
 import { type Machine, startServer, type TestServer } from '../../support/server.ts';
 
 let server: TestServer;
@@ -212,4 +214,62 @@ test('history ends with its environment', async () => {
   await server.do('DELETE', `/api/v1/projects/${projectId}`);
   const { rows } = await server.sql.query('select from secret_versions where project_id = $1', [projectId]);
   expect(rows).toEqual([]);
+});
+
+async function prune(): Promise<number> {
+  const db = new Database({ uri: server.database.uri });
+  try {
+    return await new Pruning({ db }).run();
+  } finally {
+    await db.close();
+  }
+}
+
+test('a limit of versions keeps the latest, and everything of other projects', async () => {
+  const { id } = await write('POST', 'A', { secretValue: 'v1' });
+  const gone = await write('POST', 'GONE', { secretValue: 'v1' });
+  for (const n of [2, 3, 4, 5]) {
+    await write('PATCH', 'A', { secretValue: `v${n}` });
+    await write('PATCH', 'GONE', { secretValue: `v${n}` });
+  }
+  await write('DELETE', 'GONE');
+  expect(await prune()).toBe(0);
+  await server.do('PUT', `/api/v1/projects/${projectId}/version-limit`, { body: { pitVersionLimit: 2 } });
+  const kept = async (of: string) => (await versions(of)).body.secretVersions.map((one: any) => one.version);
+  expect(await kept(id)).toEqual([5, 4, 3, 2, 1]);
+  expect(await prune()).toBe(6);
+  expect([await kept(id), await kept(gone.id)]).toEqual([
+    [5, 4],
+    [5, 4],
+  ]);
+  expect(await prune()).toBe(0);
+  expect(await all()).toEqual(['/:A=v5']);
+  // What is kept comes back; what is not is not there.
+  expect((await server.do('POST', `/api/v1/secret/${gone.id}/rollback`, { body: { version: 4 } })).version).toBe(6);
+  const missing = await server.send('POST', `/api/v1/secret/${id}/rollback`, {
+    token: server.admin,
+    body: { version: 1 },
+  });
+  expect(missing.status).toBe(404);
+});
+
+test('a folder does not go back to a moment that is pruned: it would lose what was there', async () => {
+  await write('POST', 'OLD', { secretValue: 'v1' });
+  await write('POST', 'STILL', { secretValue: 'kept' });
+  const pruned = await moment();
+  for (const n of [2, 3]) await write('PATCH', 'OLD', { secretValue: `v${n}` });
+  const whole = await moment();
+  await write('PATCH', 'OLD', { secretValue: 'v4' });
+  await server.do('PATCH', `/api/v1/projects/${projectId}`, { body: { pitVersionLimit: 2 } });
+  await prune();
+  for (const dryRun of [true, false]) {
+    const { status, body } = await back({ at: pruned, dryRun });
+    expect([status, body.message]).toEqual([
+      400,
+      'what "OLD" was at that moment is pruned: this project keeps a limited number of versions (pitVersionLimit); go back to a later moment, or roll back single secrets',
+    ]);
+  }
+  expect(await all()).toEqual(['/:OLD=v4', '/:STILL=kept']);
+  expect((await back({ at: whole })).status).toBe(200);
+  expect(await all()).toEqual(['/:OLD=v3', '/:STILL=kept']);
 });

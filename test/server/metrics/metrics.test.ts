@@ -126,7 +126,8 @@ test('a background job tells its age and its failures', async () => {
 test('every background job of the server reports itself', async () => {
   const jobs = [
     ...['audit-partitions', 'audit-retention', 'audit-seal', 'audit-strangers', 'audit-streams', 'audit-unchanged'],
-    ...['audit-unchanged-hours', 'events-read', 'events-sweep', 'replica-report', 'sessions-sweep', 'tokens-sweep'],
+    ...['audit-unchanged-hours', 'events-read', 'events-sweep', 'history-pruning', 'replica-report'],
+    ...['sessions-sweep', 'tokens-sweep'],
   ];
   const told = [...(await look()).matchAll(/^kms_job_last_success_timestamp_seconds\{job="([^"]+)"\}/gm)];
   expect(told.map(([, job]) => job).toSorted()).toEqual(jobs);

@@ -25,7 +25,12 @@ test.each(['/api/v1/projects', '/api/v2/workspace'])('%s makes a project with it
     type: 'secret-manager',
     orgId: server.organizationId,
     autoCapitalization: false,
+    pitVersionLimit: 10,
+    keepsAllVersions: true,
+    auditLogsRetentionDays: null,
     version: 3,
+    upgradeStatus: null,
+    kmsCertificateKeyId: null,
     hasDeleteProtection: false,
     unresolvedReferences: 'error',
     createdAt: INSTANT,
@@ -202,4 +207,159 @@ test('a project may start without environments', async () => {
     404,
     'environment "prod" not found in project "bare": it has none',
   ]);
+});
+
+const FAMILIES = [
+  { base: '/api/v1/projects', word: 'project' },
+  { base: '/api/v1/workspace', word: 'workspace' },
+  { base: '/api/v2/workspace', word: 'workspace' },
+] as const;
+const SETTINGS = [
+  { method: 'POST', path: 'name', body: { name: 'Renamed' }, what: 'name' },
+  { method: 'POST', path: 'auto-capitalization', body: { autoCapitalization: true }, what: 'settings' },
+  { method: 'POST', path: 'delete-protection', body: { hasDeleteProtection: true }, what: 'settings' },
+  { method: 'PUT', path: 'version-limit', body: { pitVersionLimit: 3 }, what: 'version limit' },
+  { method: 'PUT', path: 'audit-logs-retention', body: { auditLogsRetentionDays: 400 }, what: 'audit retention' },
+] as const;
+
+test.each(FAMILIES)('$base sets single settings, by id and by slug', async ({ base, word }) => {
+  const { id, slug } = await server.project(`set-${base.replaceAll('/', '-').slice(1)}`);
+  for (const named of [id, slug]) {
+    for (const { method, path, body, what } of SETTINGS) {
+      const answer = await server.do(method, `${base}/${named}/${path}`, { body });
+      expect(answer.message).toBe(`Successfully changed ${word} ${what}`);
+      expect(answer[word]).toMatchObject({ id, ...body });
+    }
+  }
+  const { rows } = await server.sql.query(
+    "select metadata from audit_log where project_id = $1 and event = 'update-project' order by at",
+    [id],
+  );
+  expect(rows.slice(0, 5).map(({ metadata }) => metadata)).toEqual(SETTINGS.map(({ body }) => body));
+});
+
+test.each([
+  {
+    what: 'a version limit',
+    body: { pitVersionLimit: 3 },
+    unset: { pitVersionLimit: null },
+    shown: { pitVersionLimit: 10 },
+  },
+  {
+    what: 'a retention',
+    body: { auditLogsRetentionDays: 400 },
+    unset: { auditLogsRetentionDays: 0 },
+    shown: { auditLogsRetentionDays: null },
+  },
+])('$what may be taken back', async ({ body, unset, shown }) => {
+  const { id } = await server.project(`unset-${Object.keys(body)[0]!.toLowerCase()}`);
+  const url = `/api/v1/projects/${id}`;
+  expect((await server.do('PATCH', url, { body })).project).toMatchObject({ ...body });
+  // What a change does not name stays.
+  expect((await server.do('PATCH', url, { body: { name: 'x' } })).project).toMatchObject({ ...body });
+  expect((await server.do('PATCH', url, { body: unset })).project).toMatchObject({ ...shown, keepsAllVersions: true });
+});
+
+test.each([
+  { field: 'pitVersionLimit', value: 0 },
+  { field: 'pitVersionLimit', value: 101 },
+  { field: 'auditLogsRetentionDays', value: -1 },
+])('$field $value is refused', async ({ field, value }) => {
+  const { id } = await server.project(`bad-${field.toLowerCase()}-${Math.abs(value)}`);
+  const { status, body } = await server.send('PATCH', `/api/v1/projects/${id}`, {
+    token: server.admin,
+    body: { [field]: value },
+  });
+  expect([status, body.message[0].path]).toEqual([422, [field]]);
+});
+
+test.each([
+  { field: 'type', value: 'cert-manager', says: 'there is one type of project here: "secret-manager"' },
+  { field: 'template', value: 'mine', says: 'there are no project templates here besides "default"' },
+])('a project of another $field is refused', async ({ field, value, says }) => {
+  const { status, body } = await create({ projectName: 'Other', [field]: value });
+  expect([status, body.message]).toEqual([422, [expect.objectContaining({ path: [field], message: says })]]);
+});
+
+test('the only type and the default template may be named', async () => {
+  const { project } = (await create({ projectName: 'Typed', type: 'secret-manager', template: 'default' })).body;
+  expect(project.type).toBe('secret-manager');
+});
+
+test('names in lower case are refused where the project wants capitals', async () => {
+  const { id } = await server.project('capitals');
+  await server.setSecrets(id, 'dev', { before: '1' });
+  await server.do('POST', `/api/v1/workspace/${id}/auto-capitalization`, { body: { autoCapitalization: true } });
+  const at = { projectId: id, environment: 'dev' };
+  const refused: [string, string, object][] = [
+    ['POST', '/api/v4/secrets/lower', { ...at, secretValue: 'x' }],
+    ['POST', '/api/v3/secrets/batch/raw', { ...at, secrets: [{ secretKey: 'lower', secretValue: 'x' }] }],
+    ['PATCH', '/api/v4/secrets/before', { ...at, newSecretName: 'After' }],
+    ['PATCH', '/api/v4/secrets/batch', { ...at, mode: 'upsert', secrets: [{ secretKey: 'lower', secretValue: 'x' }] }],
+  ];
+  for (const [method, url, body] of refused) {
+    const answer = await server.send(method, url, { token: server.admin, body });
+    expect([url, answer.status], answer.text).toEqual([url, 400]);
+    expect(answer.body.message).toMatch(/^secret names must be in UPPERCASE in this project: "(lower|After)";/);
+  }
+  // What is there keeps its name, and may be changed.
+  await server.do('PATCH', '/api/v4/secrets/before', { body: { ...at, secretValue: '2' } });
+  await server.do('POST', '/api/v4/secrets/UPPER_1', { body: { ...at, secretValue: 'x' } });
+  await server.do('PATCH', '/api/v4/secrets/before', { body: { ...at, newSecretName: 'BEFORE' } });
+  const { secrets } = await server.do('GET', `/api/v4/secrets?${new URLSearchParams(at)}`);
+  expect(secrets.map((secret: any) => secret.secretKey)).toEqual(['BEFORE', 'UPPER_1']);
+});
+
+test('projects are listed in pages', async () => {
+  const { projects: all } = await server.do('GET', `/api/v1/projects?organizationId=${server.organizationId}`);
+  const page = async (offset: number) =>
+    (await server.do('GET', `/api/v1/projects?organizationId=${server.organizationId}&limit=2&offset=${offset}`))
+      .projects;
+  expect([...(await page(0)), ...(await page(2))]).toEqual(all.slice(0, 4));
+  expect(await page(1000)).toEqual([]);
+});
+
+test('a search finds what the caller can see, and nothing else', async () => {
+  const names = ['Needle one', 'needle two', 'hay'];
+  const made = await Promise.all(
+    names.map(async (projectName, n) => (await create({ projectName, slug: `found-${n}` })).body.project),
+  );
+  const zoo = await server.organization('needles');
+  await create({ projectName: 'needle elsewhere', slug: 'elsewhere', organizationId: zoo.id });
+  const reader = await server.machine('searcher', { projectId: made[1].id, roles: [{ role: 'viewer' }] });
+  const search = async (body: object, token = reader.token) =>
+    server.do('POST', '/api/v1/projects/search', { token, body });
+  const found = await search({ name: 'NEEDLE' });
+  expect(found).toEqual({ projects: [{ ...made[1], isMember: true }], totalCount: 1 });
+  const slugs = async (body: object) => {
+    const { projects, totalCount } = await search(body, server.admin);
+    return [projects.map((one: any) => one.slug), totalCount];
+  };
+  expect(await slugs({ name: 'needle' })).toEqual([['elsewhere', 'found-0', 'found-1'], 3]);
+  expect(await slugs({ name: 'needle', orderDirection: 'desc' })).toEqual([['found-1', 'found-0', 'elsewhere'], 3]);
+  expect(await slugs({ name: 'needle', limit: 1, offset: 1 })).toEqual([['found-0'], 3]);
+  expect(await slugs({ name: 'needle', offset: 9 })).toEqual([[], 3]);
+  expect(await slugs({ projectIds: [made[2].id, made[0].id] })).toEqual([['found-2', 'found-0'], 2]);
+  // It is no pattern.
+  expect(await slugs({ name: 'needle%' })).toEqual([[], 0]);
+  const { projects } = await search({ projectIds: [made[0].id] });
+  expect(projects).toEqual([]);
+});
+
+test.each([
+  { who: 'a stranger of another organization', status: 404 },
+  { who: 'a member without the right', status: 403 },
+])('$who gets a $status from each setting', async ({ status }) => {
+  const { id, slug } = await server.project(`closed-${status}`);
+  const elsewhere = status === 404 ? { organizationId: (await server.organization('closed')).id } : {};
+  const member = status === 403 ? { projectId: id, roles: [{ role: 'developer' }] } : {};
+  const { token } = await server.machine(`setter-${status}`, { ...elsewhere, ...member });
+  for (const { base } of FAMILIES) {
+    for (const { method, path, body } of SETTINGS) {
+      for (const named of [id, slug]) {
+        const answer = await server.send(method, `${base}/${named}/${path}`, { token, body });
+        expect([base, path, answer.status], answer.text).toEqual([base, path, status]);
+      }
+    }
+  }
 });
