@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { emptyBody, Timestamp } from './http.ts';
 import { MembershipRole, membershipFields, RoleGrants, RolesBody } from './memberships.ts';
 import { DisplayName, FreeText, orAbsent, Uuid } from './names.ts';
-import { OrganizationRole } from './roles.ts';
+import { OrganizationRoleName, organizationRoleFields } from './roles.ts';
 
 /** Machine identities, their Universal Auth and their project memberships (Infisical's routes, present-day bodies). */
 
@@ -33,13 +33,13 @@ const IdentityMetadata = z
 export const CreateIdentityBody = z.object({
   name: DisplayName,
   organizationId: Uuid,
-  role: OrganizationRole.default('no-access'),
+  role: OrganizationRoleName.default('no-access'),
   hasDeleteProtection: z.boolean().default(false).describe('refuses to delete it until this is taken off'),
   metadata: IdentityMetadata.default([]),
 });
 export const UpdateIdentityBody = z.object({
   name: orAbsent(DisplayName),
-  role: orAbsent(OrganizationRole),
+  role: orAbsent(OrganizationRoleName),
   hasDeleteProtection: z.boolean().optional(),
   metadata: IdentityMetadata.optional().describe('all of it; what is not named is gone'),
 });
@@ -49,8 +49,7 @@ const IdentitySummary = Identity.pick({ id: true, name: true, authMethod: true, 
 
 export const IdentityMembership = z.object({
   id: Uuid,
-  role: OrganizationRole,
-  roleId: z.string().nullable(),
+  ...organizationRoleFields,
   orgId: Uuid,
   identityId: Uuid,
   createdAt: Timestamp,

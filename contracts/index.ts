@@ -16,6 +16,7 @@ export * from './kms-secret.ts';
 export * from './machine-logins.ts';
 export * from './memberships.ts';
 export * from './names.ts';
+export * from './organization-roles.ts';
 export * from './organizations.ts';
 export * from './people.ts';
 export * from './permissions.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Email, orAbsent, Slug, Uuid } from './names.ts';
 import { Password, Person, PersonName } from './people.ts';
-import { OrganizationRole, ProjectRole } from './roles.ts';
+import { OrganizationRoleName, ProjectRole } from './roles.ts';
 
 /** Invitations and resets by links that work once: Infisical's `/api/v1/invite-org` and `/api/v3/signup`. */
 
@@ -11,7 +11,7 @@ const Code = z.string().trim().max(256);
 export const InviteBody = z.object({
   inviteeEmails: z.array(Email).min(1).max(100),
   organizationId: Uuid,
-  organizationRoleSlug: orAbsent(OrganizationRole).transform((role) => role ?? 'member'),
+  organizationRoleSlug: orAbsent(OrganizationRoleName).transform((role) => role ?? 'member'),
   projects: z
     .array(
       z.object({

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Timestamp } from './http.ts';
 import { DisplayName, Email, orAbsent, Slug, Uuid } from './names.ts';
-import { OrganizationRole } from './roles.ts';
+import { OrganizationRoleName, organizationRoleFields } from './roles.ts';
 
 /** Organizations and who belongs to them: Infisical's `/api/v1/organization` and `/api/v2/organizations`. */
 
@@ -41,7 +41,7 @@ export const OrganizationMembership = z.object({
   id: Uuid,
   orgId: Uuid,
   userId: Uuid,
-  role: OrganizationRole,
+  ...organizationRoleFields,
   status: z.enum(['invited', 'accepted']),
   inviteEmail: z.string(),
   isActive: z.boolean(),
@@ -49,9 +49,9 @@ export const OrganizationMembership = z.object({
 });
 
 export const MembershipParams = OrganizationParams.extend({ membershipId: Uuid });
-export const AddMemberBody = z.object({ email: Email, role: OrganizationRole.default('member') });
+export const AddMemberBody = z.object({ email: Email, role: OrganizationRoleName.default('member') });
 export const UpdateMemberBody = z.object({
-  role: OrganizationRole.optional(),
+  role: orAbsent(OrganizationRoleName),
   isActive: z.boolean().optional().describe('a deactivated membership keeps its role and gives nothing'),
 });
 export const MembershipProjectsAnswer = z.object({

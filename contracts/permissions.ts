@@ -129,31 +129,44 @@ const words = z.preprocess(
 /**
  * One rule as a caller gives it. Subject and action may each be a word or a list (Infisical packs
  * `{ subject: ["secrets"], action: ["read"] }`).
+ *
+ * @param subjects what there is, each with its actions
+ * @param foreign subjects that a rule may name, and that give nothing
+ * @param placed whether the subjects are somewhere, so that a rule can say where. @default true
  */
-export const Permission = z
-  .object({
-    subject: words,
-    action: words,
-    conditions: Conditions.nullish(),
-    inverted: z.boolean().nullish(),
-  })
-  .superRefine(({ subject, action }, context) => {
-    for (const name of subject) {
-      if ((foreignSubjects as readonly string[]).includes(name)) continue;
-      const known: readonly string[] | undefined = Object.hasOwn(projectSubjects, name)
-        ? projectSubjects[name as ProjectSubject]
-        : undefined;
-      if (known === undefined) {
-        const all = Object.keys(projectSubjects).join(', ');
-        context.addIssue({ code: 'custom', path: ['subject'], message: `no subject "${name}": there are ${all}` });
-        continue;
+export const permissionOf = (
+  subjects: Readonly<Record<string, readonly string[]>>,
+  foreign: readonly string[],
+  placed = true,
+) =>
+  z
+    .object({
+      subject: words,
+      action: words,
+      conditions: Conditions.nullish(),
+      inverted: z.boolean().nullish(),
+    })
+    .superRefine(({ subject, action, conditions }, context) => {
+      for (const name of subject) {
+        if (foreign.includes(name)) continue;
+        const known = Object.hasOwn(subjects, name) ? subjects[name] : undefined;
+        if (known === undefined) {
+          const all = Object.keys(subjects).join(', ');
+          context.addIssue({ code: 'custom', path: ['subject'], message: `no subject "${name}": there are ${all}` });
+          continue;
+        }
+        for (const word of action.filter((asked) => !known.includes(asked))) {
+          const message = `nobody can ${word} ${name}: its actions are ${known.join(', ')}`;
+          context.addIssue({ code: 'custom', path: ['action'], message });
+        }
+        if (!placed && Object.keys(conditions ?? {}).length > 0) {
+          context.addIssue({ code: 'custom', path: ['conditions'], message: `a rule about ${name} has no conditions` });
+        }
       }
-      for (const word of action.filter((asked) => !known.includes(asked))) {
-        const message = `nobody can ${word} ${name}: its actions are ${known.join(', ')}`;
-        context.addIssue({ code: 'custom', path: ['action'], message });
-      }
-    }
-  });
+    });
+
+/** A rule of a project. */
+export const Permission = permissionOf(projectSubjects, foreignSubjects);
 
 /** One rule: of a built-in role, or as it is stored and shown. */
 export interface Rule {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Timestamp } from './http.ts';
 import { DisplayName, FreeText, orAbsent, Slug, Uuid } from './names.ts';
-import { Permission, type Rule } from './permissions.ts';
+import { Permission, type permissionOf, type Rule } from './permissions.ts';
 import { projectRoles } from './roles.ts';
 
 /** Custom roles of projects: Infisical's `/api/v1/projects/:projectId/roles`, and the older addresses. */
@@ -25,21 +25,26 @@ export const RoleSlug = Slug.refine((slug) => !RESERVED.includes(slug), {
 const MAX_RULES = 200;
 
 /** Rules as callers give them; come out one subject each, as they are stored and shown. */
-export const Permissions = z
-  .array(Permission)
-  .max(MAX_RULES)
-  .transform((given) =>
-    given.flatMap(({ subject, action, conditions, inverted }) =>
-      [...new Set(subject)].map(
-        (one): Rule => ({
-          subject: one,
-          action: [...new Set(action)],
-          ...(conditions && Object.keys(conditions).length > 0 ? { conditions: conditions as Rule['conditions'] } : {}),
-          ...(inverted ? { inverted: true } : {}),
-        }),
+export const permissionsOf = (rule: ReturnType<typeof permissionOf>) =>
+  z
+    .array(rule)
+    .max(MAX_RULES)
+    .transform((given) =>
+      given.flatMap(({ subject, action, conditions, inverted }) =>
+        [...new Set(subject)].map(
+          (one): Rule => ({
+            subject: one,
+            action: [...new Set(action)],
+            ...(conditions && Object.keys(conditions).length > 0
+              ? { conditions: conditions as Rule['conditions'] }
+              : {}),
+            ...(inverted ? { inverted: true } : {}),
+          }),
+        ),
       ),
-    ),
-  );
+    );
+
+export const Permissions = permissionsOf(Permission);
 
 export const ShownRule = z.object({
   subject: z.string(),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Slug, Uuid } from './names.ts';
 import type { Rule } from './permissions.ts';
 
 const all = ['read', 'create', 'edit', 'delete'] as const;
@@ -63,3 +64,17 @@ export const organizationRoles = ['admin', 'member', 'no-access'] as const;
 /** A role in an organization. Admins run it, and hold every right in its projects; members see it and may create projects. */
 export const OrganizationRole = z.enum(organizationRoles);
 export type OrganizationRole = z.infer<typeof OrganizationRole>;
+
+/** A role as requests name it: built-in, or the slug of one of the organization's own. */
+export const OrganizationRoleName = Slug;
+
+/** A role as a membership shows it; `customRole` says which. */
+export const ShownOrganizationRole = z.enum([...organizationRoles, 'custom']);
+export type ShownOrganizationRole = z.infer<typeof ShownOrganizationRole>;
+
+/** What a membership shows of its role. */
+export const organizationRoleFields = {
+  role: ShownOrganizationRole,
+  roleId: Uuid.nullable(),
+  customRole: z.object({ id: Uuid, name: z.string(), slug: z.string() }).nullable(),
+};

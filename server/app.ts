@@ -69,7 +69,9 @@ import { mfaRoutes } from './mfa/routes.ts';
 import { Mfa } from './mfa/service.ts';
 import { oidcAuthRoutes } from './oidc-auth/routes.ts';
 import { OidcAuth } from './oidc-auth/service.ts';
-
+import { ExplainOrganization } from './organization-roles/explain.ts';
+import { organizationRolesRoutes } from './organization-roles/routes.ts';
+import { OrganizationRoles } from './organization-roles/service.ts';
 import { organizationsRoutes } from './organizations/routes.ts';
 import { Organizations } from './organizations/service.ts';
 import { Outbound } from './outbound/outbound.ts';
@@ -386,6 +388,10 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
   await app.register(oidcAuthRoutes, { oidcAuth });
   await app.register(kubernetesAuthRoutes, { kubernetesAuth });
   await app.register(organizationsRoutes, { organizations });
+  await app.register(organizationRolesRoutes, {
+    organizationRoles: new OrganizationRoles({ db, access, audit }),
+    explain: new ExplainOrganization({ db, access, audit }),
+  });
   await app.register(projectsRoutes, { projects });
   await app.register(accessRoutes, { explain: new Explain({ db, access }) });
   await app.register(rolesRoutes, { roles });

@@ -1,5 +1,5 @@
 import type { DeclaredSecret } from '../../contracts/inventory.ts';
-import type { OrganizationRole } from '../../contracts/roles.ts';
+import type { OrganizationRole, ShownOrganizationRole } from '../../contracts/roles.ts';
 import type { Grant } from './world.ts';
 
 /**
@@ -13,7 +13,12 @@ export type Step =
       readonly create?: { name: string };
       readonly rename?: Rename;
     }
-  | { readonly type: 'admin'; readonly organization: string; readonly email: string; readonly from?: OrganizationRole }
+  | {
+      readonly type: 'admin';
+      readonly organization: string;
+      readonly email: string;
+      readonly from?: ShownOrganizationRole;
+    }
   | ProjectStep
   | {
       readonly type: 'folder';
@@ -65,7 +70,7 @@ export interface IdentityStep {
   readonly organization: string;
   readonly identity: string;
   readonly create?: { readonly role: OrganizationRole };
-  readonly role?: { readonly from: OrganizationRole; readonly to: OrganizationRole };
+  readonly role?: { readonly from: ShownOrganizationRole; readonly to: OrganizationRole };
   readonly attachUniversalAuth: boolean;
 }
 

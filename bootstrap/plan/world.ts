@@ -1,4 +1,4 @@
-import type { OrganizationRole } from '../../contracts/roles.ts';
+import type { ShownOrganizationRole } from '../../contracts/roles.ts';
 
 /** What an instance holds, as far as an inventory can speak of it: names only, neither ids nor values. */
 export interface World {
@@ -8,13 +8,13 @@ export interface World {
 export interface LiveOrganization {
   readonly name: string;
   /** Role by e-mail address. */
-  readonly members: ReadonlyMap<string, OrganizationRole>;
+  readonly members: ReadonlyMap<string, ShownOrganizationRole>;
   readonly identities: ReadonlyMap<string, LiveIdentity>;
   readonly projects: ReadonlyMap<string, LiveProject>;
 }
 
 interface LiveIdentity {
-  readonly role: OrganizationRole;
+  readonly role: ShownOrganizationRole;
   /** Whether it can log in with a client id and secret. */
   readonly universalAuth: boolean;
 }

@@ -1,4 +1,4 @@
-import type { Action } from '../../contracts/index.ts';
+import type { Action, OrganizationNeed, Rule } from '../../contracts/index.ts';
 import type { Audit } from '../audit/audit.ts';
 import { Seldom } from '../audit/seldom.ts';
 import type { AuditRecord } from '../audit/store.ts';
@@ -8,10 +8,12 @@ import { Turns } from '../database/turns.ts';
 import { badRequest, forbidden, notFound, tokenRefused, unavailable } from '../refusal.ts';
 import type { Caller, ProjectReference } from './caller.ts';
 import { type Change, firstBeyond } from './granting.ts';
+import { decideOrganization, OrganizationRights } from './organization-rights.ts';
 import { Passes } from './passes.ts';
 import type { Need, Rights } from './permissions.ts';
 import { refusedGrant, refusedNeed } from './refused.ts';
 import { RoleBook } from './role-book.ts';
+import type { CompiledRule } from './rules.ts';
 import { type Ask, admit, type Held, judge, lockProject, takeUse, type Verdict } from './store.ts';
 
 export type { Caller, ProjectReference } from './caller.ts';
@@ -31,6 +33,8 @@ export interface OrganizationAccess {
   readonly caller: Caller;
   readonly actor: Actor;
   readonly organization: { readonly id: string; readonly role: string };
+  /** What was looked at before a change besides the role, to be looked at again in the change's own transaction. */
+  readonly recheck?: ((tx: Db) => Promise<void>) | undefined;
 }
 
 export interface ProjectAccess extends OrganizationAccess {
@@ -63,6 +67,7 @@ export class Access {
   });
   readonly #deadTokens = new Seldom(RECORD_DEAD_TOKENS_MS);
   readonly #roles = new RoleBook();
+  readonly #organizationRights = new OrganizationRights();
   readonly #passes: Passes;
   /** Callers, one object a request, that have taken their use. */
   readonly #used = new WeakSet<Caller>();
@@ -129,6 +134,76 @@ export class Access {
     const access = await this.organization(caller, organizationId);
     if (access.organization.role !== 'admin') await this.deny(access, what, 'admin of the organization');
     return access;
+  }
+
+  /** As `organization`, for those whose role in it allows what is needed. */
+  async organizationWith(
+    caller: Caller,
+    organizationId: string,
+    need: OrganizationNeed,
+    what: string,
+  ): Promise<OrganizationAccess> {
+    const access = await this.organization(caller, organizationId);
+    await this.needOrganization(access, need, what);
+    return access;
+  }
+
+  /** Refuses, with an audit record, what the caller's role in the organization does not allow. */
+  async needOrganization(access: OrganizationAccess, need: OrganizationNeed, what: string): Promise<void> {
+    if (decideOrganization(await this.organizationRights(this.#path, access), need).allowed) return;
+    await this.deny(access, what, `admin of the organization, or one that may ${need.action} ${need.subject}`);
+  }
+
+  /** What the caller holds in the organization, as its role was worded when it was judged. */
+  async organizationRights(db: Db, { organization }: OrganizationAccess): Promise<Rights> {
+    const rights = await this.#organizationRights.of(db, organization.role);
+    if (!rights) throw unavailable('your role in this organization changed at this moment; try again');
+    return rights;
+  }
+
+  /** As `mayGrant`, of a role in an organization. */
+  async mayGrantInOrganization(tx: Db, access: OrganizationAccess, what: string, change: Change): Promise<void> {
+    const rights = await this.organizationRights(tx, access);
+    const beyond = firstBeyond(rights, change);
+    if (beyond === undefined) return;
+    await this.#refusedBeyond(access, what, beyond.rule);
+    throw refusedGrant(access.actor.name, 'the organization', rights, beyond);
+  }
+
+  /**
+   * Refuses, with an audit record, power over somebody who holds in a project what the caller does not hold there. Whoever
+   * can give an identity a client secret can be it, and whoever can put people into a group gives them what it holds. An
+   * admin of the organization holds everything.
+   *
+   * @param held what the other holds, by project
+   */
+  async mayGrantInProjects(
+    tx: Db,
+    access: OrganizationAccess,
+    what: string,
+    held: ReadonlyMap<string, readonly CompiledRule[]>,
+    changeOf: (rules: readonly CompiledRule[]) => Change,
+  ): Promise<void> {
+    if (access.organization.role === 'admin') return;
+    const { caller } = access;
+    for (const [projectId, rules] of held) {
+      const verdict = await judge(tx, { ...caller.origin, tokenId: caller.tokenId, projectId });
+      const rights = await this.#rights(tx, verdict);
+      if (!rights) throw unavailable('your roles in a project changed at this moment; try again');
+      const beyond = firstBeyond(rights, changeOf(rules));
+      if (beyond === undefined) continue;
+      await this.#refusedBeyond(access, what, beyond.rule);
+      throw refusedGrant(access.actor.name, 'a project of the organization', rights, beyond);
+    }
+  }
+
+  async #refusedBeyond(
+    { actor, organization, caller }: OrganizationAccess,
+    event: string,
+    beyond: Rule,
+  ): Promise<void> {
+    const record = { action: 'update', event, outcome: 'refused', metadata: { beyond } } as const;
+    await this.#audit.write({ ...record, actor, organizationId: organization.id, origin: caller.origin });
   }
 
   /** The caller within a project, with every right that `needs` names. */
@@ -205,7 +280,7 @@ export class Access {
     if (beyond === undefined) return;
     const record = { action: 'update', event, outcome: 'refused', metadata: { beyond: beyond.rule } } as const;
     await this.#audit.write({ ...inProject(access), ...record });
-    throw refusedGrant(access.actor.name, access.project.slug, access.rights, beyond);
+    throw refusedGrant(access.actor.name, `project "${access.project.slug}"`, access.rights, beyond);
   }
 
   /** As `need`, and refuses those who may do it in a part of the place alone. */
@@ -275,6 +350,7 @@ export class Access {
         await this.#refused(caller, again, 'organization', { asked: organization.id });
         throw forbidden(`${again.actor.name} had another role in this organization a moment ago; try again`);
       }
+      await access.recheck?.(tx);
       return work(tx);
     });
   }

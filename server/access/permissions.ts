@@ -135,8 +135,13 @@ export function limited(rules: readonly CompiledRule[], environments: readonly s
   return rules.map((rule) => within(rule, limit));
 }
 
-/** Rights of roles that were found in another way than by a verdict. */
-export const rightsFrom = (grants: readonly Grant[]): Rights => new Grants(grants);
+/**
+ * Rights of roles that were found in another way than by a verdict.
+ *
+ * @param subjects what the rights are about. @default what there is in a project
+ */
+export const rightsFrom = (grants: readonly Grant[], subjects?: Readonly<Record<string, unknown>>): Rights =>
+  new Grants(grants, subjects);
 
 /** What a role says in a membership: a custom one by its permissions, a built-in one by its slug. */
 export function rulesOfRole(
@@ -165,8 +170,10 @@ class Grants implements Rights {
   readonly roles: string;
   readonly #rules: readonly { readonly role: string; readonly rule: CompiledRule }[];
   readonly #full: boolean;
+  readonly #subjects: Readonly<Record<string, unknown>>;
 
-  constructor(grants: readonly Grant[]) {
+  constructor(grants: readonly Grant[], subjects: Readonly<Record<string, unknown>> = projectSubjects) {
+    this.#subjects = subjects;
     this.roles = grants.map(({ role }) => role).join(',');
     this.#full = grants.some(({ role }) => FULL.has(role));
     this.#rules = grants.flatMap(({ role, rules }) => rules.map((rule) => ({ role, rule })));
@@ -228,7 +235,7 @@ class Grants implements Rights {
 
   #reaches(rule: CompiledRule, forbidding: readonly CompiledRule[]): boolean {
     // It gives nothing yet. What a later version makes of it is for those to give who hold everything.
-    if (!Object.hasOwn(projectSubjects, rule.subject)) return this.#full;
+    if (!Object.hasOwn(this.#subjects, rule.subject)) return this.#full;
     return [...rule.actions].every(
       (action) =>
         this.#rules.some(({ rule: held }) => !held.inverted && covers(held, rule, action)) &&

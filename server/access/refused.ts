@@ -17,18 +17,15 @@ export function refusedNeed(who: string, project: string, rights: Rights, need: 
 }
 
 /** The 403 of whoever gives rights that it does not hold. */
-export function refusedGrant(who: string, project: string, rights: Rights, { rule, why }: Beyond): Refusal {
+export function refusedGrant(who: string, where: string, rights: Rights, { rule, why }: Beyond): Refusal {
   const what = {
     gives: 'may not give what it does not hold itself in',
     has: 'may not change what holds more than itself in',
     lifts: 'may not lift what is forbidden, and not held by itself, in',
   }[why];
-  return forbidden(
-    `${who} ${what} project "${project}": ${showRule(rule)}; its roles there are: ${rights.roles || 'none'}`,
-    {
-      rule,
-    },
-  );
+  return forbidden(`${who} ${what} ${where}: ${showRule(rule)}; its roles there are: ${rights.roles || 'none'}`, {
+    rule,
+  });
 }
 
 function placeName({ environment, path, key }: Need): string {

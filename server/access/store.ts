@@ -59,6 +59,7 @@ export interface Verdict {
   /** The one organization that the token reaches (the nil id: none); null: all of its actor's. */
   readonly boundTo: string | null;
   readonly organizationId: string | null;
+  /** Asked of an organization, a custom role goes by its revision, as in `grants`; asked of a project, as `custom`. */
   readonly organizationRole: string | null;
   readonly projectId: string | null;
   readonly projectSlug: string | null;
@@ -107,7 +108,7 @@ export const JUDGED = `
            -- A refusal about what is not the caller's belongs into the audit of the caller's own organization.
            coalesce(p.organization_id, o.organization_id, i.organization_id,
                     (select st.organization_id from service_tokens st where st.id = x.id)) as "organizationId",
-           coalesce(p.role, o.role) as "organizationRole",
+           coalesce(p.role, 'custom:' || oc.revision, o.role) as "organizationRole",
            p.id as "projectId", p.slug as "projectSlug", p.change_id as "changeId", coalesce(p.matches, 0)::int as "matches",
            concat_ws(',', case when p.role = 'admin' then 'organization-admin@*' end, g.grants) as "grants",
            x.change_id as "actorChangeId", g.until as "validUntil"
@@ -120,6 +121,7 @@ export const JUDGED = `
       left join identities i on i.id = x.id
       left join users u on u.id = x.id
       left join organization_memberships o on o.actor_id = x.id and o.organization_id = a.organization_id and ${REACHES('o')}
+      left join organization_roles oc on oc.id = o.custom_role_id
       left join lateral (
         select found.*, count(*) over () as matches
           from (

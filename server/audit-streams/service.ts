@@ -13,7 +13,7 @@ import { deleteStream, findStream, insertStream, listStreams, type StreamRow, up
 
 const STREAMS_AT_MOST = 10;
 
-/** Where an organization wants its audit sent. Its admins alone decide that. */
+/** Where an organization wants its audit sent. Who changes its settings and reads its audit decides that. */
 export class AuditStreams {
   readonly #on: { db: Database; access: Access; audit: Audit; keyring: Keyring; outbound: Outbound };
 
@@ -22,7 +22,7 @@ export class AuditStreams {
   }
 
   async create(caller: Caller, given: CreateStreamBody): Promise<AuditLogStream & { signingSecret: string }> {
-    const access = await this.#admin(caller, given.organizationId, 'create-audit-log-stream');
+    const access = await this.#reach(caller, given.organizationId, 'create-audit-log-stream');
     this.#check(given.url);
     const organizationId = access.organization.id;
     const secrets = { headers: given.headers ?? [], signingSecret: randomBytes(32).toString('base64url') };
@@ -39,7 +39,7 @@ export class AuditStreams {
   }
 
   async list(caller: Caller, organizationId: string | undefined): Promise<AuditLogStream[]> {
-    const access = await this.#admin(caller, organizationId, 'list-audit-log-streams');
+    const access = await this.#reach(caller, organizationId, 'list-audit-log-streams');
     return Promise.all((await listStreams(this.#on.db, access.organization.id)).map((row) => this.#show(row)));
   }
 
@@ -73,9 +73,11 @@ export class AuditStreams {
     return this.#show(row);
   }
 
-  async #admin(caller: Caller, organizationId: string | undefined, what: string): Promise<OrganizationAccess> {
+  async #reach(caller: Caller, organizationId: string | undefined, what: string): Promise<OrganizationAccess> {
     const id = organizationId ?? (await onlyOrganization(this.#on.db, await this.#on.access.actor(caller)));
-    return this.#on.access.organizationAdmin(caller, id, what);
+    const access = await this.#on.access.organization(caller, id);
+    await this.#may(access, what);
+    return access;
   }
 
   /** A stream of an organization that the caller is no member of does not exist for it. */
@@ -88,8 +90,16 @@ export class AuditStreams {
     const access = await this.#on.access.organization(caller, row.organizationId).catch((error: { kind?: string }) => {
       throw error.kind === 'notFound' ? notFound(`audit log stream ${id} not found`) : error;
     });
-    if (access.organization.role !== 'admin') await this.#on.access.deny(access, what, 'admin of the organization');
+    await this.#may(access, what);
     return { row, access };
+  }
+
+  /** A stream tells all that the audit does, so it takes the right to read that besides. */
+  async #may(access: OrganizationAccess, what: string): Promise<void> {
+    const word = what.split('-')[0];
+    const action = word === 'create' || word === 'delete' ? word : word === 'update' ? 'edit' : 'read';
+    await this.#on.access.needOrganization(access, { action, subject: 'settings' }, what);
+    await this.#on.access.needOrganization(access, { action: 'read', subject: 'audit-logs' }, what);
   }
 
   #check(url: string): void {

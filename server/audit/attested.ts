@@ -42,6 +42,7 @@ export const ATTESTED: readonly AttestedTable[] = [
   table('secret_imports', ['position', 'version', ...times]),
   table('service_tokens', ['name', 'created_by', ...times]),
   table('sso_identities', ['created_at'], ['organization_id', 'issuer', 'subject']),
+  table('totp_factors', ['last_step', 'created_at'], ['user_id']),
   table('universal_auths'),
   table('users', ['first_name', 'last_name']),
 ];

@@ -80,7 +80,12 @@ export class AuditQueries {
       return { actor, organizationId: organization.id, project };
     }
     const organizationId = asked.organizationId ?? (await onlyOrganization(this.#db, await this.#access.actor(caller)));
-    const { actor } = await this.#access.organizationAdmin(caller, organizationId, 'get-audit-logs');
+    const { actor } = await this.#access.organizationWith(
+      caller,
+      organizationId,
+      { action: 'read', subject: 'audit-logs' },
+      'get-audit-logs',
+    );
     return { actor, organizationId };
   }
 }

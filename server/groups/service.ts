@@ -1,7 +1,9 @@
+import type { OrganizationNeed } from '../../contracts/index.ts';
 import type { Access, Caller, OrganizationAccess } from '../access/access.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Database, Db } from '../database/database.ts';
 import { takenAs } from '../database/taken.ts';
+import { mayEnter, mayLeave } from '../organization-roles/giving.ts';
 import { onlyOrganization } from '../organizations/only.ts';
 import { badRequest, notFound, Refusal } from '../refusal.ts';
 import { slugFor } from '../slugs.ts';
@@ -21,11 +23,13 @@ import {
 } from './store.ts';
 
 type Kind = 'user' | 'identity';
+type GroupAction = Extract<OrganizationNeed, { subject: 'groups' }>['action'];
+const LEAVING: ReadonlySet<GroupAction> = new Set(['edit', 'delete', 'remove-members', 'remove-identities']);
 
 /**
- * Groups of people and identities. Their members hold in each project what the group holds there. Admins of the
- * organization alone make groups and say who is in them: whoever enters one gains, and whoever leaves one may escape a
- * rule that forbids, in every project of the group at once.
+ * Groups of people and identities. Their members hold in each project what the group holds there. Whoever enters one
+ * gains, and whoever leaves one may escape a rule that forbids, in every project of the group at once: so who says who is
+ * in them holds in each of those projects what the group does. Admins of the organization do.
  */
 export class Groups {
   readonly #db: Database;
@@ -39,17 +43,18 @@ export class Groups {
   }
 
   async list(caller: Caller, organizationId: string | undefined): Promise<GroupRow[]> {
-    const access = await this.#access.organization(
+    const id = organizationId ?? (await onlyOrganization(this.#db, await this.#access.actor(caller)));
+    const access = await this.#access.organizationWith(
       caller,
-      organizationId ?? (await onlyOrganization(this.#db, await this.#access.actor(caller))),
+      id,
+      { action: 'read', subject: 'groups' },
+      'list-groups',
     );
-    if (access.organization.role === 'no-access')
-      await this.#access.deny(access, 'list-groups', 'member of the organization');
     return listGroups(this.#db, access.organization.id);
   }
 
   async get(caller: Caller, id: string): Promise<GroupRow> {
-    return (await this.#reached(caller, id, 'get-group', { looking: true })).group;
+    return (await this.#reached(caller, id, 'get-group', 'read')).group;
   }
 
   async create(
@@ -57,7 +62,12 @@ export class Groups {
     given: { name: string; slug?: string | undefined; role: string; organizationId?: string | undefined },
   ): Promise<GroupRow> {
     const organizationId = given.organizationId ?? (await onlyOrganization(this.#db, await this.#access.actor(caller)));
-    const access = await this.#access.organizationAdmin(caller, organizationId, 'create-group');
+    const access = await this.#access.organizationWith(
+      caller,
+      organizationId,
+      { action: 'create', subject: 'groups' },
+      'create-group',
+    );
     const { name, role, slug = slugFor(name) } = given;
     return takenAs(`group "${slug}" exists already in this organization`, () =>
       this.#access.changeOrganization(access, async (tx) => {
@@ -73,7 +83,7 @@ export class Groups {
     id: string,
     change: { name?: string | undefined; slug?: string | undefined; role?: string | undefined },
   ): Promise<GroupRow> {
-    const { access } = await this.#reached(caller, id, 'update-group');
+    const { access } = await this.#reached(caller, id, 'update-group', 'edit');
     return takenAs(`group "${change.slug}" exists already in this organization`, () =>
       this.#access.changeOrganization(access, async (tx) => {
         const group = await updateGroup(tx, id, change);
@@ -86,7 +96,7 @@ export class Groups {
 
   /** Deletes a group. What its members held by it, they hold no more from the next request on. */
   async remove(caller: Caller, id: string): Promise<GroupRow> {
-    const { access, group } = await this.#reached(caller, id, 'delete-group');
+    const { access, group } = await this.#reached(caller, id, 'delete-group', 'delete');
     return this.#access.changeOrganization(access, async (tx) => {
       await deleteGroup(tx, id);
       await this.#record(tx, access, 'delete', 'delete-group', { groupId: id, name: group.name });
@@ -95,25 +105,32 @@ export class Groups {
   }
 
   async candidates(caller: Caller, id: string, of: Parameters<typeof candidates>[2]) {
-    const { group } = await this.#reached(caller, id, 'list-group-members', { looking: true });
+    const { group } = await this.#reached(caller, id, 'list-group-members', 'read');
     return candidates(this.#db, group, of);
   }
 
   async add(caller: Caller, id: string, kind: Kind, named: string): Promise<CandidateRow> {
-    const { access, group } = await this.#reached(caller, id, `add-${kind}-to-group`);
+    const what = `add-${kind}-to-group`;
+    const { access, group } = await this.#reached(caller, id, what, kind === 'user' ? 'add-members' : 'add-identities');
     return takenAs(`this ${kind} is in group "${group.slug}" already`, () =>
       this.#access.changeOrganization(access, async (tx) => {
         const actor = await this.#candidate(tx, group, kind, named);
+        await mayEnter(this.#access, tx, access, what, id, actor.id);
         await joinGroup(tx, group, actor.id);
         const metadata = { groupId: id, groupName: group.name, [`${kind}Id`]: actor.id, name: actor.name };
-        await this.#record(tx, access, 'create', `add-${kind}-to-group`, metadata);
+        await this.#record(tx, access, 'create', what, metadata);
         return actor;
       }),
     );
   }
 
   async take(caller: Caller, id: string, kind: Kind, named: string): Promise<CandidateRow> {
-    const { access, group } = await this.#reached(caller, id, `remove-${kind}-from-group`);
+    const { access, group } = await this.#reached(
+      caller,
+      id,
+      `remove-${kind}-from-group`,
+      kind === 'user' ? 'remove-members' : 'remove-identities',
+    );
     return this.#access.changeOrganization(access, async (tx) => {
       const actor = await this.#candidate(tx, group, kind, named);
       if (actor.joinedAt === null) throw badRequest(`this ${kind} is not in group "${group.slug}"`);
@@ -130,12 +147,12 @@ export class Groups {
     return found;
   }
 
-  /** A group of an organization that the caller runs, or with `looking` belongs to. To everyone outside it is not there. */
+  /** A group of an organization in which the caller may do this. To everyone outside it is not there. */
   async #reached(
     caller: Caller,
     id: string,
     what: string,
-    { looking = false } = {},
+    action: GroupAction,
   ): Promise<{ access: OrganizationAccess; group: GroupRow }> {
     const group = await findGroup(this.#db, id);
     if (!group) {
@@ -143,11 +160,15 @@ export class Groups {
       throw noGroup(id);
     }
     try {
-      const access = looking
-        ? await this.#access.organization(caller, group.organizationId)
-        : await this.#access.organizationAdmin(caller, group.organizationId, what);
-      if (access.organization.role === 'no-access') await this.#access.deny(access, what, 'member of the organization');
-      return { access, group };
+      const need = { action, subject: 'groups' } as const;
+      const access = await this.#access.organizationWith(caller, group.organizationId, need, what);
+      if (action === 'read') return { access, group };
+      // Another name may be that of other people at an identity provider: it takes what the group holds, as entering does.
+      const recheck = async (tx: Db) => {
+        if (action === 'edit') await mayEnter(this.#access, tx, access, what, id);
+        if (LEAVING.has(action)) await mayLeave(this.#access, tx, access, what, id);
+      };
+      return { access: { ...access, recheck }, group };
     } catch (error) {
       if (error instanceof Refusal && error.kind === 'notFound') throw noGroup(id);
       throw error;

@@ -24,7 +24,7 @@ export class IdentityMemberships {
   }
 
   async ofIdentity(caller: Caller, identityId: string): Promise<MembershipRow[]> {
-    await this.#identities.managed(caller, identityId, 'list-identity-memberships', { orItself: true });
+    await this.#identities.managed(caller, identityId, 'list-identity-memberships', { orItself: true, action: 'read' });
     return listMembershipsOf(this.#db, identityId);
   }
 

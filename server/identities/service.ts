@@ -1,7 +1,8 @@
-import type { OrganizationRole, SearchIdentitiesBody } from '../../contracts/index.ts';
+import type { OrganizationNeed, SearchIdentitiesBody } from '../../contracts/index.ts';
 import type { Access, Caller, OrganizationAccess } from '../access/access.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Database, Db } from '../database/database.ts';
+import { giveRole, mayManage } from '../organization-roles/giving.ts';
 import { keepOneAdmin } from '../organizations/admins.ts';
 import { type OrganizationRow, organizationsOf } from '../organizations/store.ts';
 import { badRequest, notFound, Refusal } from '../refusal.ts';
@@ -16,10 +17,15 @@ import {
   updateIdentity,
 } from './store.ts';
 
+type IdentityAction = Extract<OrganizationNeed, { subject: 'identity' }>['action'];
+/** What gives no power over an identity. */
+const READING = { action: 'read', subject: 'identity' } as const;
+const LOOKING: ReadonlySet<IdentityAction> = new Set(['read', 'get-token']);
+
 /** An identity, and the access of somebody who manages it. */
 export type ManagedIdentity = OrganizationAccess & { readonly identity: IdentityRow };
 
-/** Machine identities (HIP-27, "Machine Identity Lifecycle"). The organization's admins manage them. */
+/** Machine identities (HIP-27, "Machine Identity Lifecycle"). The organization's admins manage them, and whoever may by a role of its own. */
 export class Identities {
   readonly #db: Database;
   readonly #access: Access;
@@ -36,16 +42,22 @@ export class Identities {
     given: {
       name: string;
       organizationId: string;
-      role: OrganizationRole;
+      role: string;
       hasDeleteProtection: boolean;
       metadata: IdentityMetadata;
     },
   ): Promise<IdentityRow> {
     const { organizationId, name, role } = given;
-    const access = await this.#access.organizationAdmin(caller, organizationId, 'create-identity');
+    const access = await this.#access.organizationWith(
+      caller,
+      organizationId,
+      { action: 'create', subject: 'identity' },
+      'create-identity',
+    );
     const { actor } = access;
     return this.#access.changeOrganization(access, async (tx) => {
-      const id = await insertIdentity(tx, { ...given, instanceAdmin: false });
+      const asRole = await giveRole(this.#access, tx, access, 'create-identity', role);
+      const id = await insertIdentity(tx, { ...given, ...asRole, instanceAdmin: false });
       await this.#audit.writeWithin(tx, [
         {
           action: 'create',
@@ -62,18 +74,14 @@ export class Identities {
   }
 
   async list(caller: Caller, organizationId: string, page: { offset: number; limit: number }) {
-    const access = await this.#access.organization(caller, organizationId);
-    if (access.organization.role === 'no-access')
-      await this.#access.deny(access, 'list-identities', 'member of the organization');
+    await this.#access.organizationWith(caller, organizationId, READING, 'list-identities');
     return listIdentities(this.#db, organizationId, page);
   }
 
   /** Looks for identities by name and role, in the caller's organization. */
   async search(caller: Caller, asked: SearchIdentitiesBody) {
     const organizationId = asked.organizationId ?? (await this.#onlyOrganization(caller)).id;
-    const access = await this.#access.organization(caller, organizationId);
-    if (access.organization.role === 'no-access')
-      await this.#access.deny(access, 'search-identities', 'member of the organization');
+    await this.#access.organizationWith(caller, organizationId, READING, 'search-identities');
     const { orderBy, orderDirection, offset, limit } = asked;
     const name = operators(asked.search?.name);
     const role = operators(asked.search?.role);
@@ -97,7 +105,7 @@ export class Identities {
   }
 
   async get(caller: Caller, id: string): Promise<IdentityRow> {
-    return (await this.managed(caller, id, 'get-identity', { orItself: true })).identity;
+    return (await this.managed(caller, id, 'get-identity', { orItself: true, action: 'read' })).identity;
   }
 
   async update(
@@ -105,7 +113,7 @@ export class Identities {
     id: string,
     change: {
       name?: string | undefined;
-      role?: OrganizationRole | undefined;
+      role?: string | undefined;
       hasDeleteProtection?: boolean | undefined;
       metadata?: IdentityMetadata | undefined;
     },
@@ -116,7 +124,8 @@ export class Identities {
       await updateIdentity(tx, id, change);
       if (change.role !== undefined) {
         if (change.role !== 'admin') await keepOneAdmin(tx, identity.organizationId, id);
-        await setIdentityRole(tx, id, change.role);
+        const role = await giveRole(this.#access, tx, access, 'update-identity', change.role, id);
+        await setIdentityRole(tx, id, role);
       }
       await this.record(tx, access, 'update', 'update-identity', { identityId: id, ...change });
       return (await findIdentity(tx, id))!;
@@ -125,7 +134,7 @@ export class Identities {
 
   /** Deletes an identity. Its tokens are refused from the next request on. */
   async remove(caller: Caller, id: string): Promise<IdentityRow> {
-    const access = await this.managed(caller, id, 'delete-identity');
+    const access = await this.managed(caller, id, 'delete-identity', { action: 'delete' });
     const { identity } = access;
     await this.#access.changeOrganization(access, async (tx) => {
       if ((await findIdentity(tx, id))?.hasDeleteProtection) {
@@ -141,10 +150,16 @@ export class Identities {
   }
 
   /**
-   * An identity that the caller manages, as an admin of its organization; with `orItself`, or is. One that is admin of the
+   * An identity that the caller manages, by its role in the organization; with `orItself`, or is. Nobody manages one that
+   * holds more than itself: whoever can give it a client secret can be it. One that is admin of the
    * instance is managed by instance admins alone. To everyone outside of the organization it does not exist.
    */
-  async managed(caller: Caller, id: string, what: string, { orItself = false } = {}): Promise<ManagedIdentity> {
+  async managed(
+    caller: Caller,
+    id: string,
+    what: string,
+    { orItself = false, action = 'edit' }: { orItself?: boolean; action?: IdentityAction } = {},
+  ): Promise<ManagedIdentity> {
     const identity = await findIdentity(this.#db, id);
     if (!identity) {
       await this.#access.actor(caller);
@@ -153,12 +168,14 @@ export class Identities {
     try {
       const access = await this.#access.organization(caller, identity.organizationId);
       const itself = orItself && access.actor.id === id;
-      if (access.organization.role !== 'admin' && !itself)
-        await this.#access.deny(access, what, 'admin of the organization');
+      if (!itself) await this.#access.needOrganization(access, { action, subject: 'identity' }, what);
       // Whoever can give an identity a client secret can be it: an organization's admin would become the instance's.
       if (!orItself && identity.instanceAdmin && !access.actor.instanceAdmin)
         await this.#access.deny(access, what, 'instance admin');
-      return { ...access, identity };
+      if (itself || LOOKING.has(action)) return { ...access, identity };
+      const recheck = (tx: Db) => mayManage(this.#access, tx, access, what, id);
+      await recheck(this.#db);
+      return { ...access, identity, recheck };
     } catch (error) {
       if (error instanceof Refusal && error.kind === 'notFound') throw notFound(`identity ${id} not found`);
       throw error;

@@ -28,7 +28,8 @@ export function showMembership(row: IdentityRow) {
   return {
     id: row.membershipId,
     role: row.role,
-    roleId: null,
+    roleId: row.customRole?.id ?? null,
+    customRole: row.customRole,
     orgId: row.organizationId,
     identityId: row.id,
     createdAt: row.createdAt.toISOString(),

@@ -1,4 +1,6 @@
+import type { ShownOrganizationRole } from '../../contracts/index.ts';
 import type { Db, Statement } from '../database/database.ts';
+import { CUSTOM_ROLE } from '../organizations/members-store.ts';
 
 /** A machine identity as a member of its organization. */
 export interface IdentityRow {
@@ -10,7 +12,8 @@ export interface IdentityRow {
   readonly createdAt: Date;
   readonly updatedAt: Date;
   readonly membershipId: string;
-  readonly role: 'admin' | 'member' | 'no-access';
+  readonly role: ShownOrganizationRole;
+  readonly customRole: { readonly id: string; readonly name: string; readonly slug: string } | null;
   readonly instanceAdmin: boolean;
   readonly hasDeleteProtection: boolean;
   readonly metadata: IdentityMetadata;
@@ -25,7 +28,7 @@ export const AUTH_METHODS = `
 
 const COLUMNS = `
   i.id, i.organization_id as "organizationId", i.name, a.created_at as "createdAt", a.updated_at as "updatedAt",
-  m.id as "membershipId", m.role, a.instance_admin as "instanceAdmin",
+  m.id as "membershipId", m.role, ${CUSTOM_ROLE} as "customRole", a.instance_admin as "instanceAdmin",
   i.delete_protection as "hasDeleteProtection", i.metadata, ${AUTH_METHODS} as "authMethods"`;
 const FROM = `
   from identities i join actors a on a.id = i.id
@@ -36,7 +39,7 @@ const INSERT: Statement = {
   text: `
     with actor as (insert into actors (kind, instance_admin) values ('identity', $4) returning id),
     made as (insert into identities (id, organization_id, name, delete_protection, metadata) select id, $1, $2, $5, $6 from actor),
-    member as (insert into organization_memberships (organization_id, actor_id, role) select $1, id, $3 from actor)
+    member as (insert into organization_memberships (organization_id, actor_id, role, custom_role_id) select $1, id, $3, $7 from actor)
     select id from actor`,
 };
 
@@ -51,10 +54,13 @@ export async function insertIdentity(
     readonly hasDeleteProtection?: boolean;
     /** @default [] */
     readonly metadata?: IdentityMetadata;
+    /** @default null */
+    readonly customRoleId?: string | null;
   },
 ): Promise<string> {
   const { organizationId, name, role, instanceAdmin, hasDeleteProtection = false, metadata = [] } = identity;
-  const values = [organizationId, name, role, instanceAdmin, hasDeleteProtection, JSON.stringify(metadata)];
+  const custom = identity.customRoleId ?? null;
+  const values = [organizationId, name, role, instanceAdmin, hasDeleteProtection, JSON.stringify(metadata), custom];
   const [row] = await db.query<{ id: string }>(INSERT, values);
   return row!.id;
 }
@@ -130,12 +136,16 @@ export async function updateIdentity(
 const SET_ROLE: Statement = {
   name: 'identities.set-role',
   text: `
-    update organization_memberships m set role = $2, updated_at = now()
+    update organization_memberships m set role = $2, custom_role_id = $3, updated_at = now()
       from identities i where i.id = $1 and m.actor_id = i.id and m.organization_id = i.organization_id`,
 };
 
-export async function setIdentityRole(db: Db, id: string, role: string): Promise<void> {
-  await db.query(SET_ROLE, [id, role]);
+export async function setIdentityRole(
+  db: Db,
+  id: string,
+  { role, customRoleId }: { readonly role: string; readonly customRoleId: string | null },
+): Promise<void> {
+  await db.query(SET_ROLE, [id, role, customRoleId]);
 }
 
 const DELETE: Statement = { name: 'identities.delete', text: 'delete from actors where id = $1' };

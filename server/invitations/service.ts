@@ -3,6 +3,7 @@ import type { Access, Actor, Caller } from '../access/access.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Origin } from '../audit/store.ts';
 import type { Database, Db } from '../database/database.ts';
+import { giveRole, mayManage } from '../organization-roles/giving.ts';
 import { ensureUser, insertMembership } from '../organizations/members-store.ts';
 import type { Accounts } from '../people/account.ts';
 import type { Links } from '../people/links.ts';
@@ -55,10 +56,15 @@ export class Invitations {
     this.#sessions = options.sessions;
   }
 
-  /** Invites addresses. What they are promised, an organization's admin holds: every role of it, and of its projects. */
+  /** Invites addresses. What they are promised, the caller holds itself. */
   async invite(caller: Caller, given: InviteBody): Promise<Invited[]> {
     const { organizationId, organizationRoleSlug: role } = given;
-    const access = await this.#access.organizationAdmin(caller, organizationId, 'invite-member');
+    const what = 'invite-member';
+    // What is given in projects, the inviter has to hold there; an admin of the organization does.
+    const access =
+      (given.projects ?? []).length > 0
+        ? await this.#access.organizationAdmin(caller, organizationId, what)
+        : await this.#access.organizationWith(caller, organizationId, { action: 'create', subject: 'member' }, what);
     // In one order for everybody: two who invite the same people at once wait for each other, and not both for the other.
     const emails = [...new Set(given.inviteeEmails)].sort();
     return this.#access.changeOrganization(access, async (tx) => {
@@ -67,7 +73,11 @@ export class Invitations {
         const userId = await ensureUser(tx, email);
         const known = await lockMembership(tx, organizationId, userId);
         if (known?.status === 'accepted') throw conflict(`${email} is a member already`);
-        if (!known) await insertMembership(tx, { organizationId, actorId: userId, role, status: 'invited' });
+        if (known) await mayManage(this.#access, tx, access, what, userId);
+        else {
+          const as = await giveRole(this.#access, tx, access, what, role);
+          await insertMembership(tx, { organizationId, actorId: userId, ...as, status: 'invited' });
+        }
         for (const project of given.projects ?? []) await this.#addToProject(tx, organizationId, project, userId);
         invited.push(await this.#link(tx, access.actor, { organizationId, userId, email }));
         await this.#record(
@@ -90,11 +100,14 @@ export class Invitations {
     const verdict = await this.#access.verdict(caller, { organizationId: membership?.organizationId });
     if (!membership || verdict.organizationRole === null) throw missing;
     const { organizationId, userId, email } = membership;
-    const access = await this.#access.organizationAdmin(caller, organizationId, 'invite-member');
+    const need = { action: 'create', subject: 'member' } as const;
+    const access = await this.#access.organizationWith(caller, organizationId, need, 'invite-member');
     return this.#access.changeOrganization(access, async (tx) => {
       const known = await lockMembership(tx, organizationId, userId);
       if (!known) throw missing;
       if (known.status === 'accepted') throw conflict(`${email} is a member already`);
+      // The link is a way in as the invited.
+      await mayManage(this.#access, tx, access, 'invite-member', userId);
       const invited = await this.#link(tx, access.actor, known);
       await this.#record(tx, access.actor, organizationId, 'invite-organization-member', { email }, caller.origin);
       return invited;

@@ -104,7 +104,7 @@ export class MachineLogins {
     identityId: string,
     method: MachineLoginMethod,
   ): Promise<MachineLoginRow<Configuration>> {
-    await this.#identities.managed(caller, identityId, `get-identity-${method}`, { orItself: true });
+    await this.#identities.managed(caller, identityId, `get-identity-${method}`, { orItself: true, action: 'read' });
     return found(await findMachineLogin<Configuration>(this.#db, identityId, method), identityId, method);
   }
 
@@ -139,7 +139,7 @@ export class MachineLogins {
     method: MachineLoginMethod,
   ): Promise<MachineLoginRow<Configuration>> {
     const event = `revoke-identity-${method}`;
-    const access = await this.#identities.managed(caller, identityId, event);
+    const access = await this.#identities.managed(caller, identityId, event, { action: 'revoke-auth' });
     return this.#access.changeOrganization(access, async (tx) => {
       const row = found(await lockMachineLogin<Configuration>(tx, identityId, method), identityId, method);
       await deleteMachineLogin(tx, row.id);

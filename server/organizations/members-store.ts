@@ -1,10 +1,12 @@
+import type { ShownOrganizationRole } from '../../contracts/index.ts';
 import type { Db, Statement } from '../database/database.ts';
 
 export interface MemberRow {
   readonly id: string;
   readonly organizationId: string;
   readonly userId: string;
-  readonly role: 'admin' | 'member' | 'no-access';
+  readonly role: ShownOrganizationRole;
+  readonly customRole: { readonly id: string; readonly name: string; readonly slug: string } | null;
   readonly status: 'invited' | 'accepted';
   readonly isActive: boolean;
   readonly email: string;
@@ -12,9 +14,13 @@ export interface MemberRow {
   readonly lastName: string;
 }
 
+/** The custom role of membership `m`, as an expression. */
+export const CUSTOM_ROLE =
+  "(select json_build_object('id', c.id, 'name', c.name, 'slug', c.slug) from organization_roles c where c.id = m.custom_role_id)";
+
 const COLUMNS = `
   m.id, m.organization_id as "organizationId", u.id as "userId", m.role, m.status, m.is_active as "isActive", u.email,
-  u.first_name as "firstName", u.last_name as "lastName"`;
+  u.first_name as "firstName", u.last_name as "lastName", ${CUSTOM_ROLE} as "customRole"`;
 
 const LIST: Statement = {
   name: 'members.list',
@@ -68,7 +74,7 @@ export async function ensureUser(tx: Db, email: string): Promise<string> {
 
 const INSERT: Statement = {
   name: 'members.insert',
-  text: `insert into organization_memberships (organization_id, actor_id, role, status) values ($1, $2, $3, $4) returning id`,
+  text: `insert into organization_memberships (organization_id, actor_id, role, status, custom_role_id) values ($1, $2, $3, $4, $5) returning id`,
 };
 
 /** Makes an actor, a person or a machine, a member. */
@@ -79,17 +85,19 @@ export async function insertMembership(
     readonly actorId: string;
     readonly role: string;
     readonly status: 'invited' | 'accepted';
+    readonly customRoleId?: string | null;
   },
 ): Promise<string> {
-  const { organizationId, actorId, role, status } = membership;
-  const [row] = await db.query<{ id: string }>(INSERT, [organizationId, actorId, role, status]);
+  const { organizationId, actorId, role, status, customRoleId = null } = membership;
+  const [row] = await db.query<{ id: string }>(INSERT, [organizationId, actorId, role, status, customRoleId]);
   return row!.id;
 }
 
 const UPDATE_MEMBER: Statement = {
   name: 'members.update',
   text: `
-    update organization_memberships set role = coalesce($3, role), is_active = coalesce($4, is_active), updated_at = now()
+    update organization_memberships set role = coalesce($3, role), custom_role_id = case when $3::text is null then custom_role_id else $5::uuid end,
+           is_active = coalesce($4, is_active), updated_at = now()
      where organization_id = $1 and id = $2`,
 };
 
@@ -98,9 +106,19 @@ export async function updateMembership(
   db: Db,
   organizationId: string,
   membershipId: string,
-  change: { readonly role?: string | undefined; readonly isActive?: boolean | undefined },
+  change: {
+    readonly role?: string | undefined;
+    readonly customRoleId?: string | null | undefined;
+    readonly isActive?: boolean | undefined;
+  },
 ): Promise<void> {
-  await db.query(UPDATE_MEMBER, [organizationId, membershipId, change.role ?? null, change.isActive ?? null]);
+  await db.query(UPDATE_MEMBER, [
+    organizationId,
+    membershipId,
+    change.role ?? null,
+    change.isActive ?? null,
+    change.customRoleId ?? null,
+  ]);
 }
 
 // A person who leaves an organization leaves its projects with it.

@@ -162,8 +162,9 @@ export function showOrganization(row: OrganizationRow) {
 }
 
 function showMember(row: MemberRow) {
-  const { id, organizationId: orgId, userId, role, status, email, isActive } = row;
-  return { id, orgId, userId, role, status, inviteEmail: email, isActive, user: showUser(row) };
+  const { id, organizationId: orgId, userId, role, customRole, status, email, isActive } = row;
+  const roleId = customRole?.id ?? null;
+  return { id, orgId, userId, role, roleId, customRole, status, inviteEmail: email, isActive, user: showUser(row) };
 }
 
 const showUser = ({ userId: id, email, firstName, lastName }: MemberRow) => ({

@@ -1,8 +1,9 @@
-import type { OrganizationRole } from '../../contracts/index.ts';
+import type { OrganizationNeed } from '../../contracts/index.ts';
 import type { Access, Actor, Caller, OrganizationAccess } from '../access/access.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Database, Db } from '../database/database.ts';
 import { takenAs } from '../database/taken.ts';
+import { giveRole, mayManage } from '../organization-roles/giving.ts';
 import { lockPerson } from '../people/store.ts';
 import { badRequest, forbidden, notFound } from '../refusal.ts';
 import { endTokensAgainstRules, endTokensInOrganization } from '../sessions/store.ts';
@@ -78,7 +79,12 @@ export class Organizations {
   }
 
   async update(caller: Caller, id: string, change: OrganizationChange): Promise<OrganizationRow> {
-    const access = await this.#access.organizationAdmin(caller, id, 'update-organization');
+    const what = 'update-organization';
+    // How people come in is for admins: whoever lifts a rule about it has a way into other accounts.
+    const aboutLogins = change.enforceMfa !== undefined || change.ssoEnforced !== undefined;
+    const access = aboutLogins
+      ? await this.#access.organizationAdmin(caller, id, what)
+      : await this.#access.organizationWith(caller, id, { action: 'edit', subject: 'settings' }, what);
     const { actor } = access;
     return takenAs(`organization "${change.slug}" exists already`, () =>
       this.#access.changeOrganization(access, async (tx) => {
@@ -129,11 +135,17 @@ export class Organizations {
    * show the invitation that this organization's admin hands on. One instance admin takes another in at once: they run the
    * instance together, so that there is no address to be proven (HIP-27: one admin "with access across all of them").
    */
-  async addMember(caller: Caller, id: string, given: { email: string; role: OrganizationRole }): Promise<MemberRow> {
-    const access = await this.#access.organizationAdmin(caller, id, 'add-member');
+  async addMember(caller: Caller, id: string, given: { email: string; role: string }): Promise<MemberRow> {
+    const access = await this.#access.organizationWith(
+      caller,
+      id,
+      { action: 'create', subject: 'member' },
+      'add-member',
+    );
     const { actor } = access;
     return takenAs(`${given.email} is a member already`, () =>
       this.#access.changeOrganization(access, async (tx) => {
+        const role = await giveRole(this.#access, tx, access, 'add-member', given.role);
         const actorId = await ensureUser(tx, given.email);
         const person = await lockPerson(tx, actorId);
         const inUse = person !== undefined && (person.passwordHash !== null || person.hasSso || person.instanceAdmin);
@@ -141,7 +153,7 @@ export class Organizations {
         const membershipId = await insertMembership(tx, {
           organizationId: id,
           actorId,
-          role: given.role,
+          ...role,
           status: inUse && !known ? 'invited' : 'accepted',
         });
         await this.#recordWithin(tx, caller, actor, id, 'add-organization-member', 'create', given);
@@ -155,15 +167,23 @@ export class Organizations {
     caller: Caller,
     id: string,
     membershipId: string,
-    change: { role?: OrganizationRole | undefined; isActive?: boolean | undefined },
+    change: { role?: string | undefined; isActive?: boolean | undefined },
   ): Promise<MemberRow> {
-    const access = await this.#access.organizationAdmin(caller, id, 'update-member');
+    const access = await this.#access.organizationWith(
+      caller,
+      id,
+      { action: 'edit', subject: 'member' },
+      'update-member',
+    );
     const { actor } = access;
     return this.#access.changeOrganization(access, async (tx) => {
       const member = await this.#member(tx, id, membershipId);
       const { role, isActive } = change;
       if ((role !== undefined && role !== 'admin') || isActive === false) await keepOneAdmin(tx, id, member.userId);
-      await updateMembership(tx, id, membershipId, change);
+      await mayManage(this.#access, tx, access, 'update-member', member.userId);
+      const given =
+        role === undefined ? {} : await giveRole(this.#access, tx, access, 'update-member', role, member.userId);
+      await updateMembership(tx, id, membershipId, { isActive, ...given });
       if (isActive === false) await endTokensInOrganization(tx, id, member.userId);
       await this.#recordWithin(tx, caller, actor, id, 'update-organization-member', 'update', {
         email: member.email,
@@ -174,11 +194,17 @@ export class Organizations {
   }
 
   async removeMember(caller: Caller, id: string, membershipId: string): Promise<MemberRow> {
-    const access = await this.#access.organizationAdmin(caller, id, 'remove-member');
+    const access = await this.#access.organizationWith(
+      caller,
+      id,
+      { action: 'delete', subject: 'member' },
+      'remove-member',
+    );
     const { actor } = access;
     return this.#access.changeOrganization(access, async (tx) => {
       const member = await this.#member(tx, id, membershipId);
       await keepOneAdmin(tx, id, member.userId);
+      await mayManage(this.#access, tx, access, 'remove-member', member.userId);
       await deleteMembership(tx, id, member.userId);
       await endTokensInOrganization(tx, id, member.userId);
       await this.#recordWithin(tx, caller, actor, id, 'remove-organization-member', 'delete', { email: member.email });
@@ -198,9 +224,8 @@ export class Organizations {
   }
 
   async #insider(caller: Caller, id: string, what: string): Promise<OrganizationAccess> {
-    const access = await this.#access.organization(caller, id);
-    if (access.organization.role === 'no-access') await this.#access.deny(access, what, 'member of the organization');
-    return access;
+    const need: OrganizationNeed = { action: 'read', subject: 'member' };
+    return this.#access.organizationWith(caller, id, need, what);
   }
 
   async #member(db: Db, id: string, membershipId: string): Promise<MemberRow> {

@@ -44,10 +44,9 @@ export class Projects {
   /** Makes a project with its key and its environments; its maker is its admin, person or machine. */
   async create(caller: Caller, given: CreateProjectBody): Promise<ProjectRow> {
     const organizationId = given.organizationId ?? (await onlyOrganization(this.#db, await this.#access.actor(caller)));
-    const access = await this.#access.organization(caller, organizationId);
+    const need = { action: 'create', subject: 'workspace' } as const;
+    const access = await this.#access.organizationWith(caller, organizationId, need, 'create-project');
     const { actor, organization } = access;
-    if (organization.role === 'no-access')
-      await this.#access.deny(access, 'create-project', 'member of the organization');
     const slug = given.slug ?? `${slugFor(given.projectName).slice(0, 59).replace(/-+$/, '')}-${randomSuffix()}`;
     return takenAs(`project "${slug}" exists already in this organization`, () =>
       this.#access.changeOrganization(access, async (tx) => {

@@ -21,7 +21,7 @@ const URLS = [
   'userinfoEndpoint',
 ] as const;
 
-/** How an organization's people sign on; its admins set it up. */
+/** How an organization's people sign on; its admins alone set it up: whoever says which provider it is can be anybody. */
 export class SsoSettings {
   readonly #db: Database;
   readonly #access: Access;
@@ -54,7 +54,7 @@ export class SsoSettings {
     ) {
       throw notFound(`organization "${named.orgSlug}" not found`);
     }
-    await this.#access.organizationAdmin(caller, id, 'get-oidc-sso');
+    await this.#access.organizationWith(caller, id, { action: 'read', subject: 'sso' }, 'get-oidc-sso');
     return this.#find(this.#db, id);
   }
 

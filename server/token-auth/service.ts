@@ -41,7 +41,7 @@ export class TokenAuth {
     name: string | undefined,
   ): Promise<{ answer: AccessToken; token: TokenRow }> {
     const event = 'create-token-identity-token-auth';
-    const access = await this.#identities.managed(caller, identityId, event);
+    const access = await this.#identities.managed(caller, identityId, event, { action: 'create-token' });
     await this.#settings.require(METHOD);
     return this.#access.changeOrganization(access, async (tx) => {
       const login = found(await findMachineLogin(tx, identityId, METHOD), identityId, METHOD);
@@ -53,14 +53,22 @@ export class TokenAuth {
   }
 
   async list(caller: Caller, identityId: string, page: { offset: number; limit: number }): Promise<TokenRow[]> {
-    await this.#identities.managed(caller, identityId, 'get-tokens-identity-token-auth', { orItself: true });
+    await this.#identities.managed(caller, identityId, 'get-tokens-identity-token-auth', {
+      orItself: true,
+      action: 'get-token',
+    });
     found(await findMachineLogin(this.#db, identityId, METHOD), identityId, METHOD);
     return listTokens(this.#db, identityId, page.offset, page.limit);
   }
 
   async get(caller: Caller, tokenId: string, identityId?: string): Promise<TokenRow> {
-    return (await this.#managed(caller, tokenId, 'get-token-identity-token-auth', { orItself: true, identityId }))
-      .token;
+    return (
+      await this.#managed(caller, tokenId, 'get-token-identity-token-auth', {
+        orItself: true,
+        identityId,
+        action: 'get-token',
+      })
+    ).token;
   }
 
   async rename(caller: Caller, tokenId: string, name: string | undefined): Promise<TokenRow> {
@@ -76,7 +84,7 @@ export class TokenAuth {
   /** Ends a token. An identity may end its own. */
   async revoke(caller: Caller, tokenId: string): Promise<void> {
     const event = 'revoke-token-identity-token-auth';
-    const { access, token } = await this.#managed(caller, tokenId, event, { orItself: true });
+    const { access, token } = await this.#managed(caller, tokenId, event, { orItself: true, action: 'delete-token' });
     await this.#access.changeOrganization(access, async (tx) => {
       await revokeToken(tx, tokenId);
       await this.#identities.record(tx, access, 'delete', event, { identityId: token.identityId, tokenId });
@@ -88,7 +96,15 @@ export class TokenAuth {
     caller: Caller,
     tokenId: string,
     what: string,
-    { orItself = false, identityId }: { orItself?: boolean; identityId?: string | undefined } = {},
+    {
+      orItself = false,
+      identityId,
+      action = 'create-token',
+    }: {
+      orItself?: boolean;
+      identityId?: string | undefined;
+      action?: 'create-token' | 'get-token' | 'delete-token';
+    } = {},
   ) {
     const missing = () => notFound(`token ${tokenId} not found`);
     const token = await findToken(this.#db, tokenId);
@@ -97,7 +113,7 @@ export class TokenAuth {
       throw missing();
     }
     try {
-      return { token, access: await this.#identities.managed(caller, token.identityId, what, { orItself }) };
+      return { token, access: await this.#identities.managed(caller, token.identityId, what, { orItself, action }) };
     } catch (error) {
       if (error instanceof Refusal && error.kind === 'notFound') throw missing();
       throw error;

@@ -105,7 +105,10 @@ export class UniversalAuth {
   }
 
   async get(caller: Caller, identityId: string): Promise<UniversalAuthRow> {
-    await this.#identities.managed(caller, identityId, 'get-identity-universal-auth', { orItself: true });
+    await this.#identities.managed(caller, identityId, 'get-identity-universal-auth', {
+      orItself: true,
+      action: 'read',
+    });
     return this.#find(this.#db, identityId);
   }
 
@@ -131,7 +134,9 @@ export class UniversalAuth {
 
   /** Takes Universal Auth away. Every token that came of it is refused from the next request on. */
   async detach(caller: Caller, identityId: string): Promise<UniversalAuthRow> {
-    const access = await this.#identities.managed(caller, identityId, 'revoke-identity-universal-auth');
+    const access = await this.#identities.managed(caller, identityId, 'revoke-identity-universal-auth', {
+      action: 'revoke-auth',
+    });
     return this.#access.changeOrganization(access, async (tx) => {
       const row = await this.#find(tx, identityId);
       await deleteUniversalAuth(tx, identityId);
@@ -149,7 +154,9 @@ export class UniversalAuth {
     identityId: string,
     given: CreateClientSecretBody,
   ): Promise<{ clientSecret: string; row: ClientSecretRow }> {
-    const access = await this.#identities.managed(caller, identityId, 'create-identity-universal-auth-client-secret');
+    const access = await this.#identities.managed(caller, identityId, 'create-identity-universal-auth-client-secret', {
+      action: 'create-token',
+    });
     return this.#access.changeOrganization(access, async (tx) => {
       const { id } = await this.#find(tx, identityId);
       if ((await listClientSecrets(tx, identityId)).length >= SECRETS_AT_MOST) {
@@ -183,20 +190,23 @@ export class UniversalAuth {
   }
 
   async listSecrets(caller: Caller, identityId: string): Promise<ClientSecretRow[]> {
-    await this.#identities.managed(caller, identityId, 'list-client-secrets', { orItself: true });
+    await this.#identities.managed(caller, identityId, 'list-client-secrets', { orItself: true, action: 'get-token' });
     await this.#find(this.#db, identityId);
     return listClientSecrets(this.#db, identityId);
   }
 
   async getSecret(caller: Caller, identityId: string, id: string): Promise<ClientSecretRow> {
-    await this.#identities.managed(caller, identityId, 'get-client-secret', { orItself: true });
+    await this.#identities.managed(caller, identityId, 'get-client-secret', { orItself: true, action: 'get-token' });
     return this.#secret(this.#db, identityId, id);
   }
 
   /** Revokes a client secret, and with it every token that it was exchanged for. An identity may revoke its own. */
   async revokeSecret(caller: Caller, identityId: string, id: string): Promise<ClientSecretRow> {
     const event = 'revoke-identity-universal-auth-client-secret';
-    const access = await this.#identities.managed(caller, identityId, event, { orItself: true });
+    const access = await this.#identities.managed(caller, identityId, event, {
+      orItself: true,
+      action: 'delete-token',
+    });
     return this.#access.changeOrganization(access, async (tx) => {
       await this.#secret(tx, identityId, id);
       await revokeClientSecret(tx, id);

@@ -54,6 +54,9 @@ async function furnish(organizationId: string, slug: string): Promise<Record<str
   const { role } = await server.do('POST', `/api/v1/projects/${project.id}/roles`, {
     body: { slug: `${slug}-role`, name: 'Kept', permissions: [{ subject: 'secrets', action: ['read'] }] },
   });
+  const { role: organizationRole } = await server.do('POST', '/api/v1/organization/roles', {
+    body: { slug: `${slug}-organization-role`, name: 'Kept', permissions: [], organizationId },
+  });
   const group = await server.do('POST', '/api/v1/groups', {
     body: { name: `${slug} group`, slug: `${slug}-group`, organizationId },
   });
@@ -74,6 +77,7 @@ async function furnish(organizationId: string, slug: string): Promise<Record<str
   });
   // Those that hold the slug come first, since an answer's names are taken out in this order.
   return {
+    organizationRoleSlug: organizationRole.slug,
     roleSlug: role.slug,
     privilegeSlug: privilege.slug,
     privilegeId: privilege.id,
@@ -96,6 +100,7 @@ async function furnish(organizationId: string, slug: string): Promise<Record<str
     secretName: 'KEPT',
     projectSlug: slug,
     roleId: role.id,
+    organizationRoleId: organizationRole.id,
     groupId: group.id,
     secretId,
     secretImportId,
@@ -164,12 +169,18 @@ const OWN =
 
 /** Sends one request that is complete for every route: names in the path, the query and the body. */
 async function ask({ method, path }: Route, named: Record<string, string>) {
-  const url = path.replace(/\{(\w+)\}/g, (_, name) => named[name] ?? `no-${name}`);
+  // Both kinds of roles are `roleId` in their paths.
+  const kind = (name: string) =>
+    /\/organizations?\//.test(path) && /^role(Id|Slug)$/.test(name) ? `organizationR${name.slice(1)}` : name;
+  const url = path.replace(/\{(\w+)\}/g, (_, name) => named[kind(name)] ?? `no-${name}`);
   const { projectId, organizationId, identityId, projectSlug } = named as Record<
     'projectId' | 'organizationId' | 'identityId' | 'projectSlug',
     string
   >;
-  const references = { projectId, organizationId, environment: 'dev', action: 'read', identityId, projectSlug };
+  const references = {
+    ...{ projectId, organizationId, environment: 'dev', action: 'read', identityId, projectSlug },
+    ...(path.includes('{organizationId}') ? { subject: 'role' } : {}),
+  };
   const body = {
     ...references,
     projectName: 'mine',
@@ -226,6 +237,7 @@ function nobodys(): Record<string, string> {
     slug: 'nowhere',
     projectSlug: 'nowhere',
     roleSlug: 'none',
+    organizationRoleSlug: 'none-either',
     privilegeSlug: 'no-such',
     username: 'nobody@example.com',
     secretName: 'KEPT',

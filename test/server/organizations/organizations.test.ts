@@ -115,6 +115,8 @@ test('people are added by e-mail address, in one spelling', async () => {
     orgId: id,
     userId: user.id,
     role: 'admin',
+    roleId: null,
+    customRole: null,
     status: 'accepted',
     inviteEmail: 'ada@example.com',
     isActive: true,

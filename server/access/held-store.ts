@@ -1,0 +1,35 @@
+import type { Rule } from '../../contracts/index.ts';
+import type { Db, Statement } from '../database/database.ts';
+import { rulesOfRole } from './permissions.ts';
+import type { CompiledRule } from './rules.ts';
+
+/** Whom something is about: somebody of an organization, or a group of it. */
+export type Holder = { readonly actorId: string } | { readonly groupId: string };
+
+// Roles that have not begun yet count, and those that have ended do not.
+const HELD: Statement = {
+  name: 'access.held-in-projects',
+  text: `
+    select m.project_id as "projectId", r.role, c.permissions, r.environments
+      from project_memberships m
+      join projects p on p.id = m.project_id and p.organization_id = $1
+      join project_membership_roles r on r.membership_id = m.id
+      left join project_roles c on c.id = r.custom_role_id
+     where (m.actor_id = $2 or m.group_id = $3 or m.group_id in (select group_id from group_members where actor_id = $2))
+       and (r.expires_at is null or r.expires_at > now())`,
+};
+
+/** What somebody, or a group, holds in the projects of an organization. */
+export async function heldInProjects(
+  db: Db,
+  organizationId: string,
+  holder: Holder,
+): Promise<ReadonlyMap<string, readonly CompiledRule[]>> {
+  const values = 'actorId' in holder ? [organizationId, holder.actorId, null] : [organizationId, null, holder.groupId];
+  type Row = { projectId: string; role: string; permissions: Rule[] | null; environments: string[] | null };
+  const held = new Map<string, CompiledRule[]>();
+  for (const { projectId, role, permissions, environments } of await db.query<Row>(HELD, values)) {
+    held.set(projectId, [...(held.get(projectId) ?? []), ...rulesOfRole(role, permissions, environments)]);
+  }
+  return held;
+}

@@ -1,0 +1,136 @@
+import type { Rule, ShownOrganizationRole } from '../../contracts/index.ts';
+import type { Db, Statement } from '../database/database.ts';
+import { CUSTOM_ROLE } from '../organizations/members-store.ts';
+
+/** A role of an organization. */
+export interface OrganizationRoleRow {
+  readonly id: string;
+  readonly organizationId: string;
+  readonly slug: string;
+  readonly name: string;
+  readonly description: string;
+  readonly permissions: readonly Rule[];
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+const COLUMNS = `
+  r.id, r.organization_id as "organizationId", r.slug, r.name, r.description, r.permissions,
+  r.created_at as "createdAt", r.updated_at as "updatedAt"`;
+
+const LIST: Statement = {
+  name: 'organization-roles.list',
+  text: `select ${COLUMNS} from organization_roles r where r.organization_id = $1 order by r.slug`,
+};
+
+export async function listRoles(db: Db, organizationId: string): Promise<OrganizationRoleRow[]> {
+  return db.query<OrganizationRoleRow>(LIST, [organizationId]);
+}
+
+const FIND: Statement = {
+  name: 'organization-roles.find',
+  text: `select ${COLUMNS} from organization_roles r where r.id = $1`,
+};
+
+export async function findRole(db: Db, id: string): Promise<OrganizationRoleRow | undefined> {
+  return (await db.query<OrganizationRoleRow>(FIND, [id]))[0];
+}
+
+const LOCK: Statement = { name: 'organization-roles.lock', text: `${FIND.text} for update` };
+
+/** A role that is about to be edited: whoever gives it at this moment waits, and then compares the new wording. */
+export async function lockRole(tx: Db, id: string): Promise<OrganizationRoleRow | undefined> {
+  return (await tx.query<OrganizationRoleRow>(LOCK, [id]))[0];
+}
+
+const FIND_BY_SLUG: Statement = {
+  name: 'organization-roles.find-by-slug',
+  text: `select ${COLUMNS} from organization_roles r where r.organization_id = $1 and r.slug = $2 for share`,
+};
+
+/** A role by its slug, in the wording that stays until this transaction ends. */
+export async function findRoleBySlug(
+  db: Db,
+  organizationId: string,
+  slug: string,
+): Promise<OrganizationRoleRow | undefined> {
+  return (await db.query<OrganizationRoleRow>(FIND_BY_SLUG, [organizationId, slug]))[0];
+}
+
+const INSERT: Statement = {
+  name: 'organization-roles.insert',
+  text: `
+    insert into organization_roles as r (organization_id, slug, name, description, permissions) values ($1, $2, $3, $4, $5)
+    returning ${COLUMNS}`,
+};
+
+export async function insertRole(
+  db: Db,
+  role: Pick<OrganizationRoleRow, 'organizationId' | 'slug' | 'name' | 'description' | 'permissions'>,
+): Promise<OrganizationRoleRow> {
+  const { organizationId, slug, name, description, permissions } = role;
+  const values = [organizationId, slug, name, description, JSON.stringify(permissions)];
+  return (await db.query<OrganizationRoleRow>(INSERT, values))[0]!;
+}
+
+const UPDATE: Statement = {
+  name: 'organization-roles.update',
+  text: `
+    update organization_roles r
+       set slug = coalesce($2, slug), name = coalesce($3, name), description = coalesce($4, description),
+           permissions = coalesce($5::jsonb, permissions)
+     where id = $1 returning ${COLUMNS}`,
+};
+
+export async function updateRole(
+  db: Db,
+  id: string,
+  change: {
+    readonly slug?: string | undefined;
+    readonly name?: string | undefined;
+    readonly description?: string | null | undefined;
+    readonly permissions?: readonly Rule[] | undefined;
+  },
+): Promise<OrganizationRoleRow> {
+  const { slug, name, description, permissions } = change;
+  const rules = permissions === undefined ? null : JSON.stringify(permissions);
+  const values = [id, slug ?? null, name ?? null, description ?? null, rules];
+  return (await db.query<OrganizationRoleRow>(UPDATE, values))[0]!;
+}
+
+const COUNT_HOLDERS: Statement = {
+  name: 'organization-roles.count-holders',
+  text: 'select count(*)::int as count from organization_memberships where custom_role_id = $1',
+};
+
+/** How many people and identities have the role. */
+export async function countHolders(db: Db, id: string): Promise<number> {
+  return (await db.query<{ count: number }>(COUNT_HOLDERS, [id]))[0]!.count;
+}
+
+const DELETE: Statement = { name: 'organization-roles.delete', text: 'delete from organization_roles where id = $1' };
+
+export async function deleteRole(db: Db, id: string): Promise<void> {
+  await db.query(DELETE, [id]);
+}
+
+/** A role as somebody holds it. */
+export interface HeldRoleRow {
+  readonly role: ShownOrganizationRole;
+  readonly customRole: { readonly id: string; readonly name: string; readonly slug: string } | null;
+  /** Of a custom role. */
+  readonly permissions: readonly Rule[] | null;
+}
+
+const ROLE_OF: Statement = {
+  name: 'organization-roles.of-member',
+  text: `
+    select m.role, ${CUSTOM_ROLE} as "customRole", c.permissions
+      from organization_memberships m left join organization_roles c on c.id = m.custom_role_id
+     where m.organization_id = $1 and m.actor_id = $2`,
+};
+
+/** The role that somebody has in an organization, whether the membership counts or not. */
+export async function roleOf(db: Db, organizationId: string, actorId: string): Promise<HeldRoleRow | undefined> {
+  return (await db.query<HeldRoleRow>(ROLE_OF, [organizationId, actorId]))[0];
+}
