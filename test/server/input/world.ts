@@ -145,6 +145,7 @@ export function rightValue(world: World, name: string): unknown {
     scopes: [{ environment: 'dev', secretPath: '/' }],
     type: { isTemporary: false },
     action: 'read',
+    subject: 'role',
     roles: [{ role: 'viewer', isTemporary: false }],
     clientId: world.identityId,
     clientSecret: 'st.no-client-secret',
