@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { emptyBody, Timestamp } from './http.ts';
+import { emptyBody, Instant, Timestamp } from './http.ts';
 import {
   DisplayName,
   EnvironmentSlug,
@@ -174,42 +174,86 @@ export const Folder = z.object({
   id: Uuid,
   name: z.string(),
   path: z.string(),
+  description: z.string().nullable(),
   version: z.number().int(),
   envId: Uuid,
   parentId: Uuid.nullable(),
   isReserved: z.boolean(),
+  lastSecretModified: Timestamp.nullable().describe(
+    'when a secret in it, not below it, was last made, changed or deleted',
+  ),
   createdAt: Timestamp,
   updatedAt: Timestamp,
 });
 
-const folderAddress = {
-  workspaceId: orAbsent(Uuid),
-  projectId: orAbsent(Uuid),
-  environment: EnvironmentSlug,
-  path: orAbsent(FolderPath),
-  directory: orAbsent(FolderPath),
-};
-const addressed = <Shape extends z.ZodRawShape>(more: Shape) =>
-  z.object({ ...folderAddress, ...more }).transform((given, context) => {
-    const address = given as z.infer<z.ZodObject<typeof folderAddress>>;
-    const projectId = address.projectId ?? address.workspaceId;
-    if (projectId === undefined) {
-      context.addIssue({
-        code: 'custom',
-        path: ['projectId'],
-        message: 'name the project: projectId (or workspaceId)',
-      });
-      return z.NEVER;
-    }
-    return { ...given, projectId, path: address.path ?? address.directory ?? '/' };
-  });
+/** The project that a request is about; each route says which of the ways to name it are open. */
+const projectNames = { workspaceId: orAbsent(Uuid), projectId: orAbsent(Uuid), projectSlug: orAbsent(Slug) };
+const folderPlace = { environment: EnvironmentSlug, path: orAbsent(FolderPath), directory: orAbsent(FolderPath) };
+const pathOf = (given: { readonly path?: string | undefined; readonly directory?: string | undefined }) =>
+  given.path ?? given.directory ?? '/';
 
-export const CreateFolderBody = addressed({ name: FolderName });
-export const ListFoldersQuery = addressed({ recursive: QueryBoolean });
-export const UpdateFolderBody = addressed({ name: FolderName });
+const addressed = <Shape extends z.ZodRawShape>(more: Shape) =>
+  z
+    .object({ workspaceId: projectNames.workspaceId, projectId: projectNames.projectId, ...folderPlace, ...more })
+    .transform((given, context) => {
+      const address = given as z.infer<z.ZodObject<typeof projectNames & typeof folderPlace>>;
+      const projectId = address.projectId ?? address.workspaceId;
+      if (projectId === undefined) {
+        context.addIssue({
+          code: 'custom',
+          path: ['projectId'],
+          message: 'name the project: projectId (or workspaceId)',
+        });
+        return z.NEVER;
+      }
+      return { ...given, projectId, path: pathOf(address) };
+    });
+
+/** The word is also what a folder can be called. */
+const NO_LIST = { error: 'a list of folders; one folder that is called "batch" is named by its id' };
+
+/** Several folders of one project, in any of its environments. */
+const several = <Item extends z.ZodType>(item: Item) =>
+  z
+    .object({ ...projectNames, folders: z.array(item, NO_LIST).min(1).max(100) })
+    .transform(({ projectId, workspaceId, projectSlug, folders }, context) => {
+      const id = projectId ?? workspaceId;
+      if (id === undefined && projectSlug === undefined) {
+        context.addIssue({
+          code: 'custom',
+          path: ['projectId'],
+          message: 'name the project: projectId (or workspaceId, or projectSlug)',
+        });
+        return z.NEVER;
+      }
+      return { project: id === undefined ? { slug: projectSlug } : { id }, folders };
+    });
+const placed = <Shape extends z.ZodRawShape>(more: Shape) =>
+  z.object({ ...folderPlace, ...more }).transform((given) => ({
+    ...given,
+    path: pathOf(given as z.infer<z.ZodObject<typeof folderPlace>>),
+  }));
+
+const FolderDescription = FreeText(255).nullish();
+const IdOrName = z.union([Uuid, FolderName]);
+
+export const CreateFolderBody = addressed({ name: FolderName, description: FolderDescription });
+export const ListFoldersQuery = addressed({
+  recursive: QueryBoolean,
+  lastSecretModified: orAbsent(Instant).describe('only folders in which a secret was changed since'),
+  offset: orAbsent(z.coerce.number().int().min(0).max(1_000_000)),
+  limit: orAbsent(z.coerce.number().int().min(1).max(PAGE)).describe('all of them when absent'),
+});
+export const UpdateFolderBody = addressed({
+  name: FolderName,
+  description: FolderDescription.describe('absent: as it is; null: none'),
+});
 export const DeleteFolderBody = addressed({});
+export const CreateFoldersBody = several(placed({ name: FolderName, description: FolderDescription }));
+export const UpdateFoldersBody = several(placed({ id: IdOrName, name: FolderName, description: FolderDescription }));
+export const DeleteFoldersBody = several(placed({ id: IdOrName.describe("a folder's id, or its name at the path") }));
 export const FolderIdParams = z.object({ folderId: Uuid });
-export const FolderIdOrNameParams = z.object({ folderId: z.union([Uuid, FolderName]) });
+export const FolderIdOrNameParams = z.object({ folderId: IdOrName });
 export const FolderAnswer = z.object({ folder: Folder });
 /** One folder by its id: says where it is, too. */
 export const PlacedFolderAnswer = z.object({
@@ -219,3 +263,10 @@ export const PlacedFolderAnswer = z.object({
   }),
 });
 export const FoldersAnswer = z.object({ folders: z.array(Folder) });
+export const ListedFoldersAnswer = z.object({
+  folders: z.array(
+    Folder.extend({ relativePath: z.string().optional().describe('of a recursive list: from the folder asked for') }),
+  ),
+});
+/** By the slug of each environment. */
+export const FolderTreeAnswer = z.record(z.string(), Environment.extend({ folders: z.array(Folder) }));

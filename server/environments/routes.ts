@@ -10,7 +10,7 @@ import {
   UpdateEnvironmentBody,
 } from '../../contracts/index.ts';
 import type { ChangedEnvironment, Environments } from './service.ts';
-import type { EnvironmentRow } from './store.ts';
+import { show } from './show.ts';
 
 const BASES = ['/api/v1/projects', '/api/v1/workspace', '/api/v2/workspace'].map(
   (base) => `${base}/:projectId/environments`,
@@ -96,16 +96,3 @@ const answer = (message: string, { environment, broken }: ChangedEnvironment) =>
     ? { brokenReferences: [...broken.seen], otherBrokenReferences: broken.others }
     : {}),
 });
-
-function show(row: EnvironmentRow) {
-  const { id, name, slug, position, projectId, createdAt, updatedAt } = row;
-  return {
-    id,
-    name,
-    slug,
-    position,
-    projectId,
-    createdAt: createdAt.toISOString(),
-    updatedAt: updatedAt.toISOString(),
-  };
-}

@@ -5,6 +5,7 @@ import { type FolderRow, findFolderAt, insertFolder } from './store.ts';
  * The folder at a path of an environment that is there, with the missing ones above it; tells which were made.
  *
  * @param mayMakeIn throws when the caller may not make a folder in the one at this path
+ * @param description of the folder at the path, when it is made
  */
 export async function ensureFolder(
   tx: Db,
@@ -12,11 +13,13 @@ export async function ensureFolder(
   environment: string,
   path: string,
   mayMakeIn: (path: string) => Promise<void>,
+  description?: string | null,
 ): Promise<{ readonly folder: FolderRow; readonly made: readonly string[] }> {
   const there = await findFolderAt(tx, projectId, environment, path);
   if (there) return { folder: there, made: [] };
   const cut = path.lastIndexOf('/');
   const above = await ensureFolder(tx, projectId, environment, cut === 0 ? '/' : path.slice(0, cut), mayMakeIn);
   await mayMakeIn(above.folder.path);
-  return { folder: await insertFolder(tx, above.folder, path.slice(cut + 1)), made: [...above.made, path] };
+  const folder = await insertFolder(tx, above.folder, path.slice(cut + 1), description);
+  return { folder, made: [...above.made, path] };
 }

@@ -1,10 +1,10 @@
 import { MAX_PATH_CHARACTERS, Uuid } from '../../contracts/index.ts';
-import type { Access, Caller, Need, ProjectAccess, ProjectRecord } from '../access/access.ts';
+import type { Access, Caller, Need, ProjectAccess, ProjectRecord, ProjectReference } from '../access/access.ts';
 import type { Place } from '../access/permissions.ts';
 import type { Database, Db } from '../database/database.ts';
 import { takenAs } from '../database/taken.ts';
 import { noEnvironment, noFolder } from '../environments/missing.ts';
-import { environmentSlugs } from '../environments/store.ts';
+import { type EnvironmentRow, environmentSlugs, listEnvironments } from '../environments/store.ts';
 import { badRequest, notFound } from '../refusal.ts';
 import { ensureFolder } from './ensure.ts';
 import {
@@ -12,17 +12,50 @@ import {
   type FolderRow,
   findFolder,
   findFolderAt,
+  lastModified,
   listFolders,
   listFoldersBelow,
+  listFoldersOf,
   longestPath,
   renameFolder,
 } from './store.ts';
 
-/** Where folders are looked for: a path in an environment of a project. */
-export interface FolderAddress {
-  readonly projectId: string;
+/** A path in an environment: where folders are looked for, made and changed. */
+export interface FolderPlace {
   readonly environment: string;
   readonly path: string;
+}
+export interface NewFolder extends FolderPlace {
+  readonly name: string;
+  readonly description?: string | null | undefined;
+}
+/** A folder in the place, by its id or, directly in it, by its name. */
+export interface NamedFolder extends FolderPlace {
+  readonly id: string;
+}
+/** Without a description it keeps the one that it has. */
+export type FolderChange = NewFolder & NamedFolder;
+
+/** A folder as it is shown. */
+export interface ShownFolder extends FolderRow {
+  readonly lastSecretModified: Date | null;
+}
+
+/** @default all of the folders directly in the place */
+export interface FolderListing {
+  readonly recursive?: boolean;
+  /** Only those in which a secret was changed since. */
+  readonly since?: Date | undefined;
+  readonly offset?: number | undefined;
+  readonly limit?: number | undefined;
+}
+
+/** Where a folder is, in its project. */
+type Address = FolderPlace & { readonly projectId: string };
+
+interface Done {
+  readonly folder: FolderRow;
+  readonly records: readonly ProjectRecord[];
 }
 
 const MAX_DEPTH = 32;
@@ -37,32 +70,59 @@ export class Folders {
     this.#access = options.access;
   }
 
-  /** Makes a folder, with the missing ones above it. One that is there already is answered as it is, as Infisical does. */
-  async create(caller: Caller, at: FolderAddress, name: string): Promise<FolderRow> {
-    const depth = at.path === '/' ? 1 : at.path.split('/').length;
-    if (depth > MAX_DEPTH) throw badRequest(`a path has at most ${MAX_DEPTH} levels`);
-    refuseLongPath(at.path === '/' ? name.length + 1 : at.path.length + 1 + name.length);
-    return this.#change(caller, at, 'create', async (tx, allowed) => {
-      await this.#root(tx, allowed, at.environment);
-      const path = at.path === '/' ? `/${name}` : `${at.path}/${name}`;
-      const mayMakeIn = (above: string) => this.#access.need(allowed, need('create', at.environment, above));
-      const { folder, made } = await ensureFolder(tx, at.projectId, at.environment, path, mayMakeIn);
-      return { folder, records: made.map((one) => record('create', at.environment, one)) };
+  /**
+   * Makes folders, with the missing ones above them: all, or none. One that is there already is answered as it is, as Infisical
+   * does.
+   */
+  async create(caller: Caller, project: ProjectReference, given: readonly NewFolder[]): Promise<ShownFolder[]> {
+    for (const { path, name } of given) {
+      const depth = path === '/' ? 1 : path.split('/').length;
+      if (depth > MAX_DEPTH) throw badRequest(`a path has at most ${MAX_DEPTH} levels`);
+      refuseLongPath(join(path, name).length);
+    }
+    return this.#change(caller, project, 'create', given, async (tx, allowed, one) => {
+      const { environment, path, name, description } = one;
+      await this.#root(tx, allowed, environment);
+      const mayMakeIn = (above: string) => this.#access.need(allowed, need('create', environment, above));
+      const at = [allowed.project.id, environment, join(path, name)] as const;
+      const { folder, made } = await ensureFolder(tx, ...at, mayMakeIn, description);
+      return { folder, records: made.map((created) => record('create', environment, created)) };
     });
   }
 
-  async list(caller: Caller, at: FolderAddress, recursive: boolean): Promise<FolderRow[]> {
+  async list(caller: Caller, at: Address, listing: FolderListing = {}): Promise<ShownFolder[]> {
     const allowed = await this.#access.project(caller, { id: at.projectId });
     if (!mayLook(allowed, { environment: at.environment }))
       await this.#access.need(allowed, need('read', at.environment));
     const folder = await this.#at(this.#db, allowed, at);
-    const found = recursive
+    const found = listing.recursive
       ? await listFoldersBelow(this.#db, folder.environmentId, folder.path)
       : await listFolders(this.#db, folder.id);
-    return found.filter(({ path }) => mayLook(allowed, { environment: at.environment, path }));
+    const { since, offset = 0, limit = Number.POSITIVE_INFINITY } = listing;
+    const visible = found.filter(({ path }) => mayLook(allowed, { environment: at.environment, path }));
+    if (since === undefined) return withLastModified(this.#db, visible.slice(offset, offset + limit));
+    const dated = await withLastModified(this.#db, visible);
+    return dated.filter(({ lastSecretModified: last }) => last !== null && last >= since).slice(offset, offset + limit);
   }
 
-  async get(caller: Caller, id: string): Promise<FolderRow> {
+  /** Every environment of a project that the caller may look into, with the folders of it that it may know of. */
+  async tree(
+    caller: Caller,
+    projectId: string,
+  ): Promise<{ readonly environment: EnvironmentRow; readonly folders: readonly ShownFolder[] }[]> {
+    const allowed = await this.#access.project(caller, { id: projectId }, { action: 'read', subject: 'environments' });
+    const environments = await listEnvironments(this.#db, projectId);
+    const all = (await listFoldersOf(this.#db, projectId)).filter((folder) => mayLook(allowed, folder));
+    const shown = await withLastModified(this.#db, all);
+    return environments
+      .filter(({ slug }) => mayLook(allowed, { environment: slug }))
+      .map((environment) => ({
+        environment,
+        folders: shown.filter(({ environmentId }) => environmentId === environment.id),
+      }));
+  }
+
+  async get(caller: Caller, id: string): Promise<ShownFolder> {
     const folder = await findFolder(this.#db, id);
     // Somebody else's folder is not told apart from none: the project is asked for first, and is a 404 to strangers.
     if (!folder) {
@@ -77,49 +137,57 @@ export class Folders {
       if ((error as { kind?: string }).kind === 'notFound') throw notFound(`folder ${id} not found`);
       throw error;
     }
-    return folder;
+    return (await withLastModified(this.#db, [folder]))[0]!;
   }
 
-  async rename(caller: Caller, at: FolderAddress, id: string, name: string): Promise<FolderRow> {
-    return takenAs(`folder "${name}" exists already beside it`, () =>
-      this.#change(caller, at, 'edit', async (tx, allowed) => {
-        const folder = await this.#child(tx, allowed, at, id);
-        await this.#access.need(allowed, need('edit', at.environment, parentOf(folder.path)));
-        await this.#needWithin(tx, allowed, folder, ['read', 'edit'], name);
+  /** Renames folders and describes them anew, one after the other: all, or none. */
+  async update(caller: Caller, project: ProjectReference, changes: readonly FolderChange[]): Promise<ShownFolder[]> {
+    const names = changes.map(({ name }) => `"${name}"`).join(', ');
+    return takenAs(`folder ${names} exists already beside it`, () =>
+      this.#change(caller, project, 'edit', changes, async (tx, allowed, change) => {
+        const folder = await this.#child(tx, allowed, change);
+        const { environment, name, description } = change;
+        await this.#access.need(allowed, need('edit', environment, parentOf(folder.path)));
+        if (name !== folder.name) await this.#needWithin(tx, allowed, folder, ['read', 'edit'], name);
         refuseLongPath((await longestPath(tx, folder)) + name.length - folder.name.length);
-        await renameFolder(tx, folder, name);
+        await renameFolder(tx, folder, name, description);
         const renamed = (await findFolder(tx, folder.id))!;
-        return {
-          folder: renamed,
-          records: [{ ...record('update', at.environment, renamed.path), metadata: { before: folder.path } }],
-        };
+        const metadata = { before: folder.path };
+        return { folder: renamed, records: [{ ...record('update', environment, renamed.path), metadata }] };
       }),
     );
   }
 
-  /** Deletes a folder with all that is in it. */
-  async remove(caller: Caller, at: FolderAddress, idOrName: string): Promise<FolderRow> {
-    return this.#change(caller, at, 'delete', async (tx, allowed) => {
-      const folder = await this.#child(tx, allowed, at, idOrName);
-      await this.#access.need(allowed, need('delete', at.environment, parentOf(folder.path)));
+  /** Deletes folders with all that is in them: all, or none. */
+  async remove(caller: Caller, project: ProjectReference, named: readonly NamedFolder[]): Promise<ShownFolder[]> {
+    return this.#change(caller, project, 'delete', named, async (tx, allowed, one) => {
+      const folder = await this.#child(tx, allowed, one);
+      await this.#access.need(allowed, need('delete', one.environment, parentOf(folder.path)));
       await this.#needWithin(tx, allowed, folder, ['delete']);
+      const [shown] = await withLastModified(tx, [folder]);
       await deleteFolder(tx, folder.id);
-      return { folder, records: [record('delete', at.environment, folder.path)] };
+      return { folder: shown!, records: [record('delete', one.environment, folder.path)] };
     });
   }
 
-  async #change(
+  async #change<Item extends FolderPlace>(
     caller: Caller,
-    at: FolderAddress,
+    project: ProjectReference,
     action: Need['action'],
-    work: (tx: Db, allowed: ProjectAccess) => Promise<{ folder: FolderRow; records: ProjectRecord[] }>,
-  ): Promise<FolderRow> {
-    const needs = [need(action, at.environment, at.path)];
-    const allowed = await this.#access.project(caller, { id: at.projectId }, ...needs);
+    items: readonly Item[],
+    work: (tx: Db, allowed: ProjectAccess, item: Item) => Promise<Done>,
+  ): Promise<ShownFolder[]> {
+    const needs = items.map(({ environment, path }) => need(action, environment, path));
+    const allowed = await this.#access.project(caller, project, ...needs);
     return this.#access.change(allowed, needs, async (tx, audit, again) => {
-      const { folder, records } = await work(tx, again);
+      const done: Done[] = [];
+      for (const item of items) done.push(await work(tx, again, item));
+      const records = done.flatMap((one) => one.records);
       if (records.length > 0) await audit(records);
-      return folder;
+      // As they are when all is done: a folder may have moved along with a later one.
+      const folders: FolderRow[] = [];
+      for (const { folder } of done) folders.push((await findFolder(tx, folder.id)) ?? folder);
+      return withLastModified(tx, folders);
     });
   }
 
@@ -150,7 +218,7 @@ export class Folders {
     return this.#at(db, allowed, { projectId: allowed.project.id, environment, path: '/' });
   }
 
-  async #at(db: Db, allowed: ProjectAccess, { projectId, environment, path }: FolderAddress): Promise<FolderRow> {
+  async #at(db: Db, allowed: ProjectAccess, { projectId, environment, path }: Address): Promise<FolderRow> {
     const folder = await findFolderAt(db, projectId, environment, path);
     if (folder) return folder;
     if ((await environmentSlugs(db, projectId)).includes(environment)) {
@@ -160,27 +228,28 @@ export class Folders {
   }
 
   /** A folder named by id anywhere in the environment, or by name in the path. The root is nobody's child. */
-  async #child(db: Db, allowed: ProjectAccess, at: FolderAddress, idOrName: string): Promise<FolderRow> {
-    const parent = await this.#at(db, allowed, at);
+  async #child(db: Db, allowed: ProjectAccess, { environment, path, id: idOrName }: NamedFolder): Promise<FolderRow> {
+    const projectId = allowed.project.id;
+    const parent = await this.#at(db, allowed, { projectId, environment, path });
     const folder = Uuid.safeParse(idOrName).success
       ? await findFolder(db, idOrName)
-      : await findFolderAt(
-          db,
-          at.projectId,
-          at.environment,
-          parent.path === '/' ? `/${idOrName}` : `${parent.path}/${idOrName}`,
-        );
-    if (
-      !folder ||
-      folder.projectId !== at.projectId ||
-      folder.environment !== at.environment ||
-      folder.parentId === null
-    ) {
-      throw notFound(`folder "${idOrName}" not found in "${at.path}" of environment "${at.environment}"`);
+      : await findFolderAt(db, projectId, environment, join(parent.path, idOrName));
+    if (folder?.projectId !== projectId || folder.environment !== environment || folder.parentId === null) {
+      throw notFound(`folder "${idOrName}" not found in "${path}" of environment "${environment}"`);
     }
     return folder;
   }
 }
+
+async function withLastModified(db: Db, folders: readonly FolderRow[]): Promise<ShownFolder[]> {
+  const last = await lastModified(
+    db,
+    folders.map(({ id }) => id),
+  );
+  return folders.map((folder) => ({ lastSecretModified: null, ...folder, ...dated(last.get(folder.id)) }));
+}
+
+const dated = (at: Date | null | undefined) => (at ? { lastSecretModified: at } : {});
 
 /** A folder whose path is longer than a request can name could be made, and never be read again. */
 function refuseLongPath(characters: number): void {

@@ -9,6 +9,7 @@ export interface FolderRow {
   readonly parentId: string | null;
   readonly name: string;
   readonly path: string;
+  readonly description: string | null;
   readonly version: number;
   readonly createdAt: Date;
   readonly updatedAt: Date;
@@ -16,7 +17,8 @@ export interface FolderRow {
 
 const COLUMNS = `
   f.id, f.project_id as "projectId", f.environment_id as "environmentId", e.slug as environment,
-  e.name as "environmentName", f.parent_id as "parentId", f.name, f.path, f.version, f.created_at as "createdAt", f.updated_at as "updatedAt"`;
+  e.name as "environmentName", f.parent_id as "parentId", f.name, f.path, f.description, f.version,
+  f.created_at as "createdAt", f.updated_at as "updatedAt"`;
 
 const FIND_BY_ID: Statement = {
   name: 'folders.find-by-id',
@@ -67,15 +69,51 @@ export async function listFoldersBelow(db: Db, environmentId: string, path: stri
   return db.query<FolderRow>(LIST_BELOW, [environmentId, path]);
 }
 
+const LIST_OF_PROJECT: Statement = {
+  name: 'folders.list-of-project',
+  text: `
+    select ${COLUMNS} from folders f join environments e on e.id = f.environment_id
+     where f.project_id = $1 order by e.position, f.path`,
+};
+
+/** Every folder of a project, the roots included. */
+export async function listFoldersOf(db: Db, projectId: string): Promise<FolderRow[]> {
+  return db.query<FolderRow>(LIST_OF_PROJECT, [projectId]);
+}
+
+// Of a version: when the next one came, also in another folder, or the secret was deleted.
+const LAST_MODIFIED: Statement = {
+  name: 'folders.last-modified',
+  text: `
+    select f.id, greatest((select max(s.updated_at) from secrets s where s.folder_id = f.id),
+                          (select max(v.replaced_at) from secret_versions v
+                            where v.environment_id = f.environment_id and v.folder_id = f.id)) as at
+      from folders f where f.id = any ($1::uuid[])`,
+};
+
+/** When a secret in each of these folders was last made, changed, moved or deleted; null: never. */
+export async function lastModified(db: Db, ids: readonly string[]): Promise<ReadonlyMap<string, Date | null>> {
+  if (ids.length === 0) return new Map();
+  const rows = await db.query<{ id: string; at: Date | null }>(LAST_MODIFIED, [ids]);
+  return new Map(rows.map(({ id, at }) => [id, at]));
+}
+
 const INSERT: Statement = {
   name: 'folders.insert',
   text: `
-    insert into folders (project_id, environment_id, parent_id, name, path) values ($1, $2, $3, $4, $5) returning id`,
+    insert into folders (project_id, environment_id, parent_id, name, path, description)
+    values ($1, $2, $3, $4, $5, $6) returning id`,
 };
 
-export async function insertFolder(db: Db, parent: FolderRow, name: string): Promise<FolderRow> {
+export async function insertFolder(
+  db: Db,
+  parent: FolderRow,
+  name: string,
+  description: string | null = null,
+): Promise<FolderRow> {
   const path = parent.path === '/' ? `/${name}` : `${parent.path}/${name}`;
-  const [row] = await db.query<{ id: string }>(INSERT, [parent.projectId, parent.environmentId, parent.id, name, path]);
+  const values = [parent.projectId, parent.environmentId, parent.id, name, path, description];
+  const [row] = await db.query<{ id: string }>(INSERT, values);
   return (await findFolder(db, row!.id))!;
 }
 
@@ -85,15 +123,21 @@ const RENAME: Statement = {
     update folders
        set path = $3::text || substr(path, length($2) + 1),
            name = case when id = $4 then $5 else name end,
+           description = case when id = $4 then $6 else description end,
            version = case when id = $4 then version + 1 else version end,
            updated_at = case when id = $4 then now() else updated_at end
      where environment_id = $1 and (path = $2 or starts_with(path, $2 || '/'))`,
 };
 
-/** Renames a folder, and moves the paths of all below it along. */
-export async function renameFolder(db: Db, folder: FolderRow, name: string): Promise<void> {
+/** Renames a folder, moves the paths of all below it along, and describes it anew when a description is given. */
+export async function renameFolder(
+  db: Db,
+  folder: FolderRow,
+  name: string,
+  description: string | null = folder.description,
+): Promise<void> {
   const path = `${folder.path.slice(0, folder.path.lastIndexOf('/'))}/${name}`;
-  await db.query(RENAME, [folder.environmentId, folder.path, path, folder.id, name]);
+  await db.query(RENAME, [folder.environmentId, folder.path, path, folder.id, name, description]);
 }
 
 const LONGEST_PATH: Statement = {

@@ -1,5 +1,5 @@
 -- 0014: environments are numbered from 1 without gaps, so that a position says where an environment is; a project may say how
--- many versions of each secret it keeps; a folder's secrets say when one of them was last made, changed or deleted.
+-- many versions of each secret it keeps.
 -- Older servers go on: what they number with a gap, or twice, the next change of an order puts right. They keep all versions.
 -- oldest-server: 1
 

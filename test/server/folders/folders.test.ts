@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startServer, type TestServer } from '../../support/server.ts';
 
 let server: TestServer;
@@ -31,10 +31,12 @@ test.each([V1, '/api/v2/folders'])('%s makes, reads, renames and deletes folders
     id: UUID,
     name: 'database',
     path: '/database',
+    description: null,
     version: 1,
     envId: UUID,
     parentId: UUID,
     isReserved: false,
+    lastSecretModified: null,
     createdAt: INSTANT,
     updatedAt: INSTANT,
   });
@@ -184,4 +186,205 @@ test('recursive=yes is refused', async () => {
     (await server.send('GET', `${V1}?${new URLSearchParams({ ...at, recursive: 'yes' })}`, { token: server.admin }))
       .status,
   ).toBe(422);
+});
+
+const list = async (more: Record<string, string> = {}) =>
+  (await server.do('GET', `${V1}?${new URLSearchParams({ ...at, ...more })}`)).folders;
+
+test('a description is kept, changed, and taken away', async () => {
+  const { folder } = await server.do('POST', V1, {
+    body: { ...at, name: 'a', path: '/above', description: 'what for' },
+  });
+  expect(folder.description).toBe('what for');
+  // Not of those that were made along.
+  expect((await list())[0]).toMatchObject({ name: 'above', description: null });
+  const change = async (body: object) =>
+    (await server.do('PATCH', `${V1}/${folder.id}`, { body: { ...at, path: '/above', ...body } })).folder;
+  expect(await change({ name: 'b' })).toMatchObject({ name: 'b', description: 'what for', version: 2 });
+  expect(await change({ name: 'b', description: 'other' })).toMatchObject({ path: '/above/b', description: 'other' });
+  expect(await change({ name: 'b', description: null })).toMatchObject({ description: null });
+  const long = await server.send('POST', V1, {
+    token: server.admin,
+    body: { ...at, name: 'l', description: 'x'.repeat(256) },
+  });
+  expect([long.status, long.body.message[0].path]).toEqual([422, ['description']]);
+});
+
+test('a folder may be renamed by its name, as older clients do', async () => {
+  await create('a', '/above');
+  const { folder } = await server.do('PATCH', `${V1}/a`, { body: { ...at, path: '/above', name: 'b' } });
+  expect(folder.path).toBe('/above/b');
+});
+
+test('a folder tells when a secret in it was last made, changed, moved or deleted', async () => {
+  const { folder } = await create('kept');
+  await create('below', '/kept');
+  const last = async () => (await server.do('GET', `${V1}/${folder.id}`)).folder.lastSecretModified;
+  expect(await last()).toBe(null);
+  const inside = { ...at, secretPath: '/kept' };
+  const { secret } = await server.do('POST', '/api/v4/secrets/A', { body: { ...inside, secretValue: '1' } });
+  expect(await last()).toBe(secret.updatedAt);
+  const changed = await server.do('PATCH', '/api/v4/secrets/A', { body: { ...inside, secretValue: '2' } });
+  expect(await last()).toBe(changed.secret.updatedAt);
+  await server.setSecrets(projectId, 'dev', { B: '1' }, '/kept/below');
+  expect(await last()).toBe(changed.secret.updatedAt);
+  await server.sql.query('select pg_sleep(0.01)');
+  await server.do('DELETE', '/api/v4/secrets/A', { body: inside });
+  const deleted = await last();
+  expect(Date.parse(deleted)).toBeGreaterThan(Date.parse(changed.secret.updatedAt));
+  // Those that were changed since, the moment itself included.
+  const since = (lastSecretModified: string) => list({ recursive: 'true', lastSecretModified });
+  expect((await since(deleted)).map(({ path }: any) => path)).toEqual(['/kept']);
+  expect((await since('2000-01-01T00:00:00Z')).map(({ path }: any) => path)).toEqual(['/kept', '/kept/below']);
+  expect(await since('2999-01-01T00:00:00Z')).toEqual([]);
+  const bad = await server.send('GET', `${V1}?${new URLSearchParams({ ...at, lastSecretModified: 'soon' })}`, {
+    token: server.admin,
+  });
+  expect(bad.status).toBe(422);
+});
+
+test.each([
+  { path: '/', expected: ['/a', '/a/b', '/a/b/c'] },
+  { path: '/a', expected: ['/b', '/b/c'] },
+])('a recursive list from $path says where each folder is from there', async ({ path, expected }) => {
+  await create('c', '/a/b');
+  const found = await list({ path, recursive: 'true' });
+  expect(found.map(({ relativePath }: any) => relativePath)).toEqual(expected);
+  expect('relativePath' in (await list({ path }))[0]).toBe(false);
+});
+
+test('folders are listed in pages', async () => {
+  for (const name of ['a', 'b', 'c']) await create(name);
+  expect(await paths({ limit: '2' })).toEqual(['/a', '/b']);
+  expect(await paths({ limit: '2', offset: '2' })).toEqual(['/c']);
+  expect(await paths({ recursive: 'true', offset: '1', limit: '1' })).toEqual(['/b']);
+  expect(await paths({ offset: '3' })).toEqual([]);
+});
+
+describe.each([V1, '/api/v2/folders'])('%s/batch', (base) => {
+  const batch = (method: string, folders: object[], project: object = { projectId }) =>
+    server.send(method, `${base}/batch`, { token: server.admin, body: { ...project, folders } });
+
+  test('makes, changes and deletes several folders', async () => {
+    const made = await batch('POST', [
+      { environment: 'dev', path: '/x', name: 'a', description: 'd' },
+      { environment: 'production', name: 'b' },
+    ]);
+    expect(made.body.folders).toMatchObject([{ path: '/x/a', description: 'd' }, { path: '/b' }]);
+    const [a, b] = made.body.folders;
+    const { slug: projectSlug } = (await server.do('GET', `/api/v1/projects/${projectId}`)).project;
+    const changed = await batch(
+      'PATCH',
+      [
+        { id: a.id, environment: 'dev', path: '/x', name: 'a2' },
+        { id: 'x', environment: 'dev', name: 'y' },
+        { id: b.id, environment: 'prod', name: 'b2', description: 'new' },
+      ],
+      { projectSlug },
+    );
+    expect(changed.body.folders).toMatchObject([
+      { id: a.id, path: '/y/a2', description: 'd' },
+      { path: '/y' },
+      { id: b.id, path: '/b2', description: 'new' },
+    ]);
+    const gone = await batch('DELETE', [
+      { environment: 'dev', path: '/y', id: 'a2' },
+      { environment: 'prod', id: b.id },
+    ]);
+    expect(gone.body.folders).toMatchObject([{ id: a.id }, { id: b.id }]);
+    expect(await paths({ recursive: 'true' })).toEqual(['/y']);
+    const { rows } = await server.sql.query(
+      "select event, secret_path as path from audit_log where project_id = $1 and event like '%-folder' order by at, secret_path",
+      [projectId],
+    );
+    expect(rows).toHaveLength(3 + 3 + 2);
+  });
+
+  test('changes all or nothing', async () => {
+    const { folder } = await create('first');
+    await create('second');
+    const answers = [
+      [
+        404,
+        await batch('POST', [
+          { environment: 'dev', name: 'new' },
+          { environment: 'none', name: 'new' },
+        ]),
+      ],
+      [
+        409,
+        await batch('PATCH', [
+          { id: folder.id, environment: 'dev', name: 'other' },
+          { id: 'other', environment: 'dev', name: 'second' },
+        ]),
+      ],
+      [
+        404,
+        await batch('DELETE', [
+          { environment: 'dev', id: folder.id },
+          { environment: 'dev', id: 'none' },
+        ]),
+      ],
+    ] as const;
+    for (const [status, answer] of answers) expect(answer.status, answer.text).toBe(status);
+    expect(await paths({ recursive: 'true' })).toEqual(['/first', '/second']);
+    const { rowCount } = await server.sql.query(
+      "select from audit_log where project_id = $1 and event like '%-folder' and outcome = 'allowed'",
+      [projectId],
+    );
+    expect(rowCount).toBe(2);
+  });
+
+  test('needs a project and a list', async () => {
+    const nowhere = await batch('PATCH', [{ id: 'a', environment: 'dev', name: 'b' }], {});
+    expect([nowhere.status, nowhere.body.message[0].path]).toEqual([422, ['projectId']]);
+    const one = await server.send('DELETE', `${base}/batch`, { token: server.admin, body: at });
+    expect([one.status, one.body.message[0].message]).toEqual([
+      422,
+      'a list of folders; one folder that is called "batch" is named by its id',
+    ]);
+  });
+});
+
+test('the tree of a project shows each environment with its folders', async () => {
+  await create('b', '/a');
+  const url = `/api/v1/projects/${projectId}/environment-folder-tree`;
+  const tree = await server.do('GET', url);
+  expect(Object.keys(tree)).toEqual(['dev', 'staging', 'prod']);
+  expect(tree.dev).toMatchObject({ slug: 'dev', name: 'Development', projectId });
+  expect(tree.dev.folders.map(({ path }: any) => path)).toEqual(['/', '/a', '/a/b']);
+  expect(tree.prod.folders.map(({ path }: any) => path)).toEqual(['/']);
+  // Whoever may look into some environments alone sees those.
+  const developer = await server.machine(`dev-${randomUUID()}`, { projectId, roles: [{ role: 'developer' }] });
+  expect(Object.keys(await server.do('GET', url, { token: developer.token }))).toEqual(['dev', 'staging']);
+});
+
+test.each([
+  { who: 'a stranger of another organization', status: 404 },
+  { who: 'a member without the right', status: 403 },
+])('$who gets a $status from each route', async ({ status }) => {
+  const { folder } = await create('kept');
+  const elsewhere = status === 404 ? { organizationId: (await server.organization('lux')).id } : {};
+  const member = status === 403 ? { projectId, roles: [{ role: 'no-access' }] } : {};
+  const { token } = await server.machine(`asking-${status}`, { ...elsewhere, ...member });
+  const item = { environment: 'dev', id: folder.id, name: 'x' };
+  const requests = [V1, '/api/v2/folders'].flatMap((base): [string, string, object?][] => [
+    ['POST', base, { ...at, name: 'x' }],
+    ['GET', `${base}?${new URLSearchParams(at)}`],
+    ['GET', `${base}?${new URLSearchParams({ ...at, recursive: 'true' })}`],
+    ['GET', `${base}/${folder.id}`],
+    ['PATCH', `${base}/${folder.id}`, { ...at, name: 'x' }],
+    ['DELETE', `${base}/${folder.id}`, at],
+    ['POST', `${base}/batch`, { projectId, folders: [item] }],
+    ['PATCH', `${base}/batch`, { projectId, folders: [item] }],
+    ['DELETE', `${base}/batch`, { projectId, folders: [item] }],
+  ]);
+  for (const [method, url, body] of [
+    ...requests,
+    ['GET', `/api/v1/projects/${projectId}/environment-folder-tree`] as [string, string],
+  ]) {
+    const answer = await server.send(method, url, { token, body });
+    expect([method, url, answer.status], answer.text).toEqual([method, url, status]);
+  }
+  expect(await paths()).toEqual(['/kept']);
 });
