@@ -49,8 +49,8 @@ export type Project = z.infer<typeof Project>;
 
 export const ProjectIdParams = z.object({ projectId: Uuid });
 export const ProjectSlugParams = z.object({ slug: Slug });
-/** A project by its id or its slug: the routes of single settings differ in which they take. */
-export const ProjectNameParams = z.object({ project: z.union([Uuid, Slug]) });
+/** A project by its id or its slug: Infisical's routes of single settings differ in which they take. */
+export const ProjectIdOrSlug = z.union([Uuid, Slug]);
 
 const VersionLimit = z.number().int().min(1).max(100);
 const RetentionDays = z.number().int().min(0).max(36_500);
@@ -99,7 +99,7 @@ export const ListProjectsQuery = z.object({
 });
 export const SearchProjectsBody = emptyBody(
   z.object({
-    name: orAbsent(z.string().trim().max(64)).describe('a part of the name, in any case'),
+    name: orAbsent(DisplayName).describe('a part of the name, in any case'),
     projectIds: z.array(Uuid).max(PAGE).nullish(),
     type: orAbsent(ProjectType),
     orderBy: orAbsent(z.literal('name')),

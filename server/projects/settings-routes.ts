@@ -1,13 +1,14 @@
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { z } from 'zod';
 import {
   AuditRetentionBody,
   AutoCapitalizationBody,
   ChangedProjectAnswer,
   ChangedWorkspaceAnswer,
   DeleteProtectionBody,
+  ProjectIdOrSlug,
   ProjectNameBody,
-  ProjectNameParams,
   Uuid,
   VersionLimitBody,
 } from '../../contracts/index.ts';
@@ -16,9 +17,9 @@ import { show } from './show.ts';
 
 // The answers wrap the project by the word of the address.
 const FAMILIES = [
-  { base: '/api/v1/projects', word: 'project', answer: ChangedProjectAnswer },
-  { base: '/api/v1/workspace', word: 'workspace', answer: ChangedWorkspaceAnswer },
-  { base: '/api/v2/workspace', word: 'workspace', answer: ChangedWorkspaceAnswer },
+  { base: '/api/v1/projects', param: 'projectId', word: 'project', answer: ChangedProjectAnswer },
+  { base: '/api/v1/workspace', param: 'projectId', word: 'workspace', answer: ChangedWorkspaceAnswer },
+  { base: '/api/v2/workspace', param: 'slug', word: 'workspace', answer: ChangedWorkspaceAnswer },
 ] as const;
 
 const SETTINGS = [
@@ -35,20 +36,20 @@ const SETTINGS = [
  */
 export async function settingsOfProjectsRoutes(scope: FastifyInstance, { projects }: { projects: Projects }) {
   const app = scope.withTypeProvider<ZodTypeProvider>();
-  for (const { base, word, answer } of FAMILIES) {
+  for (const { base, param, word, answer } of FAMILIES) {
     for (const { method, path, what, body } of SETTINGS) {
       app.route({
         method,
-        url: `${base}/:project/${path}`,
+        url: `${base}/:${param}/${path}`,
         schema: {
           tags: ['projects'],
           summary: `Set the ${path.replaceAll('-', ' ')} of a project${word === 'project' ? '' : ' (older address)'}`,
-          params: ProjectNameParams,
+          params: z.object({ [param]: ProjectIdOrSlug }),
           body,
           response: { 200: answer },
         },
         handler: async (request) => {
-          const { project: named } = request.params;
+          const named = request.params[param]!;
           const reference = Uuid.safeParse(named).success ? { id: named } : { slug: named };
           const shown = show(await projects.update(request.caller, reference, request.body));
           const message = `Successfully changed ${word} ${what}`;

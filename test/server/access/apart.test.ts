@@ -136,6 +136,7 @@ function routes(): Route[] {
 
 /** Routes that address nothing, and the ones that strangers reach. */
 const ADDRESS_NOTHING = [
+  'POST /api/v1/projects/search',
   'GET /api/v3/secrets',
   'POST /api/v3/secrets/batch',
   'PATCH /api/v3/secrets/batch',
@@ -218,6 +219,11 @@ async function ask({ method, path }: Route, named: Record<string, string>) {
     clientId: 'nobody',
     clientSecret: 'nothing',
     isActive: true,
+    autoCapitalization: true,
+    hasDeleteProtection: true,
+    pitVersionLimit: 1,
+    auditLogsRetentionDays: 1,
+    folders: [{ environment: 'dev', id: named.folderId, name: 'mine' }],
   };
   const query = path.includes('/projects/slug/') ? '' : `?${new URLSearchParams(references)}`;
   const answer = await server.send(method, method === 'GET' ? `${url}${query}` : url, {

@@ -156,6 +156,11 @@ export function rightValue(world: World, name: string): unknown {
     boundSubject: 'a-subject',
     kubernetesHost: 'https://cluster.example.com',
     allowedNames: 'a-service-account',
+    autoCapitalization: false,
+    hasDeleteProtection: false,
+    pitVersionLimit: 100,
+    auditLogsRetentionDays: 365,
+    folders: [{ environment: 'dev', id: world.folderId, name: 'a-name' }],
   };
   return values[name];
 }
