@@ -6,8 +6,8 @@ import { LateProxy } from './support/late-proxy.ts';
 import { Random } from './support/seeds.ts';
 
 const LATE_SECONDS = 5;
-/** Longer than the proxy takes to hear of it: what it looks at every 100 ms takes effect 5 s later. */
-const DRAIN = { KMS_DRAIN_SECONDS: String(LATE_SECONDS + 1) };
+/** Longer than the proxy takes to hear of it, which on a busy machine also looks late. */
+const DRAIN = { KMS_DRAIN_SECONDS: String(LATE_SECONDS + 3) };
 
 let database: TestDatabase;
 let instance: Instance;
@@ -29,12 +29,10 @@ test(`no request fails in a rolling restart behind a proxy that learns ${LATE_SE
 
   const load = await instance.load(() => proxy.address, random);
   await load.start();
-  const fresh = [];
   const endings = [];
   for (const server of old) {
     await load.served(random.between(10, 40));
     const next = instance.replica(DRAIN);
-    fresh.push(next);
     await proxy.add(await next.ready());
     // As a cluster does it: the next one starts while this one drains.
     server.signal('SIGTERM');
@@ -45,7 +43,7 @@ test(`no request fails in a rolling restart behind a proxy that learns ${LATE_SE
   for (const address of addresses) expect(proxy.sentAfter(address)).toBeGreaterThan(0);
   await load.served(40);
   await load.stop();
-  expect([...load.outcomes.keys()]).toEqual([200]);
+  load.expectOnly(200);
   await load.settle(database.uri);
   await proxy.close();
 });

@@ -1,7 +1,7 @@
 import { newSecrets, ServerProcess } from '../../server/process/server-process.ts';
 import { setUp } from '../../server/process/set-up.ts';
 import { freePort } from '../../support/redis.ts';
-import { Load } from './load.ts';
+import { Load, type LoadOptions } from './load.ts';
 import type { Random } from './seeds.ts';
 
 /** One instance of the product on a database: its keys, its replicas, its first admin. */
@@ -40,6 +40,13 @@ export class Instance {
     ({ authorization: this.authorization } = await setUp(address, this.secrets.AUTH_SECRET, 'set-up-value'));
   }
 
+  /** As `send`, and throws unless the answer is 200: for the steps that lead up to a fault. */
+  async do(address: string, method: string, path: string, body?: object): Promise<any> {
+    const answer = await this.send(address, method, path, body);
+    if (answer.status !== 200) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    return answer.body;
+  }
+
   async send(
     address: string,
     method: string,
@@ -61,7 +68,11 @@ export class Instance {
   }
 
   /** A project of its own for a round, and clients that are about to write and read it. */
-  async load(address: () => string, random: Random, more: { writers?: number; readers?: number } = {}): Promise<Load> {
+  async load(
+    address: () => string,
+    random: Random,
+    more: Pick<LoadOptions, 'writers' | 'readers' | 'pauseMs'> = {},
+  ): Promise<Load> {
     return new Load({
       address,
       authorization: this.authorization,
@@ -73,8 +84,32 @@ export class Instance {
 
   async project(address: string): Promise<string> {
     const slug = `p-${crypto.randomUUID().slice(0, 13)}`;
-    const { status, body } = await this.send(address, 'POST', '/api/v1/projects', { projectName: slug, slug });
-    if (status !== 200) throw new Error(`a project: ${status} ${JSON.stringify(body)}`);
-    return body.project.id;
+    const { project } = await this.do(address, 'POST', '/api/v1/projects', { projectName: slug, slug });
+    return project.id;
   }
+
+  /** A machine identity that reads and writes a project. */
+  async machine(address: string, projectId: string, about: object = {}): Promise<MachineLogin> {
+    const { organizations } = await this.do(address, 'GET', '/api/v1/organization');
+    const body = { name: 'service', organizationId: organizations[0].id, role: 'no-access' };
+    const { identity } = await this.do(address, 'POST', '/api/v1/identities', body);
+    const base = `/api/v1/auth/universal-auth/identities/${identity.id}`;
+    const { clientId } = (await this.do(address, 'POST', base, about)).identityUniversalAuth;
+    const { clientSecret } = await this.do(address, 'POST', `${base}/client-secrets`, {});
+    const membership = `/api/v2/workspace/${projectId}/identity-memberships/${identity.id}`;
+    await this.do(address, 'POST', membership, { roles: [{ role: 'admin' }] });
+    return { clientId, clientSecret };
+  }
+
+  /** What came of a login, and the header that it gives. */
+  async login(address: string, machine: MachineLogin, more: Record<string, string> = {}) {
+    const path = '/api/v1/auth/universal-auth/login';
+    const { status, body } = await this.send(address, 'POST', path, machine, more);
+    return { status, authorization: `Bearer ${body.accessToken}` };
+  }
+}
+
+export interface MachineLogin {
+  readonly clientId: string;
+  readonly clientSecret: string;
 }

@@ -32,7 +32,8 @@ export class LateProxy {
 
   private constructor(lateMs: number) {
     this.#lateMs = lateMs;
-    this.#server = http.createServer((request, response) => this.#pass(request, response));
+    // A connection that nobody used for a while is never closed under a request that is on its way.
+    this.#server = http.createServer({ keepAliveTimeout: 0 }, (request, response) => this.#pass(request, response));
     this.#looking = setInterval(() => {
       for (const backend of this.#backends.values()) void this.#look(backend);
     }, LOOK_EVERY_MS);

@@ -19,6 +19,8 @@ export interface LoadOptions {
   readonly writers?: number;
   /** @default 4 */
   readonly readers?: number;
+  /** What each rests after a request, in milliseconds. @default 0 */
+  readonly pauseMs?: number;
 }
 
 /** What came of a request: a status, or `lost` when the connection broke before one. */
@@ -44,12 +46,16 @@ export class Load {
   readonly #wrongs: string[] = [];
   readonly #underWay: Promise<void>[] = [];
   #stopped = false;
+  /** Of requests that were cut off: what the client was told, each once. */
+  readonly cuts = new Set<string>();
   /** How often each outcome was met. */
   readonly outcomes = new Map<Outcome, number>();
 
   constructor(options: LoadOptions) {
     this.#options = options;
-    const named = (kind: string, count: number) => Array.from({ length: count }, (_, n) => `${kind}${n}`);
+    // Of this load alone: another may have been on the same database.
+    const named = (kind: string, count: number) =>
+      Array.from({ length: count }, (_, n) => `${kind}${n}_${options.projectId.slice(0, 8)}`);
     this.#writers = named('w', options.writers ?? 4).map((name) => ({
       name,
       acknowledged: new Set<number>(),
@@ -81,6 +87,14 @@ export class Load {
     await expect.poll(failures, { timeout: PATIENCE_MS, interval: 5 }).toBeGreaterThanOrEqual(from + more);
   }
 
+  /** After `stop`: every client was answered, always with one of these. */
+  expectOnly(...statuses: number[]): void {
+    expect({ outcomes: [...this.outcomes.keys()].sort(), cuts: [...this.cuts] }).toEqual({
+      outcomes: statuses,
+      cuts: [],
+    });
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true;
     await Promise.all(this.#underWay);
@@ -93,8 +107,13 @@ export class Load {
   async #keepWriting(writer: Writer): Promise<void> {
     while (!this.#stopped) {
       const status = await this.#write('PATCH', writer, writer.attempted + 1);
-      if (status !== 200) await pause(COME_BACK_MS);
+      await this.#rest(status);
     }
+  }
+
+  async #rest(outcome: Outcome): Promise<void> {
+    const { pauseMs = 0 } = this.#options;
+    if (outcome !== 200 || pauseMs > 0) await pause(Math.max(pauseMs, outcome === 200 ? 0 : COME_BACK_MS));
   }
 
   async #write(method: string, writer: Writer, number: number): Promise<Outcome> {
@@ -122,7 +141,8 @@ export class Load {
       if (outcome === 200) {
         this.#reads.add(name);
         for (const [at, writer] of this.#writers.entries()) this.#look(name, writer, body, least[at]!);
-      } else await pause(COME_BACK_MS);
+      }
+      await this.#rest(outcome);
       // Some ask at once again, others later, so that groups of all sizes come about.
       if (this.#options.random.next() < 0.2) await pause(this.#options.random.between(1, 15));
     }
@@ -164,6 +184,8 @@ export class Load {
     } catch (error) {
       // Cut off before the end of an answer: the client knows nothing.
       outcome = 'lost';
+      const { message, cause } = error as Error & { cause?: { code?: string; message?: string } };
+      this.cuts.add(`${message}: ${cause?.code ?? cause?.message}`);
       if ((error as Error).name === 'TimeoutError') this.#wrongs.push(`${name} had no answer in ${PATIENCE_MS} ms`);
     }
     this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + 1);
@@ -222,7 +244,7 @@ async function auditedRequests(uri: string): Promise<Map<string, number>> {
   try {
     const { rows } = await client.query(
       `select user_agent as name, count(*)::int as rows from audit_log
-        where outcome = 'allowed' and user_agent ~ '^[wr][0-9]+-' group by user_agent`,
+        where outcome = 'allowed' and user_agent ~ '^[wr][0-9]+_[0-9a-f]+-' group by user_agent`,
     );
     return new Map(rows.map(({ name, rows: count }) => [name, count]));
   } finally {
