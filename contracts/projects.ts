@@ -157,11 +157,13 @@ export const UpdateEnvironmentBody = z.object({
 });
 export type UpdateEnvironmentBody = z.infer<typeof UpdateEnvironmentBody>;
 export const EnvironmentParams = ProjectIdParams.extend({ environmentId: Uuid });
+export const EnvironmentIdParams = z.object({ environmentId: Uuid });
 export const EnvironmentAnswer = z.object({ environment: Environment });
 export const EnvironmentsAnswer = z.object({ environments: z.array(Environment) });
 export const ChangedEnvironmentAnswer = z.object({
   message: z.string(),
-  workspace: Uuid,
+  projectId: Uuid,
+  workspace: Uuid.describe('the same, as older clients call it'),
   environment: Environment,
   brokenReferences: z
     .array(z.object({ environment: z.string(), secretPath: z.string(), secretKey: z.string() }))
@@ -253,6 +255,15 @@ export const CreateFoldersBody = several(placed({ name: FolderName, description:
 export const UpdateFoldersBody = several(placed({ id: IdOrName, name: FolderName, description: FolderDescription }));
 export const DeleteFoldersBody = several(placed({ id: IdOrName.describe("a folder's id, or its name at the path") }));
 export const FolderIdParams = z.object({ folderId: Uuid });
+/** The path is one segment of the address: `%2Fapp%2Fdb`, or without the first slash. */
+export const FolderPathParams = z.object({
+  projectId: Uuid,
+  environment: EnvironmentSlug,
+  path: z.preprocess(
+    (given) => (typeof given === 'string' && !given.startsWith('/') ? `/${given}` : given),
+    FolderPath,
+  ),
+});
 export const FolderIdOrNameParams = z.object({ folderId: IdOrName });
 export const FolderAnswer = z.object({ folder: Folder });
 /** One folder by its id: says where it is, too. */

@@ -34,3 +34,13 @@ export const unavailable = (message: string, cause?: unknown) => new Refusal('un
 /** A 422 whose one issue points at a field. */
 export const invalid = (path: (string | number)[], message: string) =>
   new Refusal('validation', message, { issues: [{ code: 'custom', path, message }] });
+
+/** Runs a look into what something belongs to; where that is not the caller's, the thing itself is not there. */
+export async function asIfAbsent<Result>(message: string, look: () => Promise<Result>): Promise<Result> {
+  try {
+    return await look();
+  } catch (error) {
+    if (error instanceof Refusal && error.kind === 'notFound') throw notFound(message);
+    throw error;
+  }
+}

@@ -4,6 +4,7 @@ import {
   ChangedEnvironmentAnswer,
   CreateEnvironmentBody,
   EnvironmentAnswer,
+  EnvironmentIdParams,
   EnvironmentParams,
   EnvironmentsAnswer,
   ProjectIdParams,
@@ -24,6 +25,18 @@ export async function environmentsRoutes(
   const app = scope.withTypeProvider<ZodTypeProvider>();
   const tags = ['environments'];
 
+  app.get(
+    '/api/v1/workspace/environments/:environmentId',
+    {
+      schema: {
+        tags,
+        summary: 'Read an environment by its id alone (older address)',
+        params: EnvironmentIdParams,
+        response: { 200: EnvironmentAnswer },
+      },
+    },
+    async ({ caller, params }) => ({ environment: show(await environments.getById(caller, params.environmentId)) }),
+  );
   for (const base of BASES) {
     const changed = { tags, response: { 200: ChangedEnvironmentAnswer } };
     app.post(
@@ -90,6 +103,7 @@ export async function environmentsRoutes(
 
 const answer = (message: string, { environment, broken }: ChangedEnvironment) => ({
   message,
+  projectId: environment.projectId,
   workspace: environment.projectId,
   environment: show(environment),
   ...(broken && broken.seen.length + broken.others > 0

@@ -3,7 +3,7 @@ import type { Access, Caller, Need, ProjectAccess } from '../access/access.ts';
 import type { Database, Db } from '../database/database.ts';
 import { takenAs } from '../database/taken.ts';
 import type { Keyring } from '../keyring/keyring.ts';
-import { badRequest, notFound } from '../refusal.ts';
+import { asIfAbsent, badRequest, notFound } from '../refusal.ts';
 import { followDeletion, followRename } from './followers.ts';
 import { type BrokenReferences, brokenBy, refuseBroken } from './references.ts';
 import {
@@ -11,6 +11,7 @@ import {
   deleteEnvironment,
   type EnvironmentRow,
   findEnvironment,
+  findEnvironmentById,
   insertEnvironment,
   listEnvironments,
   updateEnvironment,
@@ -62,6 +63,20 @@ export class Environments {
   async list(caller: Caller, projectId: string): Promise<EnvironmentRow[]> {
     await this.#access.project(caller, { id: projectId }, { action: 'read', subject: 'environments' });
     return listEnvironments(this.#db, projectId);
+  }
+
+  /** By its id alone. In a project of strangers it is not there. */
+  async getById(caller: Caller, id: string): Promise<EnvironmentRow> {
+    const environment = await findEnvironmentById(this.#db, id);
+    if (!environment) {
+      await this.#access.actor(caller);
+      throw notFound(`environment ${id} not found`);
+    }
+    const { projectId } = environment;
+    await asIfAbsent(`environment ${id} not found`, () =>
+      this.#access.project(caller, { id: projectId }, { action: 'read', subject: 'environments' }),
+    );
+    return environment;
   }
 
   async get(caller: Caller, projectId: string, id: string): Promise<EnvironmentRow> {

@@ -46,6 +46,15 @@ export async function findEnvironment(db: Db, projectId: string, id: string): Pr
   return (await db.query<EnvironmentRow>(FIND, [projectId, id]))[0];
 }
 
+const FIND_BY_ID: Statement = {
+  name: 'environments.find-by-id',
+  text: `select ${COLUMNS} from environments e where e.id = $1`,
+};
+
+export async function findEnvironmentById(db: Db, id: string): Promise<EnvironmentRow | undefined> {
+  return (await db.query<EnvironmentRow>(FIND_BY_ID, [id]))[0];
+}
+
 const UPDATE: Statement = {
   name: 'environments.update',
   text: `

@@ -8,6 +8,7 @@ import {
   FolderAnswer,
   FolderIdOrNameParams,
   FolderIdParams,
+  FolderPathParams,
   FoldersAnswer,
   FolderTreeAnswer,
   ListedFoldersAnswer,
@@ -58,6 +59,18 @@ export async function foldersRoutes(scope: FastifyInstance, { folders }: { folde
         schema: { tags, summary: 'Read a folder', params: FolderIdParams, response: { 200: PlacedFolderAnswer } },
       },
       async ({ caller, params }) => ({ folder: showPlaced(await folders.get(caller, params.folderId)) }),
+    );
+    app.get(
+      `${base}/:projectId/:environment/:path`,
+      {
+        schema: {
+          tags,
+          summary: 'Read a folder by where it is',
+          params: FolderPathParams,
+          response: { 200: PlacedFolderAnswer },
+        },
+      },
+      async ({ caller, params }) => ({ folder: showPlaced(await folders.getAt(caller, params)) }),
     );
     app.patch(
       `${base}/:folderId`,

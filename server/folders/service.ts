@@ -5,7 +5,7 @@ import type { Database, Db } from '../database/database.ts';
 import { takenAs } from '../database/taken.ts';
 import { noEnvironment, noFolder } from '../environments/missing.ts';
 import { type EnvironmentRow, environmentSlugs, listEnvironments } from '../environments/store.ts';
-import { badRequest, notFound } from '../refusal.ts';
+import { asIfAbsent, badRequest, notFound } from '../refusal.ts';
 import { ensureFolder } from './ensure.ts';
 import {
   deleteFolder,
@@ -122,21 +122,28 @@ export class Folders {
       }));
   }
 
+  /** By its id alone. In a project of strangers it is not there. */
   async get(caller: Caller, id: string): Promise<ShownFolder> {
     const folder = await findFolder(this.#db, id);
-    // Somebody else's folder is not told apart from none: the project is asked for first, and is a 404 to strangers.
     if (!folder) {
       await this.#access.actor(caller);
       throw notFound(`folder ${id} not found`);
     }
-    try {
-      const allowed = await this.#access.project(caller, { id: folder.projectId });
-      const { environment, path } = folder;
-      if (!mayLook(allowed, { environment, path })) await this.#access.need(allowed, need('read', environment, path));
-    } catch (error) {
-      if ((error as { kind?: string }).kind === 'notFound') throw notFound(`folder ${id} not found`);
-      throw error;
-    }
+    const { projectId } = folder;
+    const allowed = await asIfAbsent(`folder ${id} not found`, () => this.#access.project(caller, { id: projectId }));
+    return this.#look(allowed, folder);
+  }
+
+  async getAt(caller: Caller, at: Address): Promise<ShownFolder> {
+    const allowed = await this.#access.project(caller, { id: at.projectId });
+    // Whether it is there is told to those who may know of it, were it there.
+    if (!mayLook(allowed, at)) await this.#access.need(allowed, need('read', at.environment, at.path));
+    return this.#look(allowed, await this.#at(this.#db, allowed, at));
+  }
+
+  async #look(allowed: ProjectAccess, folder: FolderRow): Promise<ShownFolder> {
+    const { environment, path } = folder;
+    if (!mayLook(allowed, { environment, path })) await this.#access.need(allowed, need('read', environment, path));
     return (await withLastModified(this.#db, [folder]))[0]!;
   }
 

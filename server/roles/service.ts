@@ -10,7 +10,7 @@ import type { Access, Caller, ProjectAccess, ProjectReference } from '../access/
 import { compileAll } from '../access/permissions.ts';
 import type { Database } from '../database/database.ts';
 import { takenAs } from '../database/taken.ts';
-import { badRequest, notFound, Refusal } from '../refusal.ts';
+import { asIfAbsent, badRequest, notFound } from '../refusal.ts';
 import {
   countHolders,
   deleteRole,
@@ -56,12 +56,9 @@ export class Roles {
       await this.#access.actor(caller);
       throw noRole(id);
     }
-    try {
-      await this.#access.project(caller, { id: role.projectId }, { action: 'read', subject: 'role' });
-    } catch (error) {
-      if (error instanceof Refusal && error.kind === 'notFound') throw noRole(id);
-      throw error;
-    }
+    await asIfAbsent(noRole(id).message, () =>
+      this.#access.project(caller, { id: role.projectId }, { action: 'read', subject: 'role' }),
+    );
     return role;
   }
 

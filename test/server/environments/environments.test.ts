@@ -30,6 +30,7 @@ test.each([
   const { environment } = made;
   expect(made).toEqual({
     message: 'Successfully created new environment',
+    projectId: project.id,
     workspace: project.id,
     environment: {
       id: UUID,
@@ -42,6 +43,7 @@ test.each([
     },
   });
   expect(await server.do('GET', `${url}/${environment.id}`)).toEqual({ environment });
+  expect(await server.do('GET', `/api/v1/workspace/environments/${environment.id}`)).toEqual({ environment });
   const listed = (await server.do('GET', url)).environments;
   expect(listed).toContainEqual(environment);
   expect(listed.map((one: any) => one.position)).toEqual(listed.map((_: unknown, n: number) => n + 1));
@@ -191,6 +193,9 @@ test.each([
   const member = status === 403 ? { projectId: project.id, roles: [{ role: 'no-access' }] } : {};
   const { token } = await server.machine(`asking-${status}`, { ...elsewhere, ...member });
   const dev = await idOf('dev');
+  const alone = await server.send('GET', `/api/v1/workspace/environments/${dev}`, { token });
+  expect(alone.status).toBe(status);
+  if (status === 404) expect(alone.body.message).toBe(`environment ${dev} not found`);
   for (const base of ['/api/v1/projects', '/api/v1/workspace', '/api/v2/workspace']) {
     const url = `${base}/${project.id}/environments`;
     for (const [method, path, body] of [

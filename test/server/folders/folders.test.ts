@@ -253,6 +253,17 @@ test.each([
   expect('relativePath' in (await list({ path }))[0]).toBe(false);
 });
 
+test('a folder is read by where it is, as the Terraform provider names it', async () => {
+  const { folder } = await create('b', '/a');
+  const read = (path: string, environment = 'dev') =>
+    server.send('GET', `${V1}/${projectId}/${environment}/${path}`, { token: server.admin });
+  const found = await server.do('GET', `${V1}/${folder.id}`);
+  for (const path of ['%2Fa%2Fb', 'a%2Fb', '%2Fa%2Fb%2F']) expect((await read(path)).body).toEqual(found);
+  expect((await read('%2F', 'production')).body.folder).toMatchObject({ path: '/', environment: { envSlug: 'prod' } });
+  expect((await read('%2Fnone')).status).toBe(404);
+  expect((await read('%2Fa%20b')).status).toBe(422);
+});
+
 test('folders are listed in pages', async () => {
   for (const name of ['a', 'b', 'c']) await create(name);
   expect(await paths({ limit: '2' })).toEqual(['/a', '/b']);
@@ -373,6 +384,7 @@ test.each([
     ['GET', `${base}?${new URLSearchParams(at)}`],
     ['GET', `${base}?${new URLSearchParams({ ...at, recursive: 'true' })}`],
     ['GET', `${base}/${folder.id}`],
+    ['GET', `${base}/${projectId}/dev/%2Fkept`],
     ['PATCH', `${base}/${folder.id}`, { ...at, name: 'x' }],
     ['DELETE', `${base}/${folder.id}`, at],
     ['POST', `${base}/batch`, { projectId, folders: [item] }],
