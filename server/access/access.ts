@@ -384,6 +384,11 @@ export class Access {
       throw tokenRefused('this access token is no longer valid; log in again');
     }
     const actor = actorOf(verdict);
+    // The signature says whose the token is. A row that says otherwise was changed past the server.
+    if (verdict.actorId !== caller.actorId) {
+      await this.#refusedToken(caller, { ...verdict, actor }, 'token-row-changed');
+      throw tokenRefused('this access token is no longer valid; log in again');
+    }
     const dead = verdict.revoked ? 'revoked' : verdict.expired ? 'expired' : verdict.ipTrusted ? undefined : 'ip';
     if (dead === undefined) return { ...verdict, actor };
     await this.#refusedToken(caller, { ...verdict, actor }, `token-${dead}`);

@@ -1,4 +1,5 @@
 import type { Db, Statement } from '../database/database.ts';
+import { WRITTEN_TABLES, type WrittenTable } from './written.ts';
 
 export interface OldPartition {
   readonly name: string;
@@ -47,6 +48,7 @@ export async function isCheckpointed(db: Db, partition: string): Promise<boolean
 }
 
 export interface LastRecord {
+  readonly table: WrittenTable;
   readonly secretId: string;
   readonly action: string;
   readonly metadata: Record<string, unknown>;
@@ -55,8 +57,8 @@ export interface LastRecord {
 const LAST_RECORDS: Statement = {
   name: 'retention.last-records',
   text: `
-    select s.id::text as "secretId", r.action, r.metadata
-      from secrets s
+    select s."table", s.id::text as "secretId", r.action, r.metadata
+      from (${WRITTEN_TABLES.map((table) => `select '${table}' as "table", id from ${table}`).join(' union all ')}) s
       join lateral (
         select l.tableoid, l.action, l.metadata from audit_log l
          where l.metadata ->> 'secretId' = s.id::text and l.secret_key is not null and l.metadata is not null
@@ -74,11 +76,12 @@ const KEEP: Statement = {
   name: 'retention.keep-written',
   text: `
     insert into audit_attestations (tab, row_id, columns, digest)
-    select 'secrets', id, array[version, hash, comment], ''::bytea
-      from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as kept (id, version, hash, comment)`,
+    select tab, id, array[version, hash, comment], ''::bytea
+      from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) as kept (id, version, hash, comment, tab)`,
 };
 
 export interface KeptSecret {
+  readonly table: WrittenTable;
   readonly secretId: string;
   readonly version: number;
   readonly sealedHash: string;
@@ -92,6 +95,7 @@ export async function keepWritten(tx: Db, secrets: readonly KeptSecret[]): Promi
     secrets.map(({ version }) => String(version)),
     secrets.map(({ sealedHash }) => sealedHash),
     secrets.map(({ commentHash }) => commentHash ?? ''),
+    secrets.map(({ table }) => table),
   ]);
 }
 

@@ -56,14 +56,14 @@ export class Retention {
 
   async #keepOn(tx: Db, partition: string): Promise<void> {
     const kept: KeptSecret[] = [];
-    for (const { secretId, action, metadata } of await lastRecordsIn(tx, partition)) {
+    for (const { table, secretId, action, metadata } of await lastRecordsIn(tx, partition)) {
       const { version, sealedHash, mac } = metadata as { version: number; sealedHash: string; mac: string };
       const commentHash = typeof metadata.commentHash === 'string' ? metadata.commentHash : null;
       const written = { secretId, version, deleted: action === 'delete', sealedHash, commentHash };
       // A secret that lives on after its deletion, or whose record is forged: the verification says so, and goes on saying so.
       if (written.deleted || writtenMac(this.#on.keys.attesting, written) !== mac) {
         this.#on.alert('audit-record-forged', { secretId });
-      } else kept.push(written);
+      } else kept.push({ ...written, table });
     }
     if (kept.length === 0) return;
     await keepWritten(tx, kept);

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
 import type { AuditKeys } from '../../keys/index.ts';
 import type { Database, Db } from '../database/database.ts';
 import type { Job } from '../metrics/job.ts';
@@ -32,6 +33,7 @@ export interface SealerOptions {
 /** Rows of a batch, unless one transaction alone wrote more. */
 const BATCH_ROWS = 10_000;
 const EXPORTED_AT_ONCE = 200;
+const LAST_TICK_MS = 3_000;
 
 /**
  * Seals what was written to the audit: beside the path, one process at a time over all replicas, in the order of the
@@ -54,9 +56,12 @@ export class Sealer {
     this.#stop = job.every(everyMs, () => this.tick(), this.#on.warn);
   }
 
+  /** Stops, and before that seals and exports what is there: what a stopped server left behind could be cut unseen. */
   async stop(): Promise<void> {
     this.#stop?.();
     await this.#underWay?.catch(() => undefined);
+    // A database or a sink that does not answer holds no stop; whoever seals next catches up.
+    await Promise.race([this.tick().catch(this.#on.warn), setTimeout(LAST_TICK_MS, undefined, { ref: false })]);
   }
 
   /** One look, and the work that it finds. Those that ask meanwhile wait for the same one. */

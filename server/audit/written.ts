@@ -2,6 +2,10 @@ import { createHmac, type KeyObject } from 'node:crypto';
 import { frame } from '../../keys/index.ts';
 import type { AuditRecord } from './store.ts';
 
+/** Where secrets lie, each under an id of its own: those of everybody, and people's own values in place of them. */
+export const WRITTEN_TABLES = ['secrets', 'personal_secrets'] as const;
+export type WrittenTable = (typeof WRITTEN_TABLES)[number];
+
 /** A written secret, as its audit record states it. */
 export interface WrittenSecret {
   readonly secretId: string;

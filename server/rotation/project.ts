@@ -159,7 +159,11 @@ const hashOf = (sealed: Buffer | null) => sealed && createHash('sha256').update(
 function recordReseal(project: RotatedProject, table: SealedTable, row: SealedRow): AuditRecord {
   const { ownerId, version, keyVersion } = row;
   const hashes = { version, keyVersion, sealedHash: hashOf(row.sealedValue), commentHash: hashOf(row.sealedComment) };
-  const about = table === 'personal_secrets' ? { personalOf: row.id, ownerId } : { secretId: row.id };
+  // A person's own value is recorded under its own id, as when it is written.
+  const about =
+    table === 'personal_secrets'
+      ? { secretId: row.rowId, type: 'personal', overrides: row.id, ownerId }
+      : { secretId: row.id };
   const history = table === 'secret_versions' ? { history: true } : {};
   return {
     ...ofProject(project, 'reseal-secret', { ...about, ...hashes, ...history }),

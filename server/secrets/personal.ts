@@ -46,7 +46,7 @@ export class PersonalWrites {
       const home = { projectId: row.projectId, secretId: row.id, ownerId };
       const sealed = sealPersonal(this.#keyring, home, key, 1, opened);
       const written = await insertPersonal(tx, { ...home, version: 1, ...sealed });
-      return { personal: written, opened, sealedValue: sealed.sealedValue };
+      return { personal: written, opened, sealed };
     });
   }
 
@@ -66,7 +66,7 @@ export class PersonalWrites {
       const version = before.version + 1;
       const sealed = sealPersonal(this.#keyring, home, key, version, opened);
       const written = await updatePersonal(tx, { ...home, version, ...sealed });
-      return { personal: written, opened, sealedValue: sealed.sealedValue };
+      return { personal: written, opened, sealed };
     });
   }
 
@@ -75,7 +75,7 @@ export class PersonalWrites {
       const personal = row.personal ?? noPersonal(name);
       await deletePersonal(tx, row.id, ownerId);
       const opened = openPersonal(this.#keyring, row, personal, { value: true, comment: true, metadata: false });
-      return { personal, opened, sealedValue: personal.sealedValue };
+      return { personal, opened, sealed: personal };
     });
   }
 
@@ -90,7 +90,7 @@ export class PersonalWrites {
     ) => Promise<{
       personal: Pick<PersonalRow, 'id' | 'version' | 'createdAt' | 'updatedAt'>;
       opened: { value?: string; comment?: string };
-      sealedValue: Buffer;
+      sealed: { readonly sealedValue: Buffer; readonly sealedComment: Buffer | null };
     }>,
   ): Promise<Secret> {
     const { environment, path } = target;
@@ -99,11 +99,12 @@ export class PersonalWrites {
     if (allowed.actor.kind !== 'user') throw badRequest('Must be user to create personal secret: machines have none');
     return this.#access.change(allowed, [need], async (tx, audit) => {
       const { row, key } = await this.#find(tx, allowed, target, name);
-      const { personal, opened, sealedValue } = await work({ tx, row, key }, allowed.actor.id);
-      const sealedHash = createHash('sha256').update(sealedValue).digest('hex');
+      const { personal, opened, sealed } = await work({ tx, row, key }, allowed.actor.id);
+      const sealedHash = hashOf(sealed.sealedValue);
+      const commentHash = sealed.sealedComment && hashOf(sealed.sealedComment);
       // Its own id, as that of any secret: `kms-server audit verify` takes what is recorded of the shared one's id for the shared one.
       const { id: secretId, version } = personal;
-      const metadata = { secretId, type: 'personal', overrides: row.id, version, sealedHash };
+      const metadata = { secretId, type: 'personal', overrides: row.id, version, sealedHash, commentHash };
       await audit([{ action, event: `${action}-secret`, environment, secretPath: path, secretKey: name, metadata }]);
       return showPersonal(row.projectId, environment, row, personal, opened);
     });
@@ -121,6 +122,8 @@ export class PersonalWrites {
     return { row, key: { version: place.keyVersion, wrapped: place.wrappedKey } };
   }
 }
+
+const hashOf = (sealed: Buffer) => createHash('sha256').update(sealed).digest('hex');
 
 function noPersonal(name: string): never {
   throw notFound(`you have no personal secret "${name}" here`);

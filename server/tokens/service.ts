@@ -58,7 +58,8 @@ export class Tokens {
    * end; the text that was sent stands for the same token, and goes on working just as long, for clients that keep it.
    */
   async renew(token: string, origin: Origin): Promise<AccessToken> {
-    const renewed = await renewToken(this.#db, this.#read(token).identityAccessTokenId, origin);
+    const { identityAccessTokenId, identityId, userId } = this.#read(token);
+    const renewed = await renewToken(this.#db, identityAccessTokenId, (identityId ?? userId)!, origin);
     if (!renewed) throw tokenRefused('this access token has ended and cannot be renewed; log in again');
     return this.answer(renewed);
   }

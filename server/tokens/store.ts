@@ -47,7 +47,7 @@ const RENEW: Statement = {
     with t as (
       update access_tokens t
          set expires_at = token_end(created_at, now(), ttl, max_ttl)
-       where id = $1 and revoked_at is null and expires_at > now()
+       where id = $1 and actor_id = $5 and revoked_at is null and expires_at > now()
          and (max_ttl = 0 or created_at + max_ttl * interval '1 second' > now())
          and (num_uses_limit = 0 or num_uses < num_uses_limit)
          and not exists (select from client_secrets cs where cs.id = t.client_secret_id and cs.revoked_at is not null)
@@ -66,8 +66,14 @@ const RENEW: Statement = {
     select ${ISSUED} from t join actors a on a.id = t.actor_id`,
 };
 
-export async function renewToken(db: Db, id: string, origin: Origin): Promise<IssuedRow | undefined> {
-  return (await db.query<IssuedRow>(RENEW, [id, origin.ip, origin.userAgent, origin.requestId]))[0];
+/** @param actorId whose the token is by its signature; a row that says otherwise was changed past the server */
+export async function renewToken(
+  db: Db,
+  id: string,
+  actorId: string,
+  { ip, userAgent, requestId }: Origin,
+): Promise<IssuedRow | undefined> {
+  return (await db.query<IssuedRow>(RENEW, [id, ip, userAgent, requestId, actorId]))[0];
 }
 
 export interface TokenOwner {

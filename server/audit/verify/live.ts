@@ -1,16 +1,16 @@
 import type { AuditKeys } from '../../../keys/index.ts';
 import { sameMac } from '../../../keys/index.ts';
 import type { Db } from '../../database/database.ts';
-import { ATTESTED } from '../attested.ts';
+import { ATTESTED, type AttestedTable } from '../attested.ts';
 import { attestationMac } from '../attestor.ts';
-import { writtenMac } from '../written.ts';
+import { WRITTEN_TABLES, type WrittenTable, writtenMac } from '../written.ts';
 import type { FindingKind, Findings } from './findings.ts';
 import {
   adoptedTwice,
-  LIVE_SECRETS,
   type LiveGrant,
   type LiveSecret,
   liveGrants,
+  liveSecrets,
   missingTriggers,
   stream,
 } from './store.ts';
@@ -32,7 +32,7 @@ export async function checkGrants(tx: Db, keys: AuditKeys, findings: Findings): 
   for (const table of ATTESTED) {
     for await (const grant of stream<LiveGrant>(tx, `grants_of_${table.name}`, liveGrants(table))) {
       checked++;
-      checkGrant(keys, table.name, grant, findings);
+      checkGrant(keys, table, grant, findings);
     }
   }
   return checked;
@@ -41,16 +41,17 @@ export async function checkGrants(tx: Db, keys: AuditKeys, findings: Findings): 
 /** What is wrong with something, in a kind and words; nothing when it is as it should be. */
 type Fault = readonly [FindingKind, string] | undefined;
 
-function checkGrant(keys: AuditKeys, table: string, grant: LiveGrant, findings: Findings): void {
+function checkGrant(keys: AuditKeys, table: AttestedTable, grant: LiveGrant, findings: Findings): void {
   const fault = faultOfGrant(keys, table, grant);
   if (fault === undefined) return;
   const [kind, what] = fault;
-  const message = `row ${grant.rowId} of ${table} ${told(grant)}${what}`;
-  findings.add({ kind, table, row: grant.rowId, message });
+  const message = `row ${grant.rowId} of ${table.name} ${told(grant)}${what}`;
+  findings.add({ kind, table: table.name, row: grant.rowId, message });
 }
 
-function faultOfGrant(keys: AuditKeys, table: string, grant: LiveGrant): Fault {
+function faultOfGrant(keys: AuditKeys, { name: table, since }: AttestedTable, grant: LiveGrant): Fault {
   const { rowId, n, xid, columns, digest, mac, live } = grant;
+  if (n === null && since === 'change') return undefined;
   if (n === null) return ['grant-unattested', 'was made by nobody: the audit has no attestation of it'];
   const expected = attestationMac(keys.attesting, { n, xid, tab: table, rowId, columns, digest });
   if (mac === null || !sameMac(mac, expected)) {
@@ -65,26 +66,29 @@ function faultOfGrant(keys: AuditKeys, table: string, grant: LiveGrant): Fault {
 
 const told = ({ about }: LiveGrant): string => (about === null ? '' : `${JSON.stringify(about)} `);
 
-/** Compares every live secret, value and comment, with the newest record of its writing. */
+/** Compares every live secret, people's own values too, value and comment, with the newest record of its writing. */
 export async function checkSecrets(tx: Db, keys: AuditKeys, findings: Findings): Promise<number> {
   let checked = 0;
-  for await (const secret of stream<LiveSecret>(tx, 'live_secrets', LIVE_SECRETS)) {
-    checked++;
-    checkSecret(keys, secret, findings);
+  for (const table of WRITTEN_TABLES) {
+    for await (const secret of stream<LiveSecret>(tx, `live_${table}`, liveSecrets(table))) {
+      checked++;
+      checkSecret(keys, table, secret, findings);
+    }
   }
   return checked;
 }
 
-function checkSecret(keys: AuditKeys, secret: LiveSecret, findings: Findings): void {
-  const fault = faultOfSecret(keys, secret);
+function checkSecret(keys: AuditKeys, table: WrittenTable, secret: LiveSecret, findings: Findings): void {
+  const fault = faultOfSecret(keys, table, secret);
   if (fault === undefined) return;
   const [kind, what] = fault;
-  const message = `secret ${secret.id} ("${secret.key}" of project ${secret.projectId}) ${what}`;
-  findings.add({ kind, table: 'secrets', row: secret.id, message });
+  const whose = secret.ownerId === null ? 'secret' : `the own value of person ${secret.ownerId},`;
+  const message = `${whose} ${secret.id} ("${secret.key}" of project ${secret.projectId}) ${what}`;
+  findings.add({ kind, table, row: secret.id, message });
 }
 
-function faultOfSecret(keys: AuditKeys, secret: LiveSecret): Fault {
-  const written = recorded(secret);
+function faultOfSecret(keys: AuditKeys, table: WrittenTable, secret: LiveSecret): Fault {
+  const written = recorded(table, secret);
   if (written === undefined) return ['secret-unrecorded', 'was written by nobody: the audit has no record of it'];
   if (!written.isOurs(keys)) return ['secret-unrecorded', 'has a record that this server did not write'];
   if (written.deleted) return ['secret-put-back', 'was deleted, and somebody put it back'];
@@ -100,7 +104,7 @@ function faultOfSecret(keys: AuditKeys, secret: LiveSecret): Fault {
 }
 
 /** The newest statement about a secret: of its record, or, after that was dropped, of what was kept of it. */
-function recorded(secret: LiveSecret) {
+function recorded(table: WrittenTable, secret: LiveSecret) {
   const { metadata, keptN, keptXid, keptColumns, keptMac } = secret;
   if (metadata !== null) {
     const { version, sealedHash, mac } = metadata as { version: number; sealedHash: string; mac: string };
@@ -116,7 +120,7 @@ function recorded(secret: LiveSecret) {
   const attestation = {
     n: keptN,
     xid: keptXid!,
-    tab: 'secrets',
+    tab: table,
     rowId: secret.id,
     columns: keptColumns,
     digest: secret.keptDigest,

@@ -2,6 +2,7 @@ import type { Db, Statement } from '../../database/database.ts';
 import { ADOPTED, rowIdSql } from '../attest-store.ts';
 import { ATTESTED, type AttestedTable } from '../attested.ts';
 import { COLUMNS, NAMED_BY, type SealedTable } from '../encoding.ts';
+import type { WrittenTable } from '../written.ts';
 
 const ONE_MOMENT: Statement = { name: '', text: 'set transaction isolation level repeatable read, read only' };
 
@@ -152,7 +153,8 @@ export interface LiveSecret {
   readonly id: string;
   readonly key: string;
   readonly projectId: string;
-  readonly environmentId: string;
+  /** Of a person's own value. */
+  readonly ownerId: string | null;
   readonly version: number;
   readonly sealedHash: string;
   readonly commentHash: string | null;
@@ -169,13 +171,19 @@ export interface LiveSecret {
 
 const hashOf = (column: string) => `encode(sha256(${column}), 'hex')`;
 
-/** Every secret with the newest record of it: of the highest version, and of that one the latest. */
-export const LIVE_SECRETS = `
-  select s.id, s.key, s.project_id as "projectId", s.environment_id as "environmentId", s.version,
+const WHAT: Readonly<Record<WrittenTable, string>> = {
+  secrets: 's.key, null::uuid as "ownerId" from secrets s',
+  personal_secrets:
+    '(select o.key from secrets o where o.id = s.secret_id) as key, s.owner_id as "ownerId" from personal_secrets s',
+};
+
+/** Every secret of a table with the newest record of it: of the highest version, and of that one the latest. */
+export const liveSecrets = (table: WrittenTable): string => `
+  select s.id, s.project_id as "projectId", s.version,
          ${hashOf('s.sealed_value')} as "sealedHash", ${hashOf('s.sealed_comment')} as "commentHash",
          r.id as "recordId", r.action, r.metadata,
-         a.n::text as "keptN", a.xid::text as "keptXid", a.columns as "keptColumns", a.digest as "keptDigest", a.mac as "keptMac"
-    from secrets s
+         a.n::text as "keptN", a.xid::text as "keptXid", a.columns as "keptColumns", a.digest as "keptDigest", a.mac as "keptMac",
+         ${WHAT[table]}
     left join lateral (
       select l.id, l.action, l.metadata from audit_log l
        where l.metadata ->> 'secretId' = s.id::text and l.secret_key is not null and l.metadata is not null
@@ -183,5 +191,5 @@ export const LIVE_SECRETS = `
        order by (l.metadata ->> 'version')::int desc, (l.action = 'delete') desc, l.xid desc limit 1
     ) r on true
     left join lateral (
-      select * from audit_attestations where tab = 'secrets' and row_id = s.id::text order by n desc limit 1
+      select * from audit_attestations where tab = '${table}' and row_id = s.id::text order by n desc limit 1
     ) a on true`;

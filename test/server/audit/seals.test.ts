@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { parseRootKey } from '../../../keys/index.ts';
 import { ATTESTED } from '../../../server/audit/attested.ts';
@@ -6,7 +7,7 @@ import { merkleRoot } from '../../../server/audit/merkle.ts';
 import { auditRebase, auditVerify } from '../../../server/audit/verify/command.ts';
 import type { Config } from '../../../server/config.ts';
 import { type Machine, startServer, type TestServer } from '../../support/server.ts';
-import { settle, verify } from './evidence.ts';
+import { settle, sinkFile, verify } from './evidence.ts';
 
 let server: TestServer;
 let project: { id: string };
@@ -144,3 +145,23 @@ async function quietly<Result>(command: () => Promise<Result>): Promise<{ result
     for (const spy of spies) spy.mockRestore();
   }
 }
+
+test('a server that stops seals and exports what is there', async () => {
+  const sink = await sinkFile();
+  // Its next look would come in an hour.
+  const stopping = await startServer({ auditSink: `file:${sink.path}`, sealEveryMs: 3_600_000 });
+  try {
+    await stopping.project('gateway');
+    await stopping.app.close();
+    const { rows } = await stopping.sql.query(
+      `select number::int, exported::int, (select count(*)::int from audit_log where xid >= next) as open from audit_sealer`,
+    );
+    expect(rows).toEqual([{ number: expect.any(Number), exported: rows[0].number, open: 0 }]);
+    expect(rows[0].number).toBeGreaterThan(0);
+    const heads = (await readFile(sink.path, 'utf8')).trim().split('\n');
+    expect(heads).toHaveLength(rows[0].number);
+  } finally {
+    await stopping.close();
+    await sink.remove();
+  }
+});

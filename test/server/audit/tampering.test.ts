@@ -1,6 +1,7 @@
 import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { invitePerson } from '../../support/person.ts';
 import { startServer, type TestServer } from '../../support/server.ts';
 import { kinds, rowsNamed, Seeded, settle, sinkFile } from './evidence.ts';
 
@@ -11,6 +12,9 @@ let seeded: Seeded;
 let sink: Awaited<ReturnType<typeof sinkFile>>;
 let identityId: string;
 let keptRow: Record<string, unknown>;
+/** A person's own value as it was before it was changed. */
+let keptOwn: Record<string, unknown>;
+let usedCode: Buffer;
 
 beforeAll(async () => {
   sink = await sinkFile();
@@ -24,6 +28,9 @@ beforeAll(async () => {
     body: { projectId: project.id, environment: 'dev', secretValue: 'second', secretComment: 'why' },
   });
   await server.do('DELETE', '/api/v4/secrets/GONE', { body: { projectId: project.id, environment: 'dev' } });
+  await server.do('POST', '/api/v1/organization/roles', {
+    body: { slug: 'kept', name: 'Kept', permissions: [], organizationId: server.organizationId },
+  });
   const viewer = await server.machine('viewer', { projectId: project.id, roles: [{ role: 'viewer' }] });
   const former = await server.machine('former', { projectId: project.id, roles: [{ role: 'admin' }] });
   identityId = viewer.id;
@@ -38,6 +45,27 @@ beforeAll(async () => {
   const list = `/api/v3/secrets/raw?workspaceId=${project.id}&environment=dev`;
   await server.send('GET', list, { token: viewer.token });
   await server.send('GET', list, { token: viewer.token });
+  await settle(server);
+  const ada = await invitePerson(server, 'ada@hanzo.ai');
+  await server.do('POST', `/api/v1/projects/${project.id}/memberships`, {
+    body: { emails: ['ada@hanzo.ai'], roleSlugs: ['developer'] },
+  });
+  const own = { projectId: project.id, environment: 'dev', type: 'personal' };
+  let token = await ada.enter();
+  await server.do('POST', '/api/v4/secrets/API_KEY', { token, body: { ...own, secretValue: 'mine' } });
+  keptOwn = (await server.sql.query('select * from personal_secrets')).rows[0];
+  await server.do('PATCH', '/api/v4/secrets/API_KEY', {
+    token,
+    body: { ...own, secretValue: 'mine, anew', secretComment: 'why' },
+  });
+  const [mfaToken] = await ada.setUpMfa();
+  const before = (await server.sql.query('select mac from recovery_codes')).rows.map(({ mac }) => mac.toString('hex'));
+  token = (await ada.select(await ada.login())).body.token;
+  const entered = await ada.send('POST', '/api/v2/auth/mfa/verify', { token, body: { mfaToken, mfaMethod: 'totp' } });
+  const left = (await server.sql.query('select mac from recovery_codes')).rows.map(({ mac }) => mac.toString('hex'));
+  usedCode = Buffer.from(before.find((mac) => !left.includes(mac))!, 'hex');
+  await server.do('POST', '/api/v1/auth/logout', { token: entered.body.token });
+  await ada.enter();
   await settle(server);
   // The database is cloned from here on, which nobody may be connected to.
   await server.app.close();
@@ -55,7 +83,7 @@ test('nothing is found where nobody tampered', async () => {
   expect(report.rows).toBeGreaterThan(10);
   expect(report.batches).toBeGreaterThan(2);
   expect(report.heads).toBe(report.batches);
-  expect(report.secrets).toBe(2);
+  expect(report.secrets).toBe(3);
 });
 
 const listRead = `(select id from audit_log where event = 'get-secrets' order by xid limit 1)`;
@@ -334,7 +362,99 @@ test.each<{ name: string; work: (sql: pg.Client) => Promise<unknown>; kind: stri
   expect(report.findings[0]).toMatchObject({ table: 'secrets' });
 });
 
+test.each<{ name: string; work: (sql: pg.Client) => Promise<unknown>; kind: string }>([
+  {
+    name: 'a whole old row put back',
+    work: (sql) =>
+      sql.query('update personal_secrets set sealed_value = $2, sealed_comment = null, version = $3 where id = $1', [
+        keptOwn.id,
+        keptOwn.sealed_value,
+        keptOwn.version,
+      ]),
+    kind: 'secret-put-back',
+  },
+  {
+    name: 'an old value under the newest version',
+    work: (sql) =>
+      sql.query('update personal_secrets set sealed_value = $2 where id = $1', [keptOwn.id, keptOwn.sealed_value]),
+    kind: 'secret-changed',
+  },
+  {
+    name: 'a comment taken away',
+    work: (sql) => sql.query('update personal_secrets set sealed_comment = null'),
+    kind: 'secret-changed',
+  },
+  {
+    name: 'a row that nobody wrote',
+    work: (sql) =>
+      sql.query(
+        `insert into personal_secrets (project_id, secret_id, owner_id, version, key_version, sealed_value)
+         select p.project_id, s.id, p.owner_id, 1, p.key_version, p.sealed_value
+           from personal_secrets p join secrets s on s.key = 'OTHER'`,
+      ),
+    kind: 'secret-unrecorded',
+  },
+])("of people's own values, $name is found", async ({ work, kind }) => {
+  const report = await seeded.tampered(work);
+  expect(report.findings).toMatchObject([{ kind, table: 'personal_secrets' }]);
+  expect(report.findings[0]!.message).toContain('the own value of person');
+});
+
 test.each<{ name: string; sql: string; table: string; kind: string }>([
+  {
+    name: 'a second factor taken away',
+    sql: `update totp_factors set confirmed_at = null where $1::text is not null`,
+    table: 'totp_factors',
+    kind: 'grant-unattested',
+  },
+  {
+    name: "another person's second factor",
+    sql: `update totp_factors set sealed_seed = sha256('mine') where $1::text is not null`,
+    table: 'totp_factors',
+    kind: 'grant-unattested',
+  },
+  {
+    name: 'a recovery code',
+    sql: `insert into recovery_codes (user_id, mac) select user_id, sha256('mine') from totp_factors where $1::text is not null`,
+    table: 'recovery_codes',
+    kind: 'grant-unattested',
+  },
+  {
+    name: 'a session of a person',
+    sql: `insert into sessions (user_id, method, mfa_at, expires_at) select user_id, 'password', now(), now() + interval '1 day' from totp_factors where $1::text is not null`,
+    table: 'sessions',
+    kind: 'grant-unattested',
+  },
+  {
+    name: "a session made another's",
+    sql: `update sessions set user_id = (select id from users where email = 'z@hanzo.ai') where id = (select id from sessions where ended_at is null limit 1) and $1::text is not null`,
+    table: 'sessions',
+    kind: 'grant-unattested',
+  },
+  {
+    name: 'a session that ended, brought back',
+    sql: `update sessions set ended_at = null where id = (select id from sessions where ended_at is not null limit 1) and $1::text is not null`,
+    table: 'sessions',
+    kind: 'grant-unattested',
+  },
+  {
+    name: 'a revoked token, brought back',
+    sql: `update access_tokens set revoked_at = null where id = (select id from access_tokens where revoked_at is not null limit 1) and $1::text is not null`,
+    table: 'access_tokens',
+    kind: 'grant-unattested',
+  },
+  {
+    name: 'a role of the organization',
+    sql: `insert into organization_roles (organization_id, slug, name, permissions) select organization_id, 'mine', 'Mine', '[]' from identities where id = $1`,
+    table: 'organization_roles',
+    kind: 'grant-unattested',
+  },
+  {
+    name: 'a wider role of the organization',
+    sql: `update organization_roles set permissions = '[{"subject": "identity", "action": ["create-token"]}]' where $1::text is not null`,
+    table: 'organization_roles',
+    kind: 'grant-unattested',
+  },
   {
     name: 'an instance admin',
     sql: 'update actors set instance_admin = true where id = $1',
@@ -394,6 +514,25 @@ test.each<{ name: string; sql: string; table: string; kind: string }>([
   });
   expect(unnoted.findings.map((finding) => finding.table)).toEqual([table]);
   expect(kinds(unnoted)[0]).toMatch(/^grant-(changed|put-back|unattested)$/);
+});
+
+test('a second factor removed with its attestation is found', async () => {
+  const report = await seeded.tampered(async (sql) => {
+    await sql.query('alter table totp_factors disable trigger attested');
+    await sql.query(`delete from audit_attestations where tab = 'totp_factors'`);
+    await sql.query('delete from totp_factors');
+    await sql.query('alter table totp_factors enable trigger attested');
+  });
+  expect(kinds(report)).toContain('row-removed');
+});
+
+test('a used recovery code put back is found', async () => {
+  const report = await seeded.tampered(async (sql) => {
+    await sql.query('alter table recovery_codes disable trigger attested');
+    await sql.query('insert into recovery_codes (user_id, mac) select user_id, $1 from totp_factors', [usedCode]);
+    await sql.query('alter table recovery_codes enable trigger attested');
+  });
+  expect(report.findings).toMatchObject([{ kind: 'grant-put-back', table: 'recovery_codes' }]);
 });
 
 test('an attestation copied from before is worth nothing', async () => {

@@ -225,7 +225,13 @@ describe('a project key', () => {
     await rotateProject(await rig.rotation(), await gateway());
     const on = await rig.rotation();
     const findings = async () => (await verifyAudit({ db: rig.db, keyring: on.keyring, sinks: [] })).findings;
-    expect((await findings()).filter(({ table }) => table === 'secrets')).toEqual([]);
+    const own = (await rig.server.sql.query('select * from personal_secrets')).rows[0];
+    expect(own.key_version).toBe(2);
+    expect((await findings()).filter(({ table }) => table?.endsWith('secrets'))).toEqual([]);
+    await rig.server.sql.query('update personal_secrets set sealed_value = $1', [rows[0].sealed_value]);
+    expect((await findings()).filter(({ table }) => table === 'personal_secrets')).toMatchObject([
+      { kind: 'secret-changed' },
+    ]);
     await rig.server.sql.query('update secrets set sealed_value = $2 where id = $1', [
       rows[0].id,
       rows[0].sealed_value,

@@ -243,3 +243,16 @@ async function found(table: string, text: string): Promise<number> {
   );
   return rows[0].n;
 }
+
+test("a token whose row was made another's is nobody's, and is not renewed", async () => {
+  const { token, row } = await loggedIn();
+  const { rows } = await server.sql.query(
+    `update access_tokens set actor_id = (select a.id from actors a join identities i on i.id = a.id where a.instance_admin limit 1)
+      where id = $1 returning actor_id`,
+    [row],
+  );
+  expect(rows).toHaveLength(1);
+  for (const answer of [await use(token), await renew(token)]) expect(answer.status, answer.text).toBe(401);
+  const audited = await server.sql.query(`select outcome from audit_log where event = 'token-row-changed'`);
+  expect(audited.rows).toEqual([{ outcome: 'refused' }]);
+});
