@@ -5,7 +5,7 @@ import pg from 'pg';
 import { startEmbeddedPostgres } from '../server/database/embedded/index.ts';
 import { load } from './load.ts';
 import { numberOption } from './options.ts';
-import { startOurs, type Target } from './processes.ts';
+import { install, startOurs, type Target } from './processes.ts';
 import { makeWorld, type World } from './world.ts';
 
 /**
@@ -51,7 +51,9 @@ const started: Target[] = [];
 const say = (text: string) => process.stderr.write(`growth: ${text}\n`);
 try {
   const world = await makeWorld(postgres.uri);
-  const target = await startOurs(postgres.uri, world.keys);
+  const installed = join(folder, 'installed');
+  install(installed);
+  const target = await startOurs(installed, postgres.uri, world.keys);
   started.push(target);
   const sql = new pg.Client(postgres.uri);
   await sql.connect();

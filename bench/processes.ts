@@ -1,6 +1,7 @@
 import { type ChildProcess, type ForkOptions, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { cpSync, readFileSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** A server in a process of its own. */
@@ -16,8 +17,19 @@ export interface Target {
 
 const file = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-/** The server as it is published: compiled, configured by its environment. */
-export async function startOurs(databaseUri: string, keys: { rootKey: string; authSecret: string }): Promise<Target> {
+/** Installs the package as npm would, into a folder. */
+export function install(folder: string): void {
+  for (const part of ['bin', 'lib', 'package.json'])
+    cpSync(file(`../${part}`), join(folder, part), { recursive: true });
+  symlinkSync(file('../node_modules'), join(folder, 'node_modules'));
+}
+
+/** The server as it is installed in a folder: compiled, configured by its environment. */
+export async function startOurs(
+  folder: string,
+  databaseUri: string,
+  keys: { rootKey: string; authSecret: string },
+): Promise<Target> {
   const env = {
     ...process.env,
     DB_CONNECTION_URI: databaseUri,
@@ -27,7 +39,7 @@ export async function startOurs(databaseUri: string, keys: { rootKey: string; au
     LOG_LEVEL: 'warn',
   };
   const options = { env, execArgv: nodeFlags(), stdio: ['ignore', 'inherit', 'ignore', 'ipc'] } satisfies ForkOptions;
-  return start('ours', fork(file('../lib/server/main.js'), ['serve'], options));
+  return start('ours', fork(join(folder, 'bin/kms-server.js'), ['serve'], options));
 }
 
 /** The flags that `kms-server` gives to Node. */

@@ -227,10 +227,9 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
   const keys = signingKeys(options.authSecret, options.previousAuthSecret);
   const audit = new Audit(path, keyring.audit);
   const metrics = new Metrics();
-  await audit.start(metrics);
   const unchanged = new Unchanged(path);
   unchanged.start(metrics);
-  const evidence = await Evidence.of({ db, changes, path, audit, keyring });
+  const [evidence] = await Promise.all([Evidence.of({ db, changes, path, audit, keyring }), audit.start(metrics)]);
   const access = new Access(changes, path, audit);
   const tokens = new Tokens({ db, audit, keys });
   tokens.start(metrics);
@@ -292,9 +291,10 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
   const snapshots = new Snapshots({ db, access, keyring, rollbacks });
   const personal = new PersonalWrites({ access, keyring });
   const events = new Events({ db: path, access, feed: new ChangeFeed({ db: path }), ...options.events });
-  await events.start(metrics);
   const replicas = new Replicas({ db: path, keyring, keys, subscribers: () => events.count, ...options.replicas });
-  await replicas.start(metrics);
+  // The database answers while the routes are made.
+  const started = Promise.all([events.start(metrics), replicas.start(metrics)]);
+  started.catch(() => undefined);
   const { authSecret, allowUnprovenBootstrap: allowUnproven = false } = options;
   const authSecrets = [authSecret, ...(options.previousAuthSecret ? [options.previousAuthSecret] : [])];
   const providers = new Providers(outbound);
@@ -343,7 +343,7 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
     await Promise.all([db.close(), changes.close(), path.close()]);
   });
   // First of all: a request that is refused below is answered with these headers too.
-  await secureAnswers(app);
+  secureAnswers(app);
   knowAddresses(app, proxies);
   pruning.start(metrics, app.log);
   sender.start(metrics, options.sealEveryMs);
@@ -417,6 +417,7 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
   await app.register(auditStreamsRoutes, {
     streams: new AuditStreams({ db, access, audit, keyring, outbound }),
   });
+  await started;
   return app;
 }
 
@@ -430,6 +431,8 @@ function newServer({ logLevel = 'silent', logStream, connections = {} }: AppOpti
     frameworkErrors: (error, request, reply) => void answerError(error, request, reply),
     clientErrorHandler: (error, socket) => answerBrokenRequest(error, socket, ids.next()),
     forceCloseConnections: 'idle',
+    // The compilers are set below. Without this, Fastify would load its own, and never use them.
+    schemaController: { compilersFactory: { buildValidator: never, buildSerializer: never } },
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 1024, querystringParser: queries.parse },
     // A line names the method, the path and the status. The query is left out: a mistaken client may put a value there.
     logController: new LogController({ disableRequestLogging: true }),
@@ -468,6 +471,10 @@ function newServer({ logLevel = 'silent', logStream, connections = {} }: AppOpti
   });
   return app;
 }
+
+const never = (): never => {
+  throw new Error('the compilers of schemas are set');
+};
 
 /** Loaded only where it is used: the client holds 5 MB. */
 async function connectRedis(url: string, log: FastifyInstance['log']) {

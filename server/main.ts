@@ -1,16 +1,21 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { VERSION } from '../contracts/index.ts';
-import { auditRebase, auditVerify } from './audit/verify/command.ts';
 import { ConfigError, readConfig } from './config.ts';
-import { migrate, SchemaMismatch } from './database/migrate.ts';
 import { isOutage, sqlState } from './database/sqlstate.ts';
-import { AuditKeyMissing, WrongRootKey } from './keyring/keyring.ts';
 import { keysCommands } from './rotation/commands.ts';
-import { RotationStopped } from './rotation/rotation.ts';
-import { serve } from './serve.ts';
 
 /** `kms-server`: serves, and does what needs the database itself. */
+
+/** Errors whose message says it all; by their names, since to know the classes would load all that throws them. */
+const TOLD = new Set([
+  'ConfigError',
+  'WrongRootKey',
+  'AuditKeyMissing',
+  'SchemaMismatch',
+  'RotationStopped',
+  'DataFolderInUse',
+]);
 
 const program = new Command('kms-server')
   .description('The Hanzo KMS server. It is configured by its environment; see docs/configuration.md.')
@@ -30,7 +35,7 @@ Examples:
 program
   .command('serve', { isDefault: true })
   .description('serve the API (the default)')
-  .action(() => run(() => serve(readConfig(process.env))));
+  .action(() => run(async () => (await import('./serve.ts')).serve(readConfig(process.env))));
 
 program
   .command('migrate')
@@ -40,6 +45,7 @@ program
       const { DB_CONNECTION_URI: uri } = readConfig(process.env);
       if (uri === undefined)
         throw new ConfigError('DB_CONNECTION_URI is not set; an embedded database is migrated by each start');
+      const { migrate } = await import('./database/migrate.ts');
       const { applied } = await migrate(uri);
       process.stdout.write(applied.length === 0 ? 'nothing to migrate\n' : `migrated: ${applied.join(', ')}\n`);
     }),
@@ -52,7 +58,7 @@ audit
   .description(
     'after a database was made from a dump, and before a server starts on it: number new records after the old',
   )
-  .action(() => run(() => auditRebase(readConfig(process.env))));
+  .action(() => run(async () => (await import('./audit/verify/command.ts')).auditRebase(readConfig(process.env))));
 
 audit
   .command('verify')
@@ -67,6 +73,7 @@ audit
   .addHelpText('after', '\nExit codes: 0 nothing found, 1 could not be verified, 3 tampering found.')
   .action((options: { sink: string[]; json?: true }) =>
     run(async () => {
+      const { auditVerify } = await import('./audit/verify/command.ts');
       process.exitCode = await auditVerify(readConfig(process.env), options);
     }),
   );
@@ -96,9 +103,7 @@ async function run(command: () => Promise<void>): Promise<void> {
 
 function explain(error: unknown): string {
   const { name, message, code } = error as Error & { code?: string };
-  const told = [ConfigError, WrongRootKey, AuditKeyMissing, SchemaMismatch, RotationStopped];
-  if (told.some((kind) => error instanceof kind)) return message;
-  if (name === 'DataFolderInUse') return message;
+  if (TOLD.has(name)) return message;
   if (code === 'EADDRINUSE')
     return `port ${process.env.PORT ?? 8080} is taken by another program; set PORT to a free one`;
   if (code === 'EACCES')

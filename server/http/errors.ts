@@ -1,4 +1,3 @@
-import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
@@ -6,6 +5,7 @@ import { type ErrorBody, errorKinds, type ValidationIssue } from '../../contract
 import { asRefusal } from '../database/database.ts';
 import type { Faults } from '../metrics/faults.ts';
 import { Refusal } from '../refusal.ts';
+import { http } from './node-http.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -40,7 +40,7 @@ export function answerBrokenRequest(error: Error & { code?: string }, socket: So
   const { status } = errorKinds[refusal.kind];
   const body = JSON.stringify(bodyOf(refusal, reqId));
   socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-type: application/json; charset=utf-8\r\n` +
+    `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\nconnection: close\r\ncontent-type: application/json; charset=utf-8\r\n` +
       `x-request-id: ${reqId}\r\n` +
       `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
     () => socket.destroySoon(),

@@ -1,28 +1,27 @@
-import helmet from '@fastify/helmet';
-import Fastify, { type FastifyInstance } from 'fastify';
-
-/** What Node and Fastify send by themselves. */
-const OTHERS = new Set(['content-length', 'content-type', 'date', 'connection', 'keep-alive']);
+import type { FastifyInstance } from 'fastify';
 
 /**
- * Puts helmet's headers on every answer. They are the same each time, so helmet is asked once: setting them one by one on
- * each answer took a thirtieth of the time of a read.
+ * What helmet puts on answers of an API, which has no page to protect by a content policy (the page of the documentation has
+ * its own). A test holds the two together: to ask helmet itself took a second Fastify, and a tenth of each start.
  */
-export async function secureAnswers(app: FastifyInstance): Promise<void> {
-  const headers = await helmetsHeaders();
+export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'origin-agent-cluster': '?1',
+  'referrer-policy': 'no-referrer',
+  'strict-transport-security': 'max-age=31536000; includeSubDomains',
+  'x-content-type-options': 'nosniff',
+  'x-dns-prefetch-control': 'off',
+  'x-download-options': 'noopen',
+  'x-frame-options': 'SAMEORIGIN',
+  'x-permitted-cross-domain-policies': 'none',
+  'x-xss-protection': '0',
+};
+
+/** Puts them on every answer, and on refusals too. */
+export function secureAnswers(app: FastifyInstance): void {
   app.addHook('onRequest', (_request, reply, done) => {
-    reply.headers(headers);
+    reply.headers(SECURITY_HEADERS);
     done();
   });
-}
-
-async function helmetsHeaders(): Promise<Record<string, string>> {
-  const asked = Fastify();
-  await asked.register(helmet, { contentSecurityPolicy: false });
-  asked.get('/', async () => '');
-  const { headers } = await asked.inject('/');
-  await asked.close();
-  return Object.fromEntries(
-    Object.entries(headers).flatMap(([name, value]) => (OTHERS.has(name) ? [] : [[name, String(value)]])),
-  );
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ConfigError } from '../config.ts';
+import { http } from '../http/node-http.ts';
 import type { Metrics } from './metrics.ts';
 import { tellProcess } from './process.ts';
 
@@ -19,7 +19,7 @@ export async function serveMetrics(
   { host, port }: { readonly host: string; readonly port: number },
 ): Promise<MetricsListener> {
   const stopWatching = tellProcess(metrics);
-  const server = createServer(
+  const server = http.createServer(
     { requestTimeout: 5_000, headersTimeout: 5_000, keepAliveTimeout: 30_000 },
     (request, response) => {
       const path = request.url?.split('?')[0];

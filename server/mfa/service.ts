@@ -72,11 +72,11 @@ export class Mfa {
     return this.#accounts.change(caller, { fresh: true }, async (tx, { person }) => {
       if (person.hasMfa)
         throw conflict('a second factor is set up already; take it away first, with DELETE /api/v1/user/me/totp');
-      const seed = newSeed();
+      const seed = await newSeed();
       await putSeed(tx, person.id, await this.#keyring.sealConfig(SEED_PURPOSE, person.id, seed));
       const recoveryCodes = await this.#newCodes(tx, person);
       await this.#record(tx, person, 'create', 'register-totp', caller.origin);
-      return { otpUrl: otpUrlOf(seed, person.email), recoveryCodes };
+      return { otpUrl: await otpUrlOf(seed, person.email), recoveryCodes };
     });
   }
 

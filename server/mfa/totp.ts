@@ -1,14 +1,15 @@
-import { generateSecret, generateURI, verify } from 'otplib';
+// Loaded with the first of its users: most servers have few or none.
+const otplib = () => import('otplib');
 
 /** RFC 6238 as every authenticator app has it: SHA-1, six digits, thirty seconds; one step of drift to either side. */
 const DRIFT_SECONDS = 30;
 const ISSUER = 'Hanzo KMS';
 
-export const newSeed = (): string => generateSecret();
+export const newSeed = async (): Promise<string> => (await otplib()).generateSecret();
 
 /** What an authenticator app reads from a QR code. */
-export const otpUrlOf = (seed: string, email: string): string =>
-  generateURI({ issuer: ISSUER, label: email, secret: seed });
+export const otpUrlOf = async (seed: string, email: string): Promise<string> =>
+  (await otplib()).generateURI({ issuer: ISSUER, label: email, secret: seed });
 
 /**
  * The time step of a right code, if it is newer than the last one that was used: a code that somebody saw being typed is
@@ -18,7 +19,12 @@ export const otpUrlOf = (seed: string, email: string): string =>
  */
 export async function stepOf(seed: string, code: string, now: number, lastStep: number): Promise<number | undefined> {
   if (!/^\d{6}$/.test(code)) return undefined;
-  const result = await verify({ secret: seed, token: code, epoch: now, epochTolerance: DRIFT_SECONDS });
+  const result = await (await otplib()).verify({
+    secret: seed,
+    token: code,
+    epoch: now,
+    epochTolerance: DRIFT_SECONDS,
+  });
   if (!result.valid || !('timeStep' in result)) return undefined;
   return result.timeStep > lastStep ? result.timeStep : undefined;
 }

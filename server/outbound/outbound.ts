@@ -1,8 +1,8 @@
 import { lookup as systemLookup } from 'node:dns/promises';
-import http, { type IncomingMessage } from 'node:http';
-import https from 'node:https';
+import type { IncomingMessage } from 'node:http';
 import { isIP, type LookupFunction } from 'node:net';
 import { VERSION } from '../../contracts/index.ts';
+import { http, https } from '../http/node-http.ts';
 import { AllowList } from './allow-list.ts';
 import { OutboundFailure } from './failure.ts';
 

@@ -1,4 +1,4 @@
-import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTPayload, jwtVerify } from 'jose';
+import type { JSONWebKeySet, JWTPayload } from 'jose';
 import { z } from 'zod';
 import { OutboundFailure } from '../outbound/failure.ts';
 import type { Outbound } from '../outbound/outbound.ts';
@@ -162,6 +162,8 @@ export class Providers {
   }
 
   async #verify(row: ProviderRow, endpoints: Endpoints, token: string): Promise<JWTPayload> {
+    // Loaded with the first of its users, as in oidc-auth.
+    const { createLocalJWKSet, errors, jwtVerify } = await import('jose');
     for (const freshMs of [KEEP_MS, AGAIN_MS]) {
       const keys = KeySet.safeParse(await this.#fetch(endpoints.jwks, freshMs));
       if (!keys.success) throw new NotBelieved('the key set of the provider is none');
