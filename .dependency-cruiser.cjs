@@ -35,6 +35,16 @@ module.exports = {
       to: { dependencyTypes: ['npm', 'npm-dev', 'npm-peer', 'npm-optional'], pathNot: 'node_modules/zod/' },
     })),
     {
+      name: 'traces-are-loaded-where-they-are-on',
+      comment: 'a server without traces loads nothing of OpenTelemetry: import server/tracing/tracing.ts by import()',
+      severity: 'error',
+      from: { pathNot: '^(server/tracing|test)/' },
+      to: {
+        path: '^server/tracing/|node_modules/@opentelemetry/',
+        dependencyTypesNot: ['type-only', 'dynamic-import'],
+      },
+    },
+    {
       name: 'store-alone-speaks-sql',
       comment: 'services hold the rules and know no database driver; stores do',
       severity: 'error',

@@ -121,6 +121,7 @@ import { Tags } from './tags/service.ts';
 import { tokenAuthRoutes } from './token-auth/routes.ts';
 import { TokenAuth } from './token-auth/service.ts';
 import { Tokens } from './tokens/service.ts';
+import type { TracingOptions } from './tracing/tracing.ts';
 import { universalAuthRoutes } from './universal-auth/routes.ts';
 import { UniversalAuth } from './universal-auth/service.ts';
 
@@ -173,6 +174,8 @@ export interface AppOptions {
   readonly answersLimit?: number | undefined;
   /** Where the signed heads of the audit go; see audit/sink.ts. @default the log */
   readonly auditSink?: string | undefined;
+  /** Where traces go. @default there are none, and what makes them is not loaded */
+  readonly tracing?: TracingOptions | undefined;
   /** How often the audit is sealed and sent on, in milliseconds; 0: never, for tests. @default 1000 */
   readonly sealEveryMs?: number | undefined;
   /** Runs between the check and the fill of a read; tests pause here. */
@@ -312,6 +315,7 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
   const app = newServer(options, new RequestIds(proxies));
   limitConnections(app, options.connections ?? {}, proxies);
   options.prepare?.(app);
+  const tracing = options.tracing ? await startTracing(options.tracing, app, pools) : undefined;
   app.decorate('metrics', metrics);
   meterRequests(app, metrics);
   let stopping = false;
@@ -340,6 +344,7 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
     await unchanged.stop().catch(() => undefined);
     outbound.close();
     await audit.stop().catch(() => undefined);
+    await tracing?.close();
     await Promise.all([db.close(), changes.close(), path.close()]);
   });
   // First of all: a request that is refused below is answered with these headers too.
@@ -475,6 +480,15 @@ function newServer({ logLevel = 'silent', logStream, connections = {} }: AppOpti
 const never = (): never => {
   throw new Error('the compilers of schemas are set');
 };
+
+/** Loaded only where it is used. */
+async function startTracing(options: TracingOptions, app: FastifyInstance, pools: Pools) {
+  const { Tracing } = await import('./tracing/tracing.ts');
+  const tracing = new Tracing(options);
+  tracing.followRequests(app);
+  for (const pool of Object.values(pools) as Database[]) pool.followStatements(tracing);
+  return tracing;
+}
 
 /** Loaded only where it is used: the client holds 5 MB. */
 async function connectRedis(url: string, log: FastifyInstance['log']) {

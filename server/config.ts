@@ -109,6 +109,15 @@ export const Environment = z.object({
     )
     .optional()
     .describe('where the signed heads of the audit go, out of the reach of the database; unset: the log'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: url(/^https?:\/\//, 'http://127.0.0.1:4318')
+    .optional()
+    .describe('the collector that traces are sent to, by OTLP over HTTP; unset: there are none'),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce
+    .number({ error: 'must be a number from 0 to 1' })
+    .min(0)
+    .max(1)
+    .default(1)
+    .describe('how many of the traces that begin here are sent, from 0 to 1'),
   KMS_OUTBOUND_ALLOW: z
     .string()
     .transform((text, context) => {

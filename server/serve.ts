@@ -67,6 +67,10 @@ async function start(running: Running, config: Config): Promise<void> {
       header: config.KMS_FORWARDED_HEADER,
     },
     auditSink: config.KMS_AUDIT_SINK,
+    tracing:
+      config.OTEL_EXPORTER_OTLP_ENDPOINT === undefined
+        ? undefined
+        : { endpoint: config.OTEL_EXPORTER_OTLP_ENDPOINT, ratio: config.OTEL_TRACES_SAMPLER_ARG },
   });
   if (running.stopping === undefined) {
     running.app = app;

@@ -14,6 +14,12 @@ export interface Db {
   query<Row extends object>(statement: Statement, values: readonly unknown[]): Promise<Row[]>;
 }
 
+/** Follows statements while they run, for traces. */
+export interface StatementFollower {
+  /** Settles as `work` does, which is under way. */
+  follow<Result>(statement: string, work: Promise<Result>): Promise<Result>;
+}
+
 /** Looks at transactions before they commit. */
 export interface CommitGuard {
   /** Whether a transaction with this statement is to be looked at. Asked at each statement, so it must be cheap. */
@@ -64,6 +70,7 @@ export class Database implements Db {
   readonly #pool: pg.Pool;
   readonly #pooled: boolean;
   #guard: CommitGuard | undefined;
+  #follower: StatementFollower | undefined;
 
   constructor(options: DatabaseOptions) {
     this.#pooled = isPooled(options.uri);
@@ -93,10 +100,23 @@ export class Database implements Db {
     this.#guard = guard;
   }
 
+  /** From now on `follower` sees every statement. */
+  followStatements(follower: StatementFollower): void {
+    this.#follower = follower;
+  }
+
+  async #ask<Row extends object>(
+    on: pg.Pool | pg.ClientBase,
+    statement: Statement,
+    values: readonly unknown[],
+  ): Promise<Row[]> {
+    const work = on.query<Row>(this.#asked(statement, values));
+    return (await (this.#follower ? this.#follower.follow(statement.name, work) : work)).rows;
+  }
+
   async query<Row extends object>(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
     if (this.#guard?.guards(statement)) return this.transaction((tx) => tx.query<Row>(statement, values));
-    const { rows } = await this.#pool.query<Row>(this.#asked(statement, values));
-    return rows;
+    return this.#ask<Row>(this.#pool, statement, values);
   }
 
   /**
@@ -129,7 +149,7 @@ export class Database implements Db {
       const tx: Db = {
         query: async <Row extends object>(statement: Statement, values: readonly unknown[]) => {
           guarded ||= this.#guard?.guards(statement) ?? false;
-          return (await client.query<Row>(this.#asked(statement, values))).rows;
+          return this.#ask<Row>(client, statement, values);
         },
       };
       const result = await work(tx);
