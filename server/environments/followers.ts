@@ -5,6 +5,7 @@ import type { Db } from '../database/database.ts';
 import { conflict } from '../refusal.ts';
 import { removeFromLists, renameInLists, rewriteRules, type WrittenRules, writtenRules } from './followers-store.ts';
 import { following, lettingGo, reaches } from './naming.ts';
+import { told } from './told.ts';
 
 /** The slugs of the roles whose rules were written anew, for the audit. */
 type Rewritten = readonly { readonly roleId: string; readonly slug: string }[];
@@ -60,16 +61,11 @@ async function rewrite(
   return rewritten.map(({ id: roleId, slug }) => ({ roleId, slug }));
 }
 
-function reachedOtherwise(
-  { rights, project }: ProjectAccess,
-  before: string,
-  after: string,
-  differing: readonly WrittenRules[],
-) {
-  const what = `environment "${before}" of project "${project.slug}" cannot be renamed to "${after}": rules`;
-  const why = `reach one of the two names and not the other; change those rules first`;
-  // Who has which rules is told to those who may look at roles.
-  if (!rights.may('read', 'role')) return conflict(`${what} of the project ${why}`);
-  const roles = differing.map(({ slug, holder }) => (holder === null ? slug : `${slug} of ${holder}`));
-  return conflict(`${what} of ${roles.map((role) => `"${role}"`).join(', ')} ${why}`, { roles });
+function reachedOtherwise(allowed: ProjectAccess, before: string, after: string, differing: readonly WrittenRules[]) {
+  const { whose, details } = told(allowed, differing);
+  return conflict(
+    `environment "${before}" of project "${allowed.project.slug}" cannot be renamed to "${after}": rules of ${whose} ` +
+      'reach one of the two names and not the other; change those rules first',
+    details,
+  );
 }

@@ -7,6 +7,7 @@ import { noEnvironment, noFolder } from '../environments/missing.ts';
 import { type EnvironmentRow, environmentSlugs, listEnvironments } from '../environments/store.ts';
 import { asIfAbsent, badRequest, notFound } from '../refusal.ts';
 import { ensureFolder } from './ensure.ts';
+import { refuseEscape, type Way } from './prohibitions.ts';
 import {
   deleteFolder,
   type FolderRow,
@@ -211,14 +212,17 @@ export class Folders {
     newName?: string,
   ): Promise<void> {
     const { environment } = folder;
-    const renamed = newName === undefined ? undefined : join(parentOf(folder.path), newName);
-    for (const { path } of [folder, ...(await listFoldersBelow(tx, folder.environmentId, folder.path))]) {
+    const all = [folder, ...(await listFoldersBelow(tx, folder.environmentId, folder.path))];
+    for (const { path } of all) {
       for (const action of actions)
         await this.#access.needEverywhere(allowed, { ...secrets(action, environment), path });
-      if (renamed === undefined) continue;
-      const goesTo = renamed + path.slice(folder.path.length);
-      await this.#access.needEverywhere(allowed, { ...secrets('create', environment), path: goesTo });
     }
+    if (newName === undefined) return;
+    const renamed = join(parentOf(folder.path), newName);
+    const ways = all.map(({ path }) => ({ from: path, to: renamed + path.slice(folder.path.length) }));
+    for (const { to } of ways)
+      await this.#access.needEverywhere(allowed, { ...secrets('create', environment), path: to });
+    await refuseEscape(tx, allowed, environment, ways as [Way, ...Way[]]);
   }
 
   async #root(db: Db, allowed: ProjectAccess, environment: string): Promise<FolderRow> {

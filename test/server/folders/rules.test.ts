@@ -99,3 +99,48 @@ test('a list shows the folders that the rules reach', async () => {
   const url = `/api/v2/folders?projectId=${project.id}&environment=dev`;
   expect((await server.send('GET', url, { token: nobody.token })).status).toBe(403);
 });
+
+test.each([
+  { what: 'the folder', glob: '/vault-%', path: '/vault-%' },
+  { what: 'all in it', glob: '/vault-%/**', path: '/vault-%/deep' },
+  { what: 'one below it', glob: '/vault-%/deep', path: '/vault-%/deep' },
+])('what is forbidden in $what is not left behind by a rename', async ({ glob, path }) => {
+  const here = (text: string) => text.replace('%', String(count));
+  const name = here('vault-%');
+  const at = { projectId: project.id, environment: 'dev' };
+  await server.do('POST', '/api/v1/folders', { body: { ...at, name: 'deep', path: `/${name}` } });
+  await server.setSecrets(project.id, 'dev', { KEPT: 'x' }, here(path));
+  const forbidden = here(glob);
+  const at0 = here(path);
+  const someone = await holder([secrets(['read'], '/**'), secrets(['read'], forbidden, true)]);
+  const reads = async (secretPath: string) => {
+    const query = new URLSearchParams({ ...at, secretPath });
+    return (await server.send('GET', `/api/v4/secrets/KEPT?${query}`, { token: someone.token })).status;
+  };
+  expect(await reads(at0)).toBe(403);
+  const rename = () =>
+    server.send('PATCH', `/api/v1/folders/${name}`, {
+      token: server.admin,
+      body: { ...at, path: '/', name: `${name}-2` },
+    });
+  const refused = await rename();
+  expect([refused.status, refused.body.message, refused.body.details]).toEqual([
+    409,
+    `folder "/${name}" in environment "dev" cannot be renamed to "/${name}-2": rules of "role-${count}" forbid something at or below the one path and not at the other; let them forbid it there first`,
+    { roles: [`role-${count}`] },
+  ]);
+  const { role } = await server.do('GET', `/api/v1/projects/${project.id}/roles/slug/role-${count}`);
+  const moved = forbidden.replace(name, `${name}-2`);
+  const permissions = [secrets(['read'], '/**'), secrets(['read'], forbidden, true), secrets(['read'], moved, true)];
+  await server.do('PATCH', `/api/v1/projects/${project.id}/roles/${role.id}`, { body: { permissions } });
+  expect((await rename()).status).toBe(200);
+  expect(await reads(at0.replace(name, `${name}-2`))).toBe(403);
+});
+
+test('a rename by which less is allowed, or more is forbidden, is left to whoever may do it', async () => {
+  const at = { projectId: project.id, environment: 'dev' };
+  await holder([secrets(['read'], '/allowed/**'), secrets(['edit'], '/closed/**', true)]);
+  const { folder: made } = await server.do('POST', '/api/v1/folders', { body: { ...at, name: 'allowed' } });
+  await server.do('PATCH', `/api/v1/folders/${made.id}`, { body: { ...at, path: '/', name: 'closed' } });
+  expect(await folder('/closed')).toMatchObject({ id: made.id });
+});
