@@ -1,7 +1,7 @@
-import { type ChildProcess, type ForkOptions, fork } from 'node:child_process';
+import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, readFileSync, symlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** A server in a process of its own. */
@@ -32,20 +32,16 @@ export async function startOurs(
 ): Promise<Target> {
   const env = {
     ...process.env,
+    PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
     DB_CONNECTION_URI: databaseUri,
     ROOT_ENCRYPTION_KEY: keys.rootKey,
     AUTH_SECRET: keys.authSecret,
     PORT: '0',
     LOG_LEVEL: 'warn',
   };
-  const options = { env, execArgv: nodeFlags(), stdio: ['ignore', 'inherit', 'ignore', 'ipc'] } satisfies ForkOptions;
-  return start('ours', fork(join(folder, 'bin/kms-server.js'), ['serve'], options));
-}
-
-/** The flags that `kms-server` gives to Node. */
-function nodeFlags(): string[] {
-  const [first = ''] = readFileSync(file('../bin/kms-server.js'), 'utf8').split('\n');
-  return first.split(' ').filter((word) => word.startsWith('--'));
+  // As a shell starts it: by its first line, which says how Node is to run.
+  const program = join(folder, 'bin/kms-server.js');
+  return start('ours', spawn(program, ['serve'], { env, stdio: ['ignore', 'inherit', 'ignore', 'ipc'] }));
 }
 
 /** A baseline of baseline.ts. */

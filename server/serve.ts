@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
 import type { FastifyInstance } from 'fastify';
 import { createApp } from './app.ts';
 import { type Config, ConfigError } from './config.ts';
@@ -14,9 +15,16 @@ const STOP_WITHIN_MS = 25_000;
 /** When the database is gone there is nothing left to wait for. */
 const END_WITHIN_MS = 2_000;
 
+/**
+ * How much the heap may grow before what is dead in it is let go of. V8 would let it grow to three times: a crowd of a thousand
+ * connections then took 50 MB more. Looking more often costs what the busiest lists do not feel.
+ */
+const HEAP_GROWS_PERCENT = 40;
+
 /** Starts the server, and stops it on SIGTERM, on SIGINT, or when the process that spawned it is gone. */
 export async function serve(config: Config): Promise<void> {
   keepMemoryInside();
+  setFlagsFromString(`--heap-growing-percent=${HEAP_GROWS_PERCENT}`);
   const running: Running = {};
   stopWhenTold(running, config.KMS_DRAIN_SECONDS);
   try {
