@@ -195,12 +195,13 @@ const BODY_LIMIT_BYTES = 1024 * 1024;
 export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   // Several pools: what holds a transaction may wait for the audit or for a verdict, which must then not wait for a connection.
   const db = new Database({ uri: options.databaseUri, connections: 8 });
-  // Six writers of projects (access/access.ts), and what belongs to no project. A change asks who its caller is: to plan that
+  // Four writers of projects (access/access.ts), two groups of writes (access/shared-changes.ts), and what belongs to no project. A change asks who its caller is: to plan that
   // anew each time took twice as long as all of the change.
   const changes = new Database({
     uri: options.databaseUri,
     connections: 8,
     applicationName: 'kms-server changes',
+    pipelined: true,
     settings: POINT_LOOKUPS,
   });
   const path = new Database({

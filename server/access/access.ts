@@ -60,7 +60,7 @@ export class Access {
   readonly #gate: Batch<Ask, Verdict>;
   /** Writers of one project come one after another, and all of them leave connections of the pool to others. */
   readonly #writers = new Turns({
-    lanes: 6,
+    lanes: 4,
     perKey: 1,
     waiting: 1_000,
     overflow: () => unavailable('too many changes are waiting'),
@@ -86,6 +86,11 @@ export class Access {
 
   get gate(): Load {
     return this.#gate;
+  }
+
+  /** Where changes are made: the pool of their transactions. */
+  get changes(): Database {
+    return this.#db;
   }
 
   /** Asks for a caller and, with `held`, whether the answer in memory may be served. Refuses dead tokens. */
@@ -318,23 +323,48 @@ export class Access {
     ) => Promise<Result>,
   ): Promise<Result> {
     const { caller, project } = access;
+    const ask = { ...caller.origin, tokenId: caller.tokenId, projectId: project.id };
     const run = async (tx: Db) => {
-      await lockProject(tx, project.id);
-      const verdict = await judge(tx, { ...caller.origin, tokenId: caller.tokenId, projectId: project.id });
+      // Sent together; the verdict is of after the lock.
+      const [, verdict] = await Promise.all([lockProject(tx, project.id), judge(tx, ask)]);
       const live = await this.#live(caller, verdict);
       // Roles are edited under the project's lock, which this transaction holds: what the verdict names is still there.
       const rights = await this.#rights(tx, verdict);
       if (!rights) throw unavailable('your roles in this project changed at this moment; try again');
       const again = await this.#found(caller, { id: project.id }, live, rights);
       for (const need of needs) await this.need(again, need);
-      const audit = (records: readonly ProjectRecord[]) =>
-        this.#audit.writeWithin(
-          tx,
-          records.map((record) => ({ ...inProject(again), outcome: 'allowed' as const, ...record })),
-        );
-      return work(tx, audit, again);
+      return work(tx, (records) => this.auditWithin(tx, [{ access: again, records }]), again);
     };
     return this.#writers.take(project.id, () => this.#db.transaction(run));
+  }
+
+  /**
+   * What a verdict gives without any further question. Nothing when it refuses, or names a role that was not read yet:
+   * `change` then finds out, and says why.
+   */
+  plainly(caller: Caller, verdict: Verdict): ProjectAccess | undefined {
+    const { tokenKnown, actorId, revoked, expired, ipTrusted, projectId } = verdict;
+    const isLive = tokenKnown && actorId !== null && !revoked && !expired && ipTrusted;
+    if (!isLive || projectId === null) return undefined;
+    const rights = this.#roles.known(verdict.grants);
+    return rights && inProjectOf(caller, verdict, actorOf(verdict), rights);
+  }
+
+  /** The project that a caller who was let in named so before, if this process remembers: where a change may be tried. */
+  projectOf(caller: Caller, reference: ProjectReference): string | undefined {
+    return this.#passes.projectOf(caller, reference);
+  }
+
+  /** Stores the records of allowed changes in their transaction. */
+  async auditWithin(
+    tx: Db,
+    changes: readonly { readonly access: ProjectAccess; readonly records: readonly ProjectRecord[] }[],
+  ): Promise<void> {
+    const outcome = 'allowed' as const;
+    const records = changes.flatMap(({ access, records }) =>
+      records.map((record) => ({ ...inProject(access), outcome, ...record })),
+    );
+    if (records.length > 0) await this.#audit.writeWithin(tx, records);
   }
 
   /**

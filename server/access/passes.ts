@@ -45,6 +45,11 @@ export class Passes {
     this.#kept.set(name, { tokenId: caller.tokenId, ip: caller.origin.ip, verdict });
   }
 
+  /** The project that a caller who was let in named so before. It decides nothing, and spares a question that is asked again anyway. */
+  projectOf(caller: Caller, reference: ProjectReference): string | undefined {
+    return this.#kept.get(nameOf(caller, reference))?.verdict.projectId ?? undefined;
+  }
+
   /**
    * The kept verdict, and whether the held answer was served: then its audit is written. When only the project has changed
    * the answer has to be made anew, by a statement that judges the caller again, so the verdict is good enough to try it.

@@ -226,9 +226,16 @@ const JUDGE: Statement = {
   text: `with ${JUDGED} select ${VERDICT}, false as served from judged j`,
 };
 
-/** Judges one request within a transaction: the same question again, in the snapshot that its change is made in. */
+/** Judges requests within a transaction: the same question again, in the snapshot that their changes are made in. */
+export async function judgeAll(tx: Db, asks: readonly Ask[]): Promise<Verdict[]> {
+  const verdicts: Verdict[] = [];
+  for (const row of await tx.query<Verdict & { n: number }>(JUDGE, judgedValues(asks))) verdicts[row.n] = row;
+  return verdicts;
+}
+
+/** As `judgeAll`, of one. */
 export async function judge(tx: Db, ask: Ask): Promise<Verdict> {
-  const [verdict] = await tx.query<Verdict>(JUDGE, judgedValues([ask]));
+  const [verdict] = await judgeAll(tx, [ask]);
   return verdict!;
 }
 
@@ -240,6 +247,20 @@ const LOCK_PROJECT: Statement = {
 /** Takes the project's row: writers of one project come one after another, so that a change id belongs to one change. */
 export async function lockProject(tx: Db, projectId: string): Promise<void> {
   await tx.query(LOCK_PROJECT, [projectId]);
+}
+
+const LOCK_FREE_PROJECTS: Statement = {
+  name: 'access.lock-free-projects',
+  text: 'select id from projects where id = any ($1::uuid[]) for no key update skip locked',
+};
+
+/**
+ * Takes the rows of those projects that nobody else holds. It waits for none of them, so it cannot meet another who takes
+ * several, and no slow change of one project holds those of others.
+ */
+export async function lockFreeProjects(tx: Db, projectIds: readonly string[]): Promise<ReadonlySet<string>> {
+  const rows = await tx.query<{ id: string }>(LOCK_FREE_PROJECTS, [projectIds]);
+  return new Set(rows.map(({ id }) => id));
 }
 
 const COUNT_USE: Statement = {

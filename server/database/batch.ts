@@ -7,7 +7,7 @@ interface Waiting<Item, Result> {
   readonly reject: (error: unknown) => void;
 }
 
-export interface BatchOptions {
+export interface BatchOptions<Item = unknown> {
   /** Items in one group at most. */
   readonly size: number;
   /** Groups under way at once. While all are, new items wait, and so the next group grows by itself. */
@@ -15,6 +15,8 @@ export interface BatchOptions {
   /** Items waiting at most; one more is turned down by `overflow`. */
   readonly waiting: number;
   readonly overflow: () => Error;
+  /** What an item is about: no two groups that are under way hold items of one key. @default - nothing in particular */
+  readonly keyOf?: (item: Item) => string;
 }
 
 /** How busy a batch is. */
@@ -32,14 +34,15 @@ export interface Load {
  */
 export class Batch<Item, Result> implements Load {
   readonly #run: (items: readonly Item[]) => Promise<readonly Result[]>;
-  readonly #options: BatchOptions;
+  readonly #options: BatchOptions<Item>;
+  readonly #busy = new Set<string>();
   #queue: Waiting<Item, Result>[] = [];
   #underWay = 0;
   #scheduled = false;
   readonly sizes = new Histogram(GROUP_SIZES);
 
   /** @param run answers a whole group, in its order; it is all or nothing, since a failed group may be run again */
-  constructor(options: BatchOptions, run: (items: readonly Item[]) => Promise<readonly Result[]>) {
+  constructor(options: BatchOptions<Item>, run: (items: readonly Item[]) => Promise<readonly Result[]>) {
     this.#options = options;
     this.#run = run;
   }
@@ -64,15 +67,37 @@ export class Batch<Item, Result> implements Load {
     setImmediate(() => {
       this.#scheduled = false;
       while (this.#queue.length > 0 && this.#underWay < this.#options.lanes) {
-        const group = this.#queue.splice(0, this.#options.size);
+        const group = this.#take();
+        if (group.length === 0) return;
         this.#underWay++;
         this.sizes.observe(group.length);
+        const keys = this.#keysOf(group);
+        for (const key of keys) this.#busy.add(key);
         void this.#answer(group).finally(() => {
           this.#underWay--;
+          for (const key of keys) this.#busy.delete(key);
           if (this.#queue.length > 0) this.#schedule();
         });
       }
     });
+  }
+
+  /** The next group: the first that wait, except those about what a group is already busy with. */
+  #take(): Waiting<Item, Result>[] {
+    const { size, keyOf } = this.#options;
+    if (keyOf === undefined) return this.#queue.splice(0, size);
+    const group: Waiting<Item, Result>[] = [];
+    this.#queue = this.#queue.filter((waiting) => {
+      const taken = group.length < size && !this.#busy.has(keyOf(waiting.item));
+      if (taken) group.push(waiting);
+      return !taken;
+    });
+    return group;
+  }
+
+  #keysOf(group: readonly Waiting<Item, Result>[]): Set<string> {
+    const { keyOf } = this.#options;
+    return new Set(keyOf === undefined ? [] : group.map(({ item }) => keyOf(item)));
   }
 
   async #answer(group: readonly Waiting<Item, Result>[]): Promise<void> {

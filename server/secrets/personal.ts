@@ -11,7 +11,7 @@ import { deletePersonal, insertPersonal, updatePersonal } from './personal-store
 import { openPersonal, sealPersonal } from './seal.ts';
 import { showPersonal } from './show.ts';
 import { findPlace } from './store.ts';
-import type { Target } from './writes.ts';
+import type { Target } from './write-requests.ts';
 
 /** What a person sets. */
 export interface PersonalChange {

@@ -17,7 +17,8 @@ import {
 } from '../../contracts/index.ts';
 import { badRequest } from '../refusal.ts';
 import type { PersonalWrites } from './personal.ts';
-import type { Target, Writes } from './writes.ts';
+import type { Target } from './write-requests.ts';
+import type { Writes } from './writes.ts';
 
 export interface SecretsRoutesOptions {
   readonly writes: Writes;

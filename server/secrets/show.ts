@@ -29,6 +29,19 @@ export function toSecret(
   );
 }
 
+/** A written secret, with its value only for those who may read it: the right to change one shows nothing of it. */
+export function showWritten(
+  keyring: Keyring,
+  projectId: string,
+  environment: string,
+  rights: { mayRead(row: SecretRow): boolean },
+  row: SecretRow,
+): Secret {
+  return rights.mayRead(row)
+    ? toSecret(keyring, projectId, environment, row, true)
+    : showSecret(projectId, environment, row, {});
+}
+
 /** As `toSecret`, of what was opened; without a value it is shown as hidden. */
 export function showSecret(
   projectId: string,

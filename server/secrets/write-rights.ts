@@ -44,8 +44,13 @@ export class WriteRights {
     await this.#access.need(this.#allowed, { action, subject: 'secrets', ...this.#place(spot) });
   }
 
+  /** As `need`, for those who go elsewhere when the answer is no. */
+  may(action: WriteAction | 'read', spot: Spot): boolean {
+    return this.#allowed.rights.may(action, 'secrets', this.#place(spot));
+  }
+
   mayRead(spot: Spot): boolean {
-    return this.#allowed.rights.may('read', 'secrets', this.#place(spot));
+    return this.may('read', spot);
   }
 
   /** The right to make `after` of `before`: to edit it under its old name and tags and under the new ones. */

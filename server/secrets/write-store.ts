@@ -33,30 +33,42 @@ export interface Writing {
   readonly at: Date;
 }
 
+/** A secret that is about to be written, and in whose name. */
+export interface SignedWrite {
+  readonly by: Writing;
+  readonly secret: SecretWrite;
+}
+
 /** One array a column, for `unnest`: a batch of a thousand is as many parameters as a batch of one. */
-const columnsOf = (secrets: readonly SecretWrite[]) => [
-  secrets.map((s) => s.id),
-  secrets.map((s) => s.environmentId),
-  secrets.map((s) => s.folderId),
-  secrets.map((s) => s.key),
-  secrets.map((s) => s.version),
-  secrets.map((s) => s.keyVersion),
-  secrets.map((s) => s.sealedValue),
-  secrets.map((s) => s.sealedComment),
-  secrets.map((s) => s.skipMultilineEncoding),
-  // An array of arrays would be one flat list to `unnest`.
-  secrets.map((s) => `{${s.tagIds.join(',')}}`),
-  secrets.map((s) => JSON.stringify(s.metadata)),
-  secrets.map((s) => s.sealedMetadata),
-  secrets.map((s) => (s.reminder === null ? null : JSON.stringify(s.reminder))),
-  secrets.map((s) => (s.plain ? s.version : null)),
-];
+const columnsOf = (writes: readonly SignedWrite[]) => {
+  const secrets = writes.map(({ secret }) => secret);
+  return [
+    writes.map(({ by }) => by.projectId),
+    writes.map(({ by }) => by.actorId),
+    writes.map(({ by }) => by.at),
+    secrets.map((s) => s.id),
+    secrets.map((s) => s.environmentId),
+    secrets.map((s) => s.folderId),
+    secrets.map((s) => s.key),
+    secrets.map((s) => s.version),
+    secrets.map((s) => s.keyVersion),
+    secrets.map((s) => s.sealedValue),
+    secrets.map((s) => s.sealedComment),
+    secrets.map((s) => s.skipMultilineEncoding),
+    // An array of arrays would be one flat list to `unnest`.
+    secrets.map((s) => `{${s.tagIds.join(',')}}`),
+    secrets.map((s) => JSON.stringify(s.metadata)),
+    secrets.map((s) => s.sealedMetadata),
+    secrets.map((s) => (s.reminder === null ? null : JSON.stringify(s.reminder))),
+    secrets.map((s) => (s.plain ? s.version : null)),
+  ];
+};
 
 const ROWS = `
-  unnest($4::uuid[], $5::uuid[], $6::uuid[], $7::text[], $8::int[], $9::int[], $10::bytea[], $11::bytea[], $12::boolean[],
-         $13::text[], $14::jsonb[], $15::bytea[], $16::jsonb[], $17::int[])
-    as n (id, environment_id, folder_id, key, version, key_version, sealed_value, sealed_comment, skip_multiline_encoding,
-          tag_ids, metadata, sealed_metadata, reminder, plain_version)`;
+  unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::uuid[], $6::uuid[], $7::text[], $8::int[], $9::int[],
+         $10::bytea[], $11::bytea[], $12::boolean[], $13::text[], $14::jsonb[], $15::bytea[], $16::jsonb[], $17::int[])
+    as n (project_id, written_by, at, id, environment_id, folder_id, key, version, key_version, sealed_value, sealed_comment,
+          skip_multiline_encoding, tag_ids, metadata, sealed_metadata, reminder, plain_version)`;
 
 const INSERT: Statement = {
   name: 'secrets.insert',
@@ -64,7 +76,7 @@ const INSERT: Statement = {
     insert into secrets (project_id, written_by, created_at, updated_at, id, environment_id, folder_id, key, version, key_version,
                          sealed_value, sealed_comment, skip_multiline_encoding, tag_ids, metadata, sealed_metadata, reminder,
                          plain_version)
-    select $1, $2, $3, $3, n.id, n.environment_id, n.folder_id, n.key, n.version, n.key_version,
+    select n.project_id, n.written_by, n.at, n.at, n.id, n.environment_id, n.folder_id, n.key, n.version, n.key_version,
            n.sealed_value, n.sealed_comment, n.skip_multiline_encoding, n.tag_ids::uuid[], n.metadata, n.sealed_metadata, n.reminder,
            n.plain_version
       from ${ROWS}
@@ -72,7 +84,15 @@ const INSERT: Statement = {
 };
 
 export async function insertSecrets(db: Db, by: Writing, secrets: readonly SecretWrite[]): Promise<Written[]> {
-  return db.query<Written>(INSERT, [by.projectId, by.actorId, by.at, ...columnsOf(secrets)]);
+  return insertSigned(
+    db,
+    secrets.map((secret) => ({ by, secret })),
+  );
+}
+
+/** As `insertSecrets`, in several names and projects. */
+export async function insertSigned(db: Db, writes: readonly SignedWrite[]): Promise<Written[]> {
+  return db.query<Written>(INSERT, columnsOf(writes));
 }
 
 const UPDATE: Statement = {
@@ -82,15 +102,23 @@ const UPDATE: Statement = {
        set environment_id = n.environment_id, folder_id = n.folder_id, key = n.key, version = n.version, key_version = n.key_version,
            sealed_value = n.sealed_value, sealed_comment = n.sealed_comment, skip_multiline_encoding = n.skip_multiline_encoding,
            tag_ids = n.tag_ids::uuid[], metadata = n.metadata, sealed_metadata = n.sealed_metadata, reminder = n.reminder,
-           plain_version = n.plain_version, written_by = $2, updated_at = $3
+           plain_version = n.plain_version, written_by = n.written_by, updated_at = n.at
       from ${ROWS}
-     where s.id = n.id and s.project_id = $1
+     where s.id = n.id and s.project_id = n.project_id
     returning s.id, s.created_at as "createdAt", s.updated_at as "updatedAt"`,
 };
 
 /** Replaces secrets by their next versions. What they were is kept by a trigger (migration 0004). */
 export async function updateSecrets(db: Db, by: Writing, secrets: readonly SecretWrite[]): Promise<Written[]> {
-  return db.query<Written>(UPDATE, [by.projectId, by.actorId, by.at, ...columnsOf(secrets)]);
+  return updateSigned(
+    db,
+    secrets.map((secret) => ({ by, secret })),
+  );
+}
+
+/** As `updateSecrets`, in several names and projects. */
+export async function updateSigned(db: Db, writes: readonly SignedWrite[]): Promise<Written[]> {
+  return db.query<Written>(UPDATE, columnsOf(writes));
 }
 
 const DELETE: Statement = { name: 'secrets.delete', text: 'delete from secrets where id = any ($1::uuid[])' };

@@ -1,56 +1,28 @@
-import { randomUUID } from 'node:crypto';
-import type { Secret, SecretMetadata } from '../../contracts/index.ts';
+import type { Secret } from '../../contracts/index.ts';
 import { SealBroken, UnknownFormat } from '../../keys/index.ts';
-import type { Access, Caller, ProjectAccess, ProjectRecord, ProjectReference } from '../access/access.ts';
+import type { Access, Caller, ProjectAccess, ProjectRecord } from '../access/access.ts';
+import { SharedChanges } from '../access/shared-changes.ts';
+import type { Load } from '../database/batch.ts';
 import type { Db } from '../database/database.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import { badRequest, conflict } from '../refusal.ts';
+import { distinct, sealNew, sealNext } from './next-version.ts';
 import { type Home, openPlaces, type Places, refuseLowerCase } from './places.ts';
 import { recordWrite } from './records.ts';
-import { openSecret, sealSecret } from './seal.ts';
-import { noSecret, showSecret, toSecret } from './show.ts';
-import { findSecrets, type Reminder, type SecretRow, type SecretTag } from './store.ts';
+import { isShareable, type SharedWrite, SharedWrites, type Spots, type WriteOrder } from './shared-writes.ts';
+import { noSecret, showSecret, showWritten } from './show.ts';
+import { findSecrets, type SecretRow, type SecretTag } from './store.ts';
 import { tagsById, tagsBySlug } from './tagging.ts';
+import {
+  type NewSecret,
+  type OnMissing,
+  renames,
+  type SecretChange,
+  type SecretName,
+  type Target,
+} from './write-requests.ts';
 import { refuseNowhere, type WriteAction, WriteRights } from './write-rights.ts';
 import { deleteSecrets, insertSecrets, type SecretWrite, updateSecrets, type Written } from './write-store.ts';
-
-/** The folder that a change is about. Items of a batch may name another path in the same environment. */
-export interface Target {
-  readonly project: ProjectReference;
-  readonly environment: string;
-  readonly path: string;
-}
-
-interface Extras {
-  readonly secretPath?: string | undefined;
-  readonly skipMultilineEncoding?: boolean | null | undefined;
-  readonly tagIds?: readonly string[] | null | undefined;
-  readonly secretMetadata?: SecretMetadata[] | null | undefined;
-  readonly secretReminderRepeatDays?: number | null | undefined;
-  readonly secretReminderNote?: string | null | undefined;
-  readonly secretReminderRecipients?: readonly string[] | null | undefined;
-}
-
-export interface NewSecret extends Extras {
-  readonly secretKey: string;
-  readonly secretValue: string;
-  readonly secretComment: string;
-}
-
-export interface SecretChange extends Extras {
-  readonly secretKey: string;
-  readonly secretValue?: string | undefined;
-  readonly newSecretName?: string | undefined;
-  readonly secretComment?: string | undefined;
-}
-
-export interface SecretName {
-  readonly secretKey: string;
-  readonly secretPath?: string | undefined;
-}
-
-/** What to do with a changed key that is not there: fail the batch, make it, or leave it out. */
-export type OnMissing = 'failOnNotFound' | 'upsert' | 'ignore';
 
 interface Work {
   readonly tx: Db;
@@ -75,14 +47,21 @@ interface Done {
 export class Writes {
   readonly #access: Access;
   readonly #keyring: Keyring;
+  readonly #shared: SharedChanges<SharedWrite, Spots, Secret[]>;
 
   constructor(options: { access: Access; keyring: Keyring }) {
     this.#access = options.access;
     this.#keyring = options.keyring;
+    this.#shared = new SharedChanges(options.access, new SharedWrites(options));
+  }
+
+  get groups(): Load {
+    return this.#shared.load;
   }
 
   async create(caller: Caller, target: Target, secrets: readonly NewSecret[]): Promise<Secret[]> {
-    return this.#change(caller, target, secrets, ['create'], async (work) => {
+    const order = { action: 'create', items: secrets } as const;
+    return this.#write(caller, target, order, ['create'], async (work) => {
       const there = await findSecrets(work.tx, secrets.map(addressIn(work)));
       return this.#insert(work, secrets, there);
     });
@@ -94,7 +73,8 @@ export class Writes {
     changes: readonly SecretChange[],
     onMissing: OnMissing,
   ): Promise<Secret[]> {
-    return this.#change(caller, target, changes, ['edit'], async (work) => {
+    const order = { action: 'update', items: changes } as const;
+    return this.#write(caller, target, order, ['edit'], async (work) => {
       const there = await this.#find(work, changes);
       const missing = changes.filter((change) => !there.has(nameIn(work, change)));
       // Whether one is there is told only to who may change it, were it there.
@@ -133,7 +113,8 @@ export class Writes {
   }
 
   async remove(caller: Caller, target: Target, names: readonly SecretName[]): Promise<Secret[]> {
-    return this.#change(caller, target, names, ['delete'], async (work) => {
+    const order = { action: 'delete', items: names } as const;
+    return this.#write(caller, target, order, ['delete'], async (work) => {
       const there = await this.#find(work, names);
       for (const item of names) await work.rights.need('delete', there.get(nameIn(work, item)) ?? at(work, item));
       const missing = names.filter((item) => !there.has(nameIn(work, item)));
@@ -150,6 +131,39 @@ export class Writes {
     });
   }
 
+  /** Makes a write together with those that wait beside it, and alone when that does not go. */
+  async #write(
+    caller: Caller,
+    target: Target,
+    order: WriteOrder,
+    actions: readonly WriteAction[],
+    run: (work: Work) => Promise<Done>,
+  ): Promise<Secret[]> {
+    if (isShareable(order)) {
+      const { environment } = target;
+      // Who was not let in here before is judged before it holds a lock of the project.
+      const projectId =
+        this.#access.projectOf(caller, target.project) ??
+        (await this.#admit(caller, target, order.items, actions)).project.id;
+      const addresses = placesOf(target, order.items).map((place) => ({ projectId, ...place }));
+      const secrets = await this.#shared.make({ caller, projectId, environment, order, addresses });
+      if (secrets !== undefined) return secrets;
+    }
+    return this.#change(caller, target, order.items, actions, run);
+  }
+
+  /** Access to the project, for who may do this to some secrets at each of the places. */
+  async #admit(
+    caller: Caller,
+    target: Target,
+    items: readonly SecretName[],
+    actions: readonly WriteAction[],
+  ): Promise<ProjectAccess> {
+    const allowed = await this.#access.project(caller, target.project);
+    await refuseNowhere(this.#access, allowed, actions, placesOf(target, items));
+    return allowed;
+  }
+
   async #change(
     caller: Caller,
     target: Target,
@@ -158,9 +172,8 @@ export class Writes {
     run: (work: Work) => Promise<Done>,
   ): Promise<Secret[]> {
     const { environment } = target;
-    const allowed = await this.#access.project(caller, target.project);
-    const named = items.map(({ secretKey: key, secretPath: path = target.path }) => ({ environment, path, key }));
-    await refuseNowhere(this.#access, allowed, actions, named);
+    const allowed = await this.#admit(caller, target, items, actions);
+    const named = placesOf(target, items);
     return this.#access.change(allowed, [], async (tx, audit, again) => {
       const rights = new WriteRights(this.#access, again, environment);
       await refuseNowhere(this.#access, again, actions, named);
@@ -209,19 +222,7 @@ export class Writes {
       work.places,
       secrets.map(({ secretKey }) => secretKey),
     );
-    const sealed = secrets.map((secret) =>
-      sealSecret(this.#keyring, homeIn(work, secret), work.places.key, {
-        id: randomUUID(),
-        key: secret.secretKey,
-        version: 1,
-        skipMultilineEncoding: secret.skipMultilineEncoding ?? false,
-        value: secret.secretValue,
-        comment: secret.secretComment,
-        tagIds: distinct(secret.tagIds ?? []),
-        metadata: secret.secretMetadata ?? [],
-        reminder: reminderOf(secret, null),
-      }),
-    );
+    const sealed = secrets.map((secret) => sealNew(this.#keyring, homeIn(work, secret), work.places.key, secret));
     return this.#written(work, 'create', sealed, tags, await insertSecrets(work.tx, work.places.writing, sealed));
   }
 
@@ -244,25 +245,9 @@ export class Writes {
     work: Work,
     { present, tags }: { readonly present: readonly Changed[]; readonly tags: ReadonlyMap<string, SecretTag> },
   ): Promise<Done> {
-    const sealed = present.map(({ change, row }) => {
-      // What the change replaces is not opened: a row that was broken in the database can so be written anew.
-      const kept = openSecret(this.#keyring, work.allowed.project.id, row, {
-        value: change.secretValue === undefined,
-        comment: change.secretComment === undefined,
-        metadata: !change.secretMetadata,
-      });
-      return sealSecret(this.#keyring, homeIn(work, change), work.places.key, {
-        id: row.id,
-        key: change.newSecretName ?? row.key,
-        version: row.version + 1,
-        skipMultilineEncoding: change.skipMultilineEncoding ?? row.skipMultilineEncoding,
-        value: change.secretValue ?? kept.value!,
-        comment: change.secretComment ?? kept.comment!,
-        tagIds: distinct(change.tagIds ?? row.tags.map(({ id }) => id)),
-        metadata: change.secretMetadata ?? kept.metadata!,
-        reminder: reminderOf(change, row.reminder),
-      });
-    });
+    const sealed = present.map(({ change, row }) =>
+      sealNext(this.#keyring, homeIn(work, change), work.places.key, row, change),
+    );
     if (sealed.length === 0) return { secrets: [], records: [] };
     return this.#written(work, 'update', sealed, tags, await updateSecrets(work.tx, work.places.writing, sealed));
   }
@@ -277,11 +262,8 @@ export class Writes {
     }
   }
 
-  /** A written secret, with its value only for those who may read it: the right to change one shows nothing of it. */
   #show({ allowed, rights, target: { environment } }: Work, row: SecretRow): Secret {
-    const { id } = allowed.project;
-    if (rights.mayRead(row)) return toSecret(this.#keyring, id, environment, row, true);
-    return showSecret(id, environment, row, {});
+    return showWritten(this.#keyring, allowed.project.id, environment, rights, row);
   }
 
   #written(
@@ -311,6 +293,9 @@ export class Writes {
   }
 }
 
+const placesOf = ({ environment, path: otherwise }: Target, items: readonly SecretName[]) =>
+  items.map(({ secretKey: key, secretPath: path = otherwise }) => ({ environment, path, key }));
+
 const homeIn = (work: Work, { secretPath = work.target.path }: { readonly secretPath?: string | undefined }): Home =>
   work.places.homes.get(secretPath)!;
 const addressIn = (work: Work) => (item: SecretName) => ({
@@ -319,11 +304,7 @@ const addressIn = (work: Work) => (item: SecretName) => ({
 });
 const nameIn = (work: Work, item: SecretName) => `${item.secretPath ?? work.target.path}:${item.secretKey}`;
 
-const distinct = (ids: readonly string[]) => [...new Set(ids)];
 const bySlug = (one: SecretTag, other: SecretTag) => (one.slug < other.slug ? -1 : 1);
-
-const renames = ({ secretKey, newSecretName }: SecretChange) =>
-  newSecretName !== undefined && newSecretName !== secretKey;
 
 /** Where an item of the work is, or is to be. */
 const at = (
@@ -351,13 +332,4 @@ function asNew(change: SecretChange): NewSecret {
   if (secretValue === undefined)
     throw badRequest(`secret "${secretKey}" does not exist yet, so it needs a secretValue`);
   return { ...change, secretValue, secretComment };
-}
-
-/** The reminder after a change: what the change does not name stays, and one without an interval and a note is none. */
-function reminderOf(given: Extras, before: Reminder | null): Reminder | null {
-  const pick = <Value>(now: Value | null | undefined, then: Value | null) => (now === undefined ? then : now);
-  const repeatDays = pick(given.secretReminderRepeatDays, before?.repeatDays ?? null);
-  const note = pick(given.secretReminderNote, before?.note ?? null);
-  const recipients = pick(given.secretReminderRecipients, before?.recipients ?? []) ?? [];
-  return repeatDays === null && note === null && recipients.length === 0 ? null : { repeatDays, note, recipients };
 }

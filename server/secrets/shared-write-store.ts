@@ -1,0 +1,52 @@
+import type { Db, Statement } from '../database/database.ts';
+import { COLUMNS, type SecretRow } from './store.ts';
+
+/** Where one secret is, or is to be. */
+export interface WriteAddress {
+  readonly projectId: string;
+  readonly environment: string;
+  readonly path: string;
+  readonly key: string;
+}
+
+/** The folder of an address, what is needed to seal there, and the secret that is there. */
+export interface WriteSpot {
+  readonly n: number;
+  readonly homeEnvironmentId: string;
+  readonly homeFolderId: string;
+  /** The project's newest data key. */
+  readonly newestVersion: number;
+  readonly newestKey: Buffer;
+  readonly at: Date;
+  readonly secret: SecretRow | undefined;
+}
+
+const FIND_SPOTS: Statement = {
+  name: 'secrets.find-spots',
+  text: `
+    select n.n::int as n, e.id as "homeEnvironmentId", f.id as "homeFolderId", newest.version as "newestVersion",
+           newest.wrapped as "newestKey", date_trunc('milliseconds', clock_timestamp()) as "now", ${COLUMNS}
+      from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) with ordinality as n (project_id, environment, path, key, n)
+      join environments e on e.project_id = n.project_id and e.slug = n.environment
+      join folders f on f.environment_id = e.id and f.path = n.path
+      cross join lateral (
+        select version, wrapped from project_keys where project_id = n.project_id order by version desc limit 1) newest
+      left join secrets s on s.folder_id = f.id and s.key = n.key
+      left join project_keys k on k.project_id = s.project_id and k.version = s.key_version`,
+};
+
+/** Looks many addresses up at once. Those whose folder is not there are missing. */
+export async function findSpots(
+  tx: Db,
+  addresses: readonly WriteAddress[],
+): Promise<ReadonlyMap<WriteAddress, WriteSpot>> {
+  const rows = await tx.query<Omit<WriteSpot, 'secret'> & { readonly now: Date } & SecretRow>(FIND_SPOTS, [
+    addresses.map(({ projectId }) => projectId),
+    addresses.map(({ environment }) => environment),
+    addresses.map(({ path }) => path),
+    addresses.map(({ key }) => key),
+  ]);
+  return new Map(
+    rows.map((row) => [addresses[row.n - 1]!, { ...row, at: row.now, secret: row.id === null ? undefined : row }]),
+  );
+}
