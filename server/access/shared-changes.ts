@@ -60,6 +60,7 @@ export class SharedChanges<Item extends Shareable, Found, Result> {
       {
         size: 64,
         lanes: 2,
+        even: true,
         waiting: 1_000,
         overflow: () => unavailable('too many changes are waiting'),
         keyOf: ({ projectId }) => projectId,

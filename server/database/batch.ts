@@ -17,6 +17,11 @@ export interface BatchOptions<Item = unknown> {
   readonly overflow: () => Error;
   /** What an item is about: no two groups that are under way hold items of one key. @default - nothing in particular */
   readonly keyOf?: (item: Item) => string;
+  /**
+   * Lets a further group wait until it is as large as those under way, which it overlaps: many small ones cost more than few
+   * large ones, and nothing waits for long, since a group that ends makes room. @default false
+   */
+  readonly even?: boolean;
 }
 
 /** How busy a batch is. */
@@ -35,9 +40,8 @@ export interface Load {
 export class Batch<Item, Result> implements Load {
   readonly #run: (items: readonly Item[]) => Promise<readonly Result[]>;
   readonly #options: BatchOptions<Item>;
-  readonly #busy = new Set<string>();
   #queue: Waiting<Item, Result>[] = [];
-  #underWay = 0;
+  readonly #underWay = new Set<readonly Waiting<Item, Result>[]>();
   #scheduled = false;
   readonly sizes = new Histogram(GROUP_SIZES);
 
@@ -62,42 +66,32 @@ export class Batch<Item, Result> implements Load {
 
   // One turn of the event loop later: requests that arrived in the same read of the sockets join the same group.
   #schedule(): void {
-    if (this.#scheduled || this.#underWay >= this.#options.lanes) return;
+    if (this.#scheduled || this.#underWay.size >= this.#options.lanes) return;
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
-      while (this.#queue.length > 0 && this.#underWay < this.#options.lanes) {
+      while (this.#queue.length > 0 && this.#underWay.size < this.#options.lanes) {
         const group = this.#take();
         if (group.length === 0) return;
-        this.#underWay++;
+        this.#underWay.add(group);
         this.sizes.observe(group.length);
-        const keys = this.#keysOf(group);
-        for (const key of keys) this.#busy.add(key);
         void this.#answer(group).finally(() => {
-          this.#underWay--;
-          for (const key of keys) this.#busy.delete(key);
+          this.#underWay.delete(group);
           if (this.#queue.length > 0) this.#schedule();
         });
       }
     });
   }
 
-  /** The next group: the first that wait, except those about what a group is already busy with. */
+  /** The next group: the first that wait, except those about what a group is busy with. Empty: they go on waiting. */
   #take(): Waiting<Item, Result>[] {
-    const { size, keyOf } = this.#options;
-    if (keyOf === undefined) return this.#queue.splice(0, size);
-    const group: Waiting<Item, Result>[] = [];
-    this.#queue = this.#queue.filter((waiting) => {
-      const taken = group.length < size && !this.#busy.has(keyOf(waiting.item));
-      if (taken) group.push(waiting);
-      return !taken;
-    });
-    return group;
-  }
-
-  #keysOf(group: readonly Waiting<Item, Result>[]): Set<string> {
-    const { keyOf } = this.#options;
-    return new Set(keyOf === undefined ? [] : group.map(({ item }) => keyOf(item)));
+    const { size, keyOf, even } = this.#options;
+    const groups = [...this.#underWay];
+    const busy = new Set(keyOf && groups.flatMap((group) => group.map(({ item }) => keyOf(item))));
+    const taken = new Set(this.#queue.filter(({ item }) => !keyOf || !busy.has(keyOf(item))).slice(0, size));
+    if (even && groups.some(({ length }) => length > taken.size)) return [];
+    this.#queue = this.#queue.filter((waiting) => !taken.has(waiting));
+    return [...taken];
   }
 
   async #answer(group: readonly Waiting<Item, Result>[]): Promise<void> {

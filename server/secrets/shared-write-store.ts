@@ -21,6 +21,8 @@ export interface WriteSpot {
   readonly secret: SecretRow | undefined;
 }
 
+// Each lateral look-up is planned by itself, with both of its columns known, and so goes by the whole of its unique index. As
+// plain joins they were planned to read all secrets of the folder for each address.
 const FIND_SPOTS: Statement = {
   name: 'secrets.find-spots',
   text: `
@@ -28,10 +30,10 @@ const FIND_SPOTS: Statement = {
            newest.wrapped as "newestKey", date_trunc('milliseconds', clock_timestamp()) as "now", ${COLUMNS}
       from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) with ordinality as n (project_id, environment, path, key, n)
       join environments e on e.project_id = n.project_id and e.slug = n.environment
-      join folders f on f.environment_id = e.id and f.path = n.path
+      cross join lateral (select id, path from folders where environment_id = e.id and path = n.path limit 1) f
       cross join lateral (
         select version, wrapped from project_keys where project_id = n.project_id order by version desc limit 1) newest
-      left join secrets s on s.folder_id = f.id and s.key = n.key
+      left join lateral (select * from secrets where folder_id = f.id and key = n.key limit 1) s on true
       left join project_keys k on k.project_id = s.project_id and k.version = s.key_version`,
 };
 
