@@ -369,6 +369,7 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
     audit,
     answers,
     events,
+    writes,
     limits,
     redis,
     faults: app.faults,

@@ -344,7 +344,7 @@ export class Access {
    */
   plainly(caller: Caller, verdict: Verdict): ProjectAccess | undefined {
     const { tokenKnown, actorId, revoked, expired, ipTrusted, projectId } = verdict;
-    const isLive = tokenKnown && actorId !== null && !revoked && !expired && ipTrusted;
+    const isLive = tokenKnown && actorId === caller.actorId && !revoked && !expired && ipTrusted;
     if (!isLive || projectId === null) return undefined;
     const rights = this.#roles.known(verdict.grants);
     return rights && inProjectOf(caller, verdict, actorOf(verdict), rights);

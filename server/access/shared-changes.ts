@@ -8,6 +8,8 @@ import { judgeAll, lockFreeProjects } from './store.ts';
 export interface Shareable {
   readonly caller: Caller;
   readonly projectId: string;
+  /** The slug that the project was asked for by, if it was: another project may have it by now. */
+  readonly slug: string | undefined;
 }
 
 /** A change whose project is locked and whose caller was judged under that lock. */
@@ -92,7 +94,8 @@ export class SharedChanges<Item extends Shareable, Found, Result> {
     ]);
     const admitted = items.flatMap((item, n): Admitted<Item>[] => {
       const access = free.has(item.projectId) ? this.#access.plainly(item.caller, verdicts[n]!) : undefined;
-      return access === undefined ? [] : [{ item, access }];
+      const isMeant = item.slug === undefined || item.slug === access?.project.slug;
+      return access !== undefined && isMeant ? [{ item, access }] : [];
     });
     const { planned, later, store } = this.#making.plan(admitted, found);
     await Promise.all([store(tx), this.#access.auditWithin(tx, planned)]);

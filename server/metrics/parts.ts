@@ -7,6 +7,7 @@ import type { Events } from '../events/service.ts';
 import type { Limits } from '../limits/limits.ts';
 import type { RedisCounter } from '../limits/redis.ts';
 import type { Answers } from '../secrets/answers.ts';
+import type { Writes } from '../secrets/writes.ts';
 import type { Faults } from './faults.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -16,6 +17,7 @@ interface Parts {
   readonly audit: Audit;
   readonly answers: Answers;
   readonly events: Events;
+  readonly writes: Writes;
   readonly limits: Limits;
   readonly redis: RedisCounter | undefined;
   readonly faults: Faults;
@@ -23,14 +25,14 @@ interface Parts {
 
 /** Registers what the server's own parts count. */
 export function tellParts(metrics: Metrics, parts: Parts): void {
-  const { pools, access, audit, answers, events, limits, redis, faults } = parts;
+  const { pools, access, audit, answers, events, writes, limits, redis, faults } = parts;
   metrics.gauge('kms_info', 'the version that runs', () => [[{ version: VERSION }, 1]]);
 
-  const groups: Record<string, Load> = { verdicts: access.gate, audit: audit.batch };
-  metrics.histogram('kms_group_size', 'requests that shared one statement', () =>
+  const groups: Record<string, Load> = { verdicts: access.gate, audit: audit.batch, writes: writes.groups };
+  metrics.histogram('kms_group_size', 'requests that shared one statement, or writes that shared one transaction', () =>
     Object.entries(groups).map(([group, { sizes }]) => [{ group }, sizes]),
   );
-  metrics.gauge('kms_group_waiting', 'requests, or audit records, that wait for a group', () =>
+  metrics.gauge('kms_group_waiting', 'requests, audit records or writes that wait for a group', () =>
     Object.entries(groups).map(([group, { waiting }]) => [{ group }, waiting]),
   );
 

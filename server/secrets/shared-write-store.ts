@@ -18,6 +18,8 @@ export interface WriteSpot {
   readonly newestVersion: number;
   readonly newestKey: Buffer;
   readonly at: Date;
+  /** The project wants names in upper case. */
+  readonly upperCase: boolean;
   readonly secret: SecretRow | undefined;
 }
 
@@ -27,7 +29,8 @@ const FIND_SPOTS: Statement = {
   name: 'secrets.find-spots',
   text: `
     select n.n::int as n, e.id as "homeEnvironmentId", f.id as "homeFolderId", newest.version as "newestVersion",
-           newest.wrapped as "newestKey", date_trunc('milliseconds', clock_timestamp()) as "now", ${COLUMNS}
+           newest.wrapped as "newestKey", (select auto_capitalization from projects where id = n.project_id) as "upperCase",
+           date_trunc('milliseconds', clock_timestamp()) as "now", ${COLUMNS}
       from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) with ordinality as n (project_id, environment, path, key, n)
       join environments e on e.project_id = n.project_id and e.slug = n.environment
       cross join lateral (select id, path from folders where environment_id = e.id and path = n.path limit 1) f

@@ -129,7 +129,8 @@ export class SharedWrites implements Making<SharedWrite, Spots, Secret[]> {
     const home = { ...address, environmentId: spot.homeEnvironmentId, folderId: spot.homeFolderId };
     switch (order.action) {
       case 'create': {
-        if (row !== undefined || !rights.may('create', { ...address, tags: [] })) return undefined;
+        if (row !== undefined || (spot.upperCase && address.key !== address.key.toUpperCase())) return undefined;
+        if (!rights.may('create', { ...address, tags: [] })) return undefined;
         const write = sealNew(this.#keyring, home, key, order.items[n]!);
         return { write, row: rowOf(write, spot, address.path, { tags: [], createdAt: spot.at }) };
       }

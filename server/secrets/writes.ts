@@ -146,7 +146,9 @@ export class Writes {
         this.#access.projectOf(caller, target.project) ??
         (await this.#admit(caller, target, order.items, actions)).project.id;
       const addresses = placesOf(target, order.items).map((place) => ({ projectId, ...place }));
-      const secrets = await this.#shared.make({ caller, projectId, environment, order, addresses });
+      const { id, slug } = target.project;
+      const named = id === undefined ? slug : undefined;
+      const secrets = await this.#shared.make({ caller, projectId, slug: named, environment, order, addresses });
       if (secrets !== undefined) return secrets;
     }
     return this.#change(caller, target, order.items, actions, run);

@@ -108,3 +108,39 @@ test('one more than may wait is turned down at once', async () => {
   gate.resolve();
   expect(await Promise.all([...first, ...later])).toEqual([0, 2, 4, 8, 10]);
 });
+
+test('no two groups under way hold items of one key', async () => {
+  const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let group = 0;
+  const keyOf = (item: unknown) => String((item as number) % 2);
+  const { batch, groups } = doubling({ lanes: 2, size: 1, keyOf }, () => gates[group++]!.promise);
+  const results = [0, 2, 1].map((n) => batch.add(n));
+  await turn();
+  await turn();
+  expect(groups).toEqual([[0], [1]]);
+  for (const gate of gates) gate.resolve();
+  expect(await Promise.all(results)).toEqual([0, 4, 2]);
+  expect(groups).toEqual([[0], [1], [2]]);
+});
+
+test('a further group waits until it is as large as the one under way', async () => {
+  const gate = Promise.withResolvers<void>();
+  const { batch, groups } = doubling({ lanes: 2, even: true }, () => gate.promise);
+  const first = numbers(2).map((n) => batch.add(n));
+  await turn();
+  await turn();
+  const second = batch.add(2);
+  await turn();
+  await turn();
+  expect(groups).toEqual([[0, 1]]);
+  const third = batch.add(3);
+  await turn();
+  await turn();
+  expect(groups).toEqual([
+    [0, 1],
+    [2, 3],
+  ]);
+  const last = batch.add(4);
+  gate.resolve();
+  expect(await Promise.all([...first, second, third, last])).toEqual([0, 2, 4, 6, 8]);
+});

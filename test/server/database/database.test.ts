@@ -135,3 +135,23 @@ test('a database that does not answer is given up', { timeout: 15_000 }, async (
     silent.close();
   }
 });
+
+test('what a pipelined transaction asks at once is done in order, or not at all', async () => {
+  const pipelined = new Database({ uri: database.uri, connections: 1, pipelined: true });
+  try {
+    await db.query({ name: 'zero', text: 'update accounts set balance = 0' }, []);
+    const twice = { name: 'twice', text: 'update accounts set balance = balance * 2 where id = $1 returning balance' };
+    const [, doubled] = await pipelined.transaction((tx) => Promise.all([tx.query(ADD, [1]), tx.query(twice, [1])]));
+    expect(doubled).toEqual([{ balance: 2 }]);
+    const broken = { name: 'broken', text: 'select 1 / $1::int' };
+    await expect(
+      pipelined.transaction((tx) => Promise.all([tx.query(ADD, [1]), tx.query(broken, [0]), tx.query(ADD, [2])])),
+    ).rejects.toThrow('division by zero');
+    expect(await balances()).toEqual([2, 0]);
+    // The one connection goes on.
+    await pipelined.transaction((tx) => tx.query(ADD, [2]));
+    expect(await balances()).toEqual([2, 1]);
+  } finally {
+    await pipelined.close();
+  }
+});
