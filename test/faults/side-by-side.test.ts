@@ -36,7 +36,7 @@ async function upgrade(title: string, before: string | undefined, after: string 
     return server;
   };
   const first = await add(before);
-  const load = await instance.load(() => proxy.address, random);
+  const load = await instance.load(() => proxy.address, random, { pauseMs: 10 });
   await load.start();
   await load.served(random.between(20, 60));
   // Its start migrates the database under the other one.

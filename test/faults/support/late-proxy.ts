@@ -12,6 +12,8 @@ interface Backend {
   ready: boolean;
   /** What the proxy goes by: what the replica said some time ago. */
   believed: boolean;
+  /** It was asked, and has not answered yet. */
+  asked: boolean;
   /** Requests sent to it although it had said that it wants none. */
   sentAfter: number;
 }
@@ -49,7 +51,7 @@ export class LateProxy {
 
   /** Resolves when the proxy sends requests to it. */
   async add(address: string): Promise<void> {
-    const backend = { address, ready: false, believed: false, sentAfter: 0 };
+    const backend = { address, ready: false, believed: false, asked: false, sentAfter: 0 };
     this.#backends.set(address, backend);
     await expect.poll(() => backend.believed, { timeout: 20_000, interval: 20 }).toBe(true);
   }
@@ -60,10 +62,14 @@ export class LateProxy {
   }
 
   async #look(backend: Backend): Promise<void> {
+    // One at a time: an answer that was overtaken would be taken for news.
+    if (backend.asked) return;
+    backend.asked = true;
     const ready = await fetch(`${backend.address}/api/status`).then(
       (response) => response.ok,
       () => false,
     );
+    backend.asked = false;
     if (ready === backend.ready) return;
     backend.ready = ready;
     const timer = setTimeout(() => {
