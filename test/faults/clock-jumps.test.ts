@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { killLeftovers, ServerProcess } from '../server/process/server-process.ts';
 import { createDatabase } from '../support/database.ts';
 import { Clock, noFaketime, startPostgresBy } from './support/clocks.ts';
@@ -50,7 +50,9 @@ async function verified(instance: Instance, replicas: readonly ServerProcess[], 
 
 test('a replica whose clock jumps an hour forth and back serves as before', async () => {
   const database = await createDatabase();
+  onTestFinished(() => database.drop());
   const clock = await Clock.ofServer();
+  onTestFinished(() => clock.close());
   const instance = new Instance(() => database.uri);
   const random = new Random("a replica's clock jumps");
   const sinks = ['right', 'wrong'].map((name) => join(clock.folder, name));
@@ -80,14 +82,14 @@ test('a replica whose clock jumps an hour forth and back serves as before', asyn
   load.expectOnly(200);
   await load.settle(database.uri);
   await verified(instance, replicas, sinks);
-  await clock.close();
-  await database.drop();
 });
 
 describe.skipIf(noFaketime)(`the clock of the database${noFaketime ? ` (${noFaketime})` : ''}`, () => {
   test('a database whose clock jumps an hour forth and back loses nothing, and tokens go by it', async () => {
     const clock = await Clock.ofPostgres();
+    onTestFinished(() => clock.close());
     const postgres = await startPostgresBy(clock);
+    onTestFinished(() => postgres.close());
     const instance = new Instance(() => postgres.uri);
     const random = new Random("the database's clock jumps");
     const sinks = [join(clock.folder, 'heads')];
@@ -118,7 +120,5 @@ describe.skipIf(noFaketime)(`the clock of the database${noFaketime ? ` (${noFake
     await load.settle(postgres.uri);
     await sql.end();
     await verified(instance, [server], sinks);
-    await postgres.close();
-    await clock.close();
   });
 });

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { killLeftovers } from '../server/process/server-process.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { Instance } from './support/instance.ts';
@@ -22,6 +22,7 @@ afterAll(() => database.drop());
 test(`no request fails in a rolling restart behind a proxy that learns ${LATE_SECONDS} s late`, async () => {
   const random = new Random('a rolling restart');
   const proxy = await LateProxy.start(LATE_SECONDS * 1000);
+  onTestFinished(() => proxy.close());
   const old = [instance.replica(DRAIN), instance.replica(DRAIN)];
   const addresses = await Promise.all(old.map((server) => server.ready()));
   await instance.setUp(addresses[0]!);
@@ -45,5 +46,4 @@ test(`no request fails in a rolling restart behind a proxy that learns ${LATE_SE
   await load.stop();
   load.expectOnly(200);
   await load.settle(database.uri);
-  await proxy.close();
 });

@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs';
-import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { killLeftovers, ServerProcess } from '../server/process/server-process.ts';
 import { createDatabase } from '../support/database.ts';
 import { Instance } from './support/instance.ts';
@@ -25,9 +25,11 @@ function placed(version: OtherVersion): string {
 /** A replica of one version becomes one of another under load, and then an older one joins again. */
 async function upgrade(title: string, before: string | undefined, after: string | undefined): Promise<void> {
   const database = await createDatabase({ empty: true });
+  onTestFinished(() => database.drop());
   const instance = new Instance(() => database.uri);
   const random = new Random(title);
   const proxy = await LateProxy.start(LATE_SECONDS * 1000);
+  onTestFinished(() => proxy.close());
   const add = async (main: string | undefined) => {
     const server = instance.replica(DRAIN, undefined, main);
     const address = await server.ready();
@@ -50,8 +52,6 @@ async function upgrade(title: string, before: string | undefined, after: string 
   await load.stop();
   load.expectOnly(200);
   await load.settle(database.uri);
-  await proxy.close();
-  await database.drop();
 }
 
 test('this version and the next serve one database side by side', () =>
@@ -68,6 +68,7 @@ describe.skipIf(typeof older === 'string')(typeof older === 'string' ? older : '
 
 test('a database that left this version behind is refused in one line, and one in use goes on', async () => {
   const database = await createDatabase();
+  onTestFinished(() => database.drop());
   const instance = new Instance(() => database.uri);
   const running = instance.replica();
   const address = await running.ready();
@@ -86,5 +87,4 @@ test('a database that left this version behind is refused in one line, and one i
   expect((await instance.send(address, 'GET', '/api/status')).status).toBe(200);
   running.signal('SIGTERM');
   expect(await running.ended()).toMatchObject({ code: 0 });
-  await database.drop();
 });

@@ -28,7 +28,7 @@ export default defineConfig({
     root: join(import.meta.dirname, '../..'),
     include: ['test/faults/**/*.test.ts'],
     globalSetup: [support('global-setup.ts')],
-    setupFiles: [support('setup.ts')],
+    setupFiles: [support('setup.ts'), join(import.meta.dirname, 'support/setup.ts')],
     reporters: [support('reporter.ts'), 'default'],
     env: { FAULT_SEED: seed },
     pool: 'forks',

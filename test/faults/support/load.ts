@@ -26,6 +26,14 @@ export interface LoadOptions {
 /** What came of a request: a status, or `lost` when the connection broke before one. */
 type Outcome = number | 'lost';
 
+/** Loads that run; what a failed test left would keep the machine busy for all others. */
+const running = new Set<Load>();
+
+/** Ends what a failed test left. */
+export async function stopLoads(): Promise<void> {
+  await Promise.all([...running].map((load) => load.stop()));
+}
+
 interface Writer {
   readonly name: string;
   /** The numbers of writes that were answered 200. Number 0 is the creation. */
@@ -65,6 +73,7 @@ export class Load {
   }
 
   async start(): Promise<void> {
+    running.add(this);
     for (const writer of this.#writers) {
       expect(await this.#write('POST', writer, 0), `creation for ${writer.name}`).toBe(200);
     }
@@ -95,6 +104,7 @@ export class Load {
 
   async stop(): Promise<void> {
     this.#stopped = true;
+    running.delete(this);
     await Promise.all(this.#underWay);
   }
 

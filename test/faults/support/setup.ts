@@ -1,0 +1,4 @@
+import { afterAll } from 'vitest';
+import { stopLoads } from './load.ts';
+
+afterAll(stopLoads, 60_000);
