@@ -1,4 +1,6 @@
 import { randomInt } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
@@ -8,6 +10,10 @@ const support = (file: string) => join(import.meta.dirname, '../support', file);
 /** What a run chose; the same again repeats its choices. */
 const seed = process.env.FAULT_SEED ?? String(randomInt(2 ** 31));
 console.info(`faults: FAULT_SEED=${seed}`);
+
+/** What Node compiled, for the many starts of one run: half of a start is compiling. */
+const compiled = mkdtempSync(join(tmpdir(), 'kms-faults-compiled-'));
+process.on('exit', () => rmSync(compiled, { recursive: true, force: true }));
 
 /** Those that wait for limits of the product, which no machine shortens. */
 const LONG = ['slow-clients', 'rolling-restart', 'side-by-side'];
@@ -30,14 +36,15 @@ export default defineConfig({
     globalSetup: [support('global-setup.ts')],
     setupFiles: [support('setup.ts'), join(import.meta.dirname, 'support/setup.ts')],
     reporters: [support('reporter.ts'), 'default'],
-    env: { FAULT_SEED: seed },
+    env: { FAULT_SEED: seed, FAULT_COMPILE_CACHE: compiled },
     pool: 'forks',
     isolate: false,
     sequence: { sequencer: LongestFirst },
     // Each has processes of its own that are kept busy; more at once would test nothing but the patience of clients.
     maxWorkers: 3,
-    testTimeout: 120_000,
-    hookTimeout: 60_000,
+    // For a machine that is busy with other things too; each takes a fraction of it.
+    testTimeout: 240_000,
+    hookTimeout: 120_000,
     teardownTimeout: 40_000,
   },
 });

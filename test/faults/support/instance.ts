@@ -16,7 +16,7 @@ export class Instance {
   }
 
   environment(more: Record<string, string> = {}): Record<string, string> {
-    const { NODE_COMPILE_CACHE: cache } = process.env;
+    const { FAULT_COMPILE_CACHE: cache } = process.env;
     return {
       ...this.secrets,
       ...(cache ? { NODE_COMPILE_CACHE: cache } : {}),

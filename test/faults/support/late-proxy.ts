@@ -53,7 +53,7 @@ export class LateProxy {
   async add(address: string): Promise<void> {
     const backend = { address, ready: false, believed: false, asked: false, sentAfter: 0 };
     this.#backends.set(address, backend);
-    await expect.poll(() => backend.believed, { timeout: 20_000, interval: 20 }).toBe(true);
+    await expect.poll(() => backend.believed, { timeout: 60_000, interval: 20 }).toBe(true);
   }
 
   /** How many requests went to a replica after it said that it wants none. */

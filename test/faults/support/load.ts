@@ -7,7 +7,7 @@ import type { Random } from './seeds.ts';
 const BATCH = ['A', 'B', 'C', 'D'];
 /** What a client waits after an answer that told it to come back, in milliseconds: it goes on while the fault lasts. */
 const COME_BACK_MS = 10;
-const PATIENCE_MS = 40_000;
+const PATIENCE_MS = 60_000;
 
 export interface LoadOptions {
   /** Where to send the next request. */
