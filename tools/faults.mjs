@@ -15,10 +15,12 @@ if (!Number.isInteger(times) || times < 1) {
 }
 
 const node = await prepare();
+let told = false;
+for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) process.on(signal, () => (told = true));
 const lines = [];
 const sum = { passed: 0, failed: 0, skipped: 0 };
 let exitCode = 0;
-for (let number = 1; number <= times; number++) {
+for (let number = 1; number <= times && !told; number++) {
   const start = Date.now();
   let output = '';
   const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/faults/vitest.config.ts', ...args];
@@ -37,8 +39,6 @@ for (let number = 1; number <= times; number++) {
   lines.push(
     `faults: run ${number} of ${times}: ${result} in ${Math.round((Date.now() - start) / 1000)} s (FAULT_SEED=${seed})`,
   );
-  // Told to stop.
-  if (code > 128) break;
 }
 if (times > 1)
   process.stdout.write(
