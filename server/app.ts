@@ -84,7 +84,7 @@ import { Resets } from './people/resets.ts';
 import { peopleRoutes } from './people/routes.ts';
 import { People } from './people/service.ts';
 import { Throttle } from './people/throttle.ts';
-import { privilegesRoutes } from './privileges/routes.ts';
+import { olderPrivilegesRoutes, privilegesRoutes } from './privileges/routes.ts';
 import { Privileges } from './privileges/service.ts';
 import { projectsRoutes } from './projects/routes.ts';
 import { Projects } from './projects/service.ts';
@@ -409,7 +409,9 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
   await app.register(sharesRoutes, { shares });
   await app.register(identitiesRoutes, { identities, memberships });
   await app.register(groupsRoutes, { groups });
-  await app.register(privilegesRoutes, { privileges: new Privileges({ db, access }) });
+  const privileges = new Privileges({ db, access });
+  await app.register(privilegesRoutes, { privileges });
+  await app.register(olderPrivilegesRoutes, { privileges });
   await app.register(membershipsRoutes, {
     people: new PeopleOfProjects(projectMemberships),
     groups: new GroupsOfProjects(projectMemberships),

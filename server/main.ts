@@ -15,6 +15,7 @@ const TOLD = new Set([
   'SchemaMismatch',
   'RotationStopped',
   'DataFolderInUse',
+  'SinkUnreadable',
 ]);
 
 const program = new Command('kms-server')

@@ -1,5 +1,5 @@
-import type { CreatePrivilegeBody, PrivilegeTime, UpdatePrivilegeBody } from '../../contracts/index.ts';
-import type { Access, Caller, Need } from '../access/access.ts';
+import type { PrivilegeTime, Rule, UpdatePrivilegeBody } from '../../contracts/index.ts';
+import type { Access, Caller, Need, ProjectReference } from '../access/access.ts';
 import { compileAll } from '../access/permissions.ts';
 import type { Database, Db } from '../database/database.ts';
 import { takenAs } from '../database/taken.ts';
@@ -10,6 +10,20 @@ import { deleteRole, updateRole } from '../roles/store.ts';
 import { refuseUnreadable } from '../roles/validation.ts';
 import { randomSuffix } from '../slugs.ts';
 import { findPrivilege, insertPrivilege, listPrivileges, type PrivilegeRow, takePrivilege } from './store.ts';
+
+interface NewPrivilege {
+  readonly identityId: string;
+  readonly slug?: string | undefined;
+  readonly permissions: readonly Rule[];
+  readonly type: PrivilegeTime;
+}
+
+/** A privilege by its name, which is one of its identity's in the project. */
+interface PrivilegeName {
+  readonly projectSlug: string;
+  readonly identityId: string;
+  readonly privilegeSlug: string;
+}
 
 const need = (action: Need['action']): Need => ({ action, subject: 'identity' });
 
@@ -26,9 +40,10 @@ export class Privileges {
     this.#access = options.access;
   }
 
-  async create(caller: Caller, given: CreatePrivilegeBody): Promise<PrivilegeRow> {
-    const { projectId, identityId, permissions, slug = `privilege-${randomSuffix()}` } = given;
-    const allowed = await this.#access.project(caller, { id: projectId }, need('edit'));
+  async create(caller: Caller, project: ProjectReference, given: NewPrivilege): Promise<PrivilegeRow> {
+    const { identityId, permissions, slug = `privilege-${randomSuffix()}` } = given;
+    const allowed = await this.#access.project(caller, project, need('edit'));
+    const { id: projectId } = allowed.project;
     refuseUnreadable(permissions);
     return takenAs(`privilege "${slug}" exists already for this identity`, () =>
       this.#access.change(allowed, [need('edit')], async (tx, audit, again) => {
@@ -105,16 +120,16 @@ export class Privileges {
     return privilege;
   }
 
-  async bySlug(caller: Caller, projectSlug: string, identityId: string, slug: string): Promise<PrivilegeRow> {
-    const { project } = await this.#access.project(caller, { slug: projectSlug }, need('read'));
-    const found = (await listPrivileges(this.#db, project.id, identityId)).find((one) => one.slug === slug);
-    if (!found) throw noPrivilege(`"${slug}"`);
+  async bySlug(caller: Caller, { projectSlug, identityId, privilegeSlug }: PrivilegeName): Promise<PrivilegeRow> {
+    const privileges = await this.list(caller, { slug: projectSlug }, identityId);
+    const found = privileges.find(({ slug }) => slug === privilegeSlug);
+    if (!found) throw noPrivilege(`"${privilegeSlug}"`);
     return found;
   }
 
-  async list(caller: Caller, projectId: string, identityId: string): Promise<PrivilegeRow[]> {
-    await this.#access.project(caller, { id: projectId }, need('read'));
-    return listPrivileges(this.#db, projectId, identityId);
+  async list(caller: Caller, reference: ProjectReference, identityId: string): Promise<PrivilegeRow[]> {
+    const { project } = await this.#access.project(caller, reference, need('read'));
+    return listPrivileges(this.#db, project.id, identityId);
   }
 
   async #found(tx: Db, id: string): Promise<PrivilegeRow> {

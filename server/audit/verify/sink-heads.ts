@@ -1,5 +1,4 @@
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 
 /** A head as a sink has it. */
@@ -17,8 +16,21 @@ export interface SinkFile {
   readonly bytes: number;
 }
 
+/** A file that was to be read for its heads, and could not be. */
+export class SinkUnreadable extends Error {
+  constructor(path: string, cause: unknown) {
+    const { code = 'unreadable' } = cause as { code?: string };
+    super(`the file of exported heads "${path}" cannot be read (${code}); check --sink`, { cause });
+    this.name = 'SinkUnreadable';
+  }
+}
+
 export async function openSinkFile(path: string): Promise<SinkFile> {
-  return { path, bytes: (await stat(path)).size };
+  const found = await stat(path).catch((error: unknown) => {
+    throw new SinkUnreadable(path, error);
+  });
+  if (found.isDirectory()) throw new SinkUnreadable(path, { code: 'EISDIR' });
+  return { path, bytes: found.size };
 }
 
 /** Two processes that take turns at sealing may write a few heads out of order. */
@@ -43,7 +55,10 @@ export async function* headsOf(files: readonly SinkFile[]): AsyncGenerator<SinkH
 
 async function* linesOf({ path, bytes }: SinkFile): AsyncGenerator<SinkHead> {
   if (bytes === 0) return;
-  const input = createReadStream(path, { end: bytes - 1, encoding: 'utf8' });
+  const file = await open(path).catch((error: unknown) => {
+    throw new SinkUnreadable(path, error);
+  });
+  const input = file.createReadStream({ end: bytes - 1, encoding: 'utf8' });
   for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
     const head = parse(line);
     if (head) yield head;

@@ -128,6 +128,10 @@ test('the command tells by its exit code what was found', async () => {
     expect.objectContaining({ kind: 'grant-unattested', table: 'actors', row: service.id }),
   );
   await expect(auditVerify({} as Config, { sink: [] })).rejects.toThrow('DB_CONNECTION_URI is not set');
+  const missing = '/nowhere/heads.ndjson';
+  await expect(quietly(() => auditVerify(config, { sink: [missing] }))).rejects.toThrow(
+    `"${missing}" cannot be read (ENOENT); check --sink`,
+  );
 });
 
 /** Runs a command, and keeps what it says. */

@@ -71,6 +71,43 @@ test('an identity has rights of its own as long as they are there', async () => 
   expect((await server.send('GET', `${base}/${privilege.id}`, { token: server.admin })).status).toBe(404);
 });
 
+test('the older address names them by slugs, and is about the same rights', async () => {
+  const older = '/api/v1/additional-privilege/identity';
+  const owner = { projectSlug: project.slug, identityId: machine.id };
+  const slug = `older-${++count}`;
+  const { privilege } = await server.do('POST', `${older}/permanent`, {
+    body: { ...owner, slug, permissions: [{ ...readProd, action: 'read' }] },
+  });
+  expect(privilege).toMatchObject({ slug, ...{ identityId: machine.id, projectId: project.id }, isTemporary: false });
+  expect(await read()).toBe(200);
+  expect(await server.do('GET', `${base}/${privilege.id}`)).toEqual({ privilege });
+  const query = `?${new URLSearchParams(owner)}`;
+  expect(await server.do('GET', `${older}/${slug}${query}`)).toEqual({ privilege });
+  expect(await server.do('GET', older + query)).toEqual({ privileges: [privilege] });
+  const over = { isTemporary: true, temporaryRange: '1h', temporaryAccessStartTime: '2001-01-01T00:00:00Z' };
+  const named = { ...owner, privilegeSlug: slug };
+  const changed = await server.do('PATCH', older, { body: { ...named, privilegeDetails: over } });
+  expect(changed.privilege).toMatchObject({
+    temporaryAccessEndTime: '2001-01-01T01:00:00.000Z',
+    permissions: [readProd],
+  });
+  expect(await read()).toBe(403);
+  const rule = { subject: 'secrets', actions: ['read'], conditions: { environment: 'prod' } };
+  const body = { ...named, privilegeDetails: { isTemporary: false, privilegePermission: rule } };
+  await server.do('PATCH', older, { body });
+  expect(await read()).toBe(200);
+  await server.do('DELETE', older, { body: named });
+  expect(await read()).toBe(403);
+  const passing = { ...owner, privilegePermission: rule, temporaryMode: 'relative', temporaryRange: '1h' };
+  const { privilege: made } = await server.do('POST', `${older}/temporary`, { body: passing });
+  expect(made).toMatchObject({ isTemporary: true, slug: expect.any(String) });
+  expect(await read()).toBe(200);
+  await server.do('DELETE', older, { body: { ...owner, privilegeSlug: made.slug } });
+  expect((await server.send('GET', `${older}/${slug}${query}`, { token: server.admin })).status).toBe(404);
+  const nothing = await server.send('POST', `${older}/permanent`, { token: server.admin, body: owner });
+  expect(nothing.status).toBe(422);
+});
+
 test('they are no role: not listed with the roles, not given to others, kept when roles are replaced', async () => {
   const body = request();
   const { privilege } = await server.do('POST', base, { body });
@@ -111,14 +148,32 @@ test('nobody gives more by them than it holds', async () => {
 });
 
 test('those who may not change identities change none of it', async () => {
-  const viewer = await server.machine('viewer', { projectId: project.id, roles: [{ role: 'viewer' }] });
+  const none = { slug: `blind-${++count}`, name: 'Blind', permissions: [] };
+  await server.do('POST', `/api/v1/projects/${project.id}/roles`, { body: none });
+  const viewer = await server.machine('viewer', { projectId: project.id, roles: [{ role: none.slug }] });
+  const { id: organizationId } = await server.organization('strangers');
+  const stranger = await server.machine('stranger', { organizationId, role: 'admin' });
   const { privilege } = await server.do('POST', base, { body: request() });
+  const older = '/api/v1/additional-privilege/identity';
+  const owner = { projectSlug: project.slug, identityId: machine.id };
+  const named = { ...owner, privilegeSlug: privilege.slug };
   for (const [method, url, body] of [
     ['POST', base, request({ permissions: [] })],
     ['PATCH', `${base}/${privilege.id}`, { permissions: [] }],
     ['DELETE', `${base}/${privilege.id}`, undefined],
     ['GET', `${base}/${privilege.id}`, undefined],
+    ['GET', `${older}/${privilege.slug}?${new URLSearchParams(owner)}`, undefined],
+    ['GET', `${older}?${new URLSearchParams(owner)}`, undefined],
+    ['POST', `${older}/permanent`, { ...owner, permissions: [] }],
+    ['POST', `${older}/temporary`, { ...owner, permissions: [], temporaryRange: '1h' }],
+    ['PATCH', older, { ...named, privilegeDetails: { permissions: [] } }],
+    ['DELETE', older, named],
   ] as const) {
-    expect([method, (await server.send(method, url, { token: viewer.token, body })).status]).toEqual([method, 403]);
+    expect([method, url, (await server.send(method, url, { token: viewer.token, body })).status]).toEqual([
+      method,
+      url,
+      403,
+    ]);
+    expect((await server.send(method, url, { token: stranger.token, body })).status, `${method} ${url}`).toBe(404);
   }
 });
