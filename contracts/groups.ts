@@ -42,14 +42,32 @@ export const GroupParams = z.object({ groupId: Uuid });
 export const GroupUserParams = GroupParams.extend({ username: Email });
 export const GroupIdentityParams = GroupParams.extend({ identityId: Uuid });
 
-export const GroupMembersQuery = z.object({
+const page = {
   offset: z.coerce.number().int().min(0).max(1_000_000).default(0),
   limit: z.coerce.number().int().min(1).max(100).default(10),
   search: orAbsent(FreeText(254)),
+};
+export const GroupMembersQuery = z.object({
+  ...page,
   username: orAbsent(FreeText(254)),
   filter: orAbsent(
     z.enum(['existingMembers', 'nonMembers', 'assignedMachineIdentities', 'nonAssignedMachineIdentities']),
   ),
+});
+
+const ordered = {
+  ...page,
+  orderBy: orAbsent(z.literal('name')),
+  orderDirection: orAbsent(z.enum(['asc', 'desc'])),
+};
+const MemberType = z.enum(['users', 'machineIdentities']);
+export const AllGroupMembersQuery = z.object({
+  ...ordered,
+  memberTypeFilter: orAbsent(z.union([MemberType, z.array(MemberType).min(1).max(2)])),
+});
+export const GroupProjectsQuery = z.object({
+  ...ordered,
+  filter: orAbsent(z.enum(['assignedProjects', 'unassignedProjects'])),
 });
 
 const belonging = { isPartOfGroup: z.boolean(), joinedGroupAt: Timestamp.nullable() };
@@ -61,6 +79,33 @@ export const GroupUsersAnswer = z.object({
 export const GroupIdentityAnswer = z.object({ id: Uuid });
 export const GroupIdentitiesAnswer = z.object({
   machineIdentities: z.array(z.object({ id: Uuid, name: z.string(), ...belonging })),
+  totalCount: z.number().int(),
+});
+
+const joined = { id: Uuid, joinedGroupAt: Timestamp.nullable() };
+export const AllGroupMembersAnswer = z.object({
+  members: z.array(
+    z.discriminatedUnion('type', [
+      z.object({ ...joined, type: z.literal('user'), user: User }),
+      z.object({
+        ...joined,
+        type: z.literal('machineIdentity'),
+        machineIdentity: z.object({ id: Uuid, name: z.string() }),
+      }),
+    ]),
+  ),
+  totalCount: z.number().int(),
+});
+export const GroupProjectsAnswer = z.object({
+  projects: z.array(
+    z.object({
+      ...joined,
+      name: z.string(),
+      slug: z.string(),
+      description: z.string(),
+      type: z.literal('secret-manager'),
+    }),
+  ),
   totalCount: z.number().int(),
 });
 

@@ -65,22 +65,62 @@ const text = FreeText(255);
 /** One text, or operators as Infisical has them. */
 const among = <Operators extends z.ZodRawShape>(operators: Operators) =>
   z.union([text, z.object(operators).partial()], { error: 'a text, or an object of operators' });
-export const SearchIdentitiesBody = emptyBody(
-  z.object({
-    organizationId: orAbsent(Uuid).describe('needed by those who are members of several'),
-    search: z
-      .object({
-        name: among({ $eq: text, $contains: text, $in: z.array(text).max(100) }).optional(),
-        role: among({ $eq: text, $in: z.array(text).max(100) }).optional(),
-      })
-      .optional(),
-    orderBy: z.enum(['name', 'role']).default('name'),
-    orderDirection: z.enum(['asc', 'desc']).default('asc'),
-    offset: z.number().int().min(0).max(1_000_000).default(0),
-    limit: z.number().int().min(1).max(100).default(50),
+const SearchIdentitiesFields = z.object({
+  organizationId: orAbsent(Uuid).describe('needed by those who are members of several'),
+  search: z
+    .object({
+      name: among({ $eq: text, $contains: text, $in: z.array(text).max(100) }).optional(),
+      role: among({ $eq: text, $in: z.array(text).max(100) }).optional(),
+    })
+    .optional(),
+  orderBy: z.enum(['name', 'role']).default('name'),
+  orderDirection: z.enum(['asc', 'desc']).default('asc'),
+  offset: z.number().int().min(0).max(1_000_000).default(0),
+  limit: z.number().int().min(1).max(100).default(50),
+});
+export const SearchIdentitiesBody = emptyBody(SearchIdentitiesFields);
+export type SearchIdentitiesBody = z.infer<typeof SearchIdentitiesBody>;
+const Scope = z.enum(['organization', 'project']);
+/** Infisical's `/api/v2/identities/search`: memberships, in the organization and in its projects. */
+const scope = (absent: z.infer<typeof Scope>[]) => z.array(Scope).min(1).max(2).default(absent);
+export const SearchMembershipsBody = emptyBody(SearchIdentitiesFields.extend({ scope: scope(['organization']) }));
+export const CountMembershipsBody = emptyBody(
+  SearchIdentitiesFields.pick({ organizationId: true, search: true }).extend({
+    scope: scope(['organization', 'project']),
   }),
 );
-export type SearchIdentitiesBody = z.infer<typeof SearchIdentitiesBody>;
+export type SearchMembershipsBody = z.infer<typeof SearchMembershipsBody>;
+const HeldRole = MembershipRole.omit({ projectMembershipId: true, environments: true }).extend({
+  customRoleDescription: z.string().nullable(),
+});
+const FoundMembership = z.object({
+  id: Uuid.describe('of the membership'),
+  identityId: Uuid,
+  scope: Scope,
+  orgId: Uuid,
+  projectId: Uuid.nullable(),
+  project: z.object({ id: Uuid, name: z.string(), slug: z.string(), type: z.literal('secret-manager') }).nullable(),
+  createdAt: Timestamp,
+  updatedAt: Timestamp,
+  lastLoginAuthMethod: z.null(),
+  lastLoginTime: z.null(),
+  roles: z.array(HeldRole),
+  identity: z.object({
+    id: Uuid,
+    name: z.string(),
+    orgId: Uuid,
+    hasDeleteProtection: z.boolean(),
+    authMethods: z.array(z.string()),
+    activeLockoutAuthMethods: z.array(z.string()).describe('none: a right secret is never locked out'),
+  }),
+});
+export const FoundMembershipsAnswer = z.object({
+  identities: z.array(FoundMembership),
+  totalCount: z.number().int(),
+});
+export const MembershipCountsAnswer = z.object({
+  counts: z.object({ organization: z.number().int().optional(), project: z.number().int().optional() }),
+});
 export const IdentityDetailsAnswer = z.object({
   identityDetails: z.object({ organization: z.object({ id: Uuid, name: z.string(), slug: z.string() }) }),
 });
@@ -228,6 +268,7 @@ export type AccessToken = z.infer<typeof AccessToken>;
 
 export const AddProjectIdentityBody = RolesBody;
 export const UpdateProjectIdentityBody = z.object({ roles: RoleGrants });
+export const IdentityMembershipParams = z.object({ identityMembershipId: Uuid });
 export const ProjectIdentityParams = z.object({ projectId: Uuid, identityId: Uuid });
 
 export const ProjectIdentityMembership = z.object({

@@ -118,7 +118,7 @@ export const AttachOidcAuthBody = z
     boundIssuer: FreeText(2048).trim().min(1),
     boundAudiences: List.default('').describe('one of these; with commas between them, globs allowed'),
     boundClaims: Claims.default({}).describe('each claim is one of the listed values; globs allowed'),
-    claimMetadataMapping: Claims.default({}).describe('kept, and used by nothing yet'),
+    claimMetadataMapping: Claims.default({}).describe('empty: claims are not carried into access rules'),
     boundSubject: FreeText(1024).trim().default('').describe('a glob'),
     ...tokenSettings,
   })

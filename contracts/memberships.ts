@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { Instant, Timestamp } from './http.ts';
-import { Email, EnvironmentSlug, orAbsent, Slug, Uuid } from './names.ts';
+import { Email, EnvironmentSlug, FreeText, orAbsent, Slug, Uuid } from './names.ts';
 import { User } from './organizations.ts';
 
 /** Memberships in projects: what those of identities, people and groups have in common, and those of people. */
@@ -44,6 +44,25 @@ export const MembershipRole = z.object({
   temporaryAccessEndTime: Timestamp.nullable(),
 });
 export const MembershipRolesAnswer = z.object({ roles: z.array(MembershipRole) });
+
+/** A page of a project's members. */
+export const MembershipsQuery = z.object({
+  offset: z.coerce.number().int().min(0).max(1_000_000).default(0),
+  limit: z.coerce.number().int().min(1).max(20_000).default(100),
+  orderBy: orAbsent(z.literal('name')),
+  orderDirection: orAbsent(z.enum(['asc', 'desc'])),
+  search: orAbsent(FreeText(255)).describe('names that hold this'),
+  textFilter: orAbsent(FreeText(255)).describe('as search'),
+  identityName: orAbsent(FreeText(255)).describe('as search'),
+  roles: orAbsent(
+    z
+      .string()
+      .max(2_000)
+      .transform((list) => list.split(',').map((role) => role.trim()))
+      .pipe(z.array(RoleName).max(100)),
+  ).describe('only members with one of these roles; a list with commas'),
+});
+export type MembershipsQuery = z.infer<typeof MembershipsQuery>;
 
 /** What every membership shows. */
 export const membershipFields = {

@@ -227,9 +227,14 @@ export const Secret = z.object({
   secretMetadata: z.array(z.object({ key: z.string(), value: z.string(), isEncrypted: z.boolean() })),
   tags: z.array(z.object({ id: z.string(), slug: z.string(), name: z.string(), color: z.string() })),
   actor: z
-    .object({ actorId: z.string().nullable(), actorType: z.string().nullable(), name: z.string().nullable() })
+    .object({
+      actorId: z.string().nullable(),
+      actorType: z.string().nullable().describe('user, identity or service; null when they are no longer there'),
+      name: z.string().nullable().describe("an identity's or token's name, a person's e-mail address"),
+      membershipId: z.string().nullable().describe('in the project'),
+    })
     .nullable()
-    .describe('who wrote it, where that is known'),
+    .describe('who wrote it; null in answers to writes, of personal values, and of what another project shares'),
   isRotatedSecret: z.boolean(),
   rotationId: z.string().nullable(),
   createdAt: Timestamp,
@@ -237,6 +242,11 @@ export const Secret = z.object({
 });
 export type Secret = z.infer<typeof Secret>;
 
+/** What a folder imports, without what it has itself: `GET /api/v2/secret-imports/secrets`. */
+export const SecretsOfImportsQuery = named({
+  environment,
+  path: orAbsent(FolderPath).transform((path) => path ?? '/'),
+});
 export const ImportedSecrets = z.object({
   secretPath: z.string(),
   environment: z.string(),
@@ -244,6 +254,11 @@ export const ImportedSecrets = z.object({
   secrets: z.array(Secret),
 });
 export const SecretsAnswer = z.object({ secrets: z.array(Secret), imports: z.array(ImportedSecrets) });
+export const SecretsOfImportsAnswer = z.object({
+  secrets: z.array(
+    ImportedSecrets.extend({ environmentInfo: z.object({ id: Uuid, slug: z.string(), name: z.string() }) }),
+  ),
+});
 export const SecretAnswer = z.object({ secret: Secret });
 export const WrittenSecretsAnswer = z.object({ secrets: z.array(Secret) });
 

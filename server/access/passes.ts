@@ -61,7 +61,7 @@ export class Passes {
   ): Promise<{ readonly verdict: Verdict; readonly served: boolean } | undefined> {
     const name = nameOf(caller, reference);
     const pass = this.#kept.get(name);
-    if (pass === undefined || held.sources !== null) return undefined;
+    if (pass === undefined || held.sources !== null || held.version !== null) return undefined;
     const { verdict } = pass;
     if (verdict.changeId !== held.changeId || verdict.grants !== held.grants) return undefined;
     const { userAgent, requestId } = caller.origin;

@@ -23,6 +23,8 @@ export interface Held {
   readonly environment: string;
   readonly path: string;
   readonly key: string | null;
+  /** The version that was asked for; null: the present one. */
+  readonly version: number | null;
   /**
    * What the answer draws from besides the asked place, through imports and references: JSON, a list of `Dependence` and
    * `Source`. Null when there is nothing of the kind, which then costs nothing.
@@ -170,14 +172,15 @@ const ADMIT: Statement = {
                  left join projects p on p.id = o."projectId"
                 where p.change_id is distinct from o."changeId")) as served
         from judged j
-        join unnest($1::int[], $9::uuid[], $10::text[], $11::uuid[], $12::text[], $13::text[], $14::text[], $15::text[], $16::jsonb[])
-          as h (asked_n, change_id, held_grants, manifest_id, event, environment, path, key, sources) on h.asked_n = j.n
+        join unnest($1::int[], $9::uuid[], $10::text[], $11::uuid[], $12::text[], $13::text[], $14::text[], $15::text[], $16::jsonb[],
+                    $17::int[])
+          as h (asked_n, change_id, held_grants, manifest_id, event, environment, path, key, sources, version) on h.asked_n = j.n
     ),
     audited as (
       insert into audit_log (action, event, outcome, actor_kind, actor_id, actor_name, organization_id, project_id, project_slug,
                              environment, secret_path, secret_key, manifest_id, metadata, ip, user_agent, request_id)
       select 'read', event, 'allowed', "actorKind", "actorId", "actorName", "organizationId", "projectId", "projectSlug",
-             environment, path, key, manifest_id, null, ip, user_agent, request_id
+             environment, path, key, manifest_id, case when version is not null then jsonb_build_object('version', version) end, ip, user_agent, request_id
         from decided where served and event is not null
       union all
       select 'read', d.event, 'allowed', d."actorKind", d."actorId", d."actorName", p.organization_id, p.id, p.slug,
@@ -218,6 +221,7 @@ export async function admit(db: Db, asks: readonly Ask[]): Promise<Verdict[]> {
     asks.map((a) => a.held?.path ?? null),
     asks.map((a) => a.held?.key ?? null),
     asks.map((a) => a.held?.sources ?? null),
+    asks.map((a) => a.held?.version ?? null),
   ]);
 }
 

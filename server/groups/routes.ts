@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import {
+  AllGroupMembersAnswer,
+  AllGroupMembersQuery,
   CreateGroupBody,
   GroupAnswer,
   GroupIdentitiesAnswer,
@@ -8,6 +10,8 @@ import {
   GroupIdentityParams,
   GroupMembersQuery,
   GroupParams,
+  GroupProjectsAnswer,
+  GroupProjectsQuery,
   GroupsAnswer,
   GroupUserAnswer,
   GroupUserParams,
@@ -17,7 +21,7 @@ import {
   UpdateGroupBody,
 } from '../../contracts/index.ts';
 import type { Groups } from './service.ts';
-import type { CandidateRow, GroupRow } from './store.ts';
+import type { CandidateRow, GroupProjectRow, GroupRow } from './store.ts';
 
 /** Groups of people and identities. */
 export async function groupsRoutes(scope: FastifyInstance, { groups }: { groups: Groups }): Promise<void> {
@@ -64,7 +68,10 @@ export async function groupsRoutes(scope: FastifyInstance, { groups }: { groups:
       },
     },
     async ({ caller, params, query }) => {
-      const { rows, totalCount } = await groups.candidates(caller, params.groupId, { kind: 'user', ...asked(query) });
+      const { rows, totalCount } = await groups.candidates(caller, params.groupId, {
+        kinds: ['user'],
+        ...asked(query),
+      });
       return { users: rows.map((row) => ({ ...showUser(row), ...belonging(row) })), totalCount };
     },
   );
@@ -92,7 +99,7 @@ export async function groupsRoutes(scope: FastifyInstance, { groups }: { groups:
       },
     },
     async ({ caller, params, query }) => {
-      const of = { kind: 'identity', ...asked(query) } as const;
+      const of = { kinds: ['identity' as const], ...asked(query) };
       const { rows, totalCount } = await groups.candidates(caller, params.groupId, of);
       return { machineIdentities: rows.map((row) => ({ id: row.id, name: row.name, ...belonging(row) })), totalCount };
     },
@@ -127,6 +134,64 @@ type Query = {
 function asked({ offset, limit, search, username, filter }: Query) {
   const belongs = filter === undefined ? null : !filter.startsWith('non');
   return { offset, limit, search: search ?? username, belonging: belongs };
+}
+
+/** The members of a group, and its projects, in one list each. */
+export async function groupListsRoutes(scope: FastifyInstance, { groups }: { groups: Groups }): Promise<void> {
+  const app = scope.withTypeProvider<ZodTypeProvider>();
+  const one = { tags: ['groups'], params: GroupParams };
+
+  app.get(
+    '/api/v1/groups/:groupId/members',
+    {
+      schema: {
+        ...one,
+        summary: 'List the people and identities of a group',
+        querystring: AllGroupMembersQuery,
+        response: { 200: AllGroupMembersAnswer },
+      },
+    },
+    async ({
+      caller,
+      params,
+      query: { memberTypeFilter = ['users', 'machineIdentities'], orderDirection, ...page },
+    }) => {
+      const kinds = [memberTypeFilter].flat().map((type) => (type === 'users' ? 'user' : 'identity'));
+      const of = { ...page, kinds, belonging: true, descending: orderDirection === 'desc' };
+      const { rows, totalCount } = await groups.candidates(caller, params.groupId, of);
+      return { members: rows.map(showMember), totalCount };
+    },
+  );
+  app.get(
+    '/api/v1/groups/:groupId/projects',
+    {
+      schema: {
+        ...one,
+        summary: 'List the projects of the organization, and which of them the group has access to',
+        querystring: GroupProjectsQuery,
+        response: { 200: GroupProjectsAnswer },
+      },
+    },
+    async ({ caller, params, query: { filter, orderDirection, ...page } }) => {
+      const assigned = filter === undefined ? null : filter === 'assignedProjects';
+      const of = { ...page, assigned, descending: orderDirection === 'desc' };
+      const { rows, totalCount } = await groups.projects(caller, params.groupId, of);
+      return { projects: rows.map(showProject), totalCount };
+    },
+  );
+}
+
+function showMember(row: CandidateRow) {
+  const { id, name } = row;
+  const { joinedGroupAt } = belonging(row);
+  return row.kind === 'user'
+    ? { id, joinedGroupAt, type: 'user' as const, user: showUser(row) }
+    : { id, joinedGroupAt, type: 'machineIdentity' as const, machineIdentity: { id, name } };
+}
+
+function showProject({ id, name, slug, description, joinedAt }: GroupProjectRow) {
+  const joinedGroupAt = joinedAt?.toISOString() ?? null;
+  return { id, name, slug, description: description ?? '', type: 'secret-manager' as const, joinedGroupAt };
 }
 
 function show(row: GroupRow) {

@@ -19,6 +19,7 @@ import {
   joinGroup,
   leaveGroup,
   listGroups,
+  projectsOf,
   updateGroup,
 } from './store.ts';
 
@@ -107,6 +108,14 @@ export class Groups {
   async candidates(caller: Caller, id: string, of: Parameters<typeof candidates>[2]) {
     const { group } = await this.#reached(caller, id, 'list-group-members', 'read');
     return candidates(this.#db, group, of);
+  }
+
+  /** What the group has access to, and could have. Names of projects are told to those who see them all. */
+  async projects(caller: Caller, id: string, of: Parameters<typeof projectsOf>[2]) {
+    const what = 'list-group-projects';
+    const { access, group } = await this.#reached(caller, id, what, 'read');
+    if (access.organization.role !== 'admin') await this.#access.deny(access, what, 'admin of the organization');
+    return projectsOf(this.#db, group, of);
   }
 
   async add(caller: Caller, id: string, kind: Kind, named: string): Promise<CandidateRow> {

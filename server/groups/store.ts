@@ -83,20 +83,25 @@ export async function deleteGroup(db: Db, id: string): Promise<void> {
 /** Somebody of the organization, in the group or not. */
 export interface CandidateRow {
   readonly id: string;
+  readonly kind: 'user' | 'identity';
   readonly name: string;
   readonly firstName: string;
   readonly lastName: string;
   readonly joinedAt: Date | null;
 }
 
+/** By a name, backwards when the parameter says so. */
+const ordered = (name: string, parameter = 8) =>
+  `case when not $${parameter} then ${name} end, case when $${parameter} then ${name} end desc`;
+
 const CANDIDATES: Statement = {
   name: 'groups.candidates',
   text: `
     with candidate as (
-      select a.id, coalesce(u.email, i.name) as name, coalesce(u.first_name, '') as "firstName",
+      select a.id, a.kind, coalesce(u.email, i.name) as name, coalesce(u.first_name, '') as "firstName",
              coalesce(u.last_name, '') as "lastName", gm.created_at as "joinedAt"
         from organization_memberships m
-        join actors a on a.id = m.actor_id and a.kind = $3
+        join actors a on a.id = m.actor_id and a.kind = any ($3)
         left join users u on u.id = a.id
         left join identities i on i.id = a.id
         left join group_members gm on gm.actor_id = a.id and gm.group_id = $1
@@ -105,32 +110,83 @@ const CANDIDATES: Statement = {
     ),
     counted as (select count(*)::int as "totalCount" from candidate)
     select page.*, "totalCount" from counted
-      left join (select * from candidate order by name, id offset $6 limit $7) page on true
-     order by page.name, page.id`,
+      left join (select * from candidate order by ${ordered('name')}, id offset $6 limit $7) page on true
+     order by ${ordered('page.name')}, page.id`,
 };
 
-/** A page of the people, or of the identities, of the group's organization; `belonging` true: those in it alone. */
+/** Which rows of a list, and in which order; names that hold the search, whatever its case. */
+export interface Page {
+  readonly search?: string | undefined;
+  readonly offset: number;
+  readonly limit: number;
+  /** @default false */
+  readonly descending?: boolean | undefined;
+}
+
+/** A page, with how many there are in all: a page beyond the last one has no row to carry the number. */
+interface Counted<Row> {
+  readonly rows: Row[];
+  readonly totalCount: number;
+}
+
+async function paged<Row extends { readonly id: string }>(
+  db: Db,
+  statement: Statement,
+  values: readonly unknown[],
+  { search = null, offset, limit, descending = false }: { [Name in keyof Page]: Page[Name] | null },
+): Promise<Counted<Row>> {
+  type Found = Row & { readonly totalCount: number };
+  const rows = await db.query<Found>(statement, [...values, search, offset, limit, descending]);
+  return { rows: rows.filter(({ id }) => id !== null), totalCount: rows[0]!.totalCount };
+}
+
+/** A page of the people and identities of the group's organization; `belonging` true: those in it alone. */
 export async function candidates(
   db: Db,
   group: GroupRow,
-  of: {
-    readonly kind: 'user' | 'identity';
-    readonly belonging: boolean | null;
-    readonly search: string | undefined;
-    readonly offset: number;
-    readonly limit: number;
-  },
-): Promise<{ rows: CandidateRow[]; totalCount: number }> {
-  type Row = Omit<CandidateRow, 'id'> & { readonly id: string | null; readonly totalCount: number };
-  const values = [group.id, group.organizationId, of.kind, of.belonging, of.search ?? null, of.offset, of.limit];
-  const rows = await db.query<Row>(CANDIDATES, values);
-  return { rows: rows.filter((row): row is Row & CandidateRow => row.id !== null), totalCount: rows[0]!.totalCount };
+  of: Page & { readonly kinds: readonly CandidateRow['kind'][]; readonly belonging: boolean | null },
+): Promise<Counted<CandidateRow>> {
+  return paged<CandidateRow>(db, CANDIDATES, [group.id, group.organizationId, of.kinds, of.belonging], of);
+}
+
+/** A project of the group's organization; `joinedAt` null: the group has no access to it. */
+export interface GroupProjectRow {
+  readonly id: string;
+  readonly name: string;
+  readonly slug: string;
+  readonly description: string | null;
+  readonly joinedAt: Date | null;
+}
+
+const PROJECTS: Statement = {
+  name: 'groups.projects',
+  text: `
+    with candidate as (
+      select p.id, p.name, p.slug, p.description, m.created_at as "joinedAt"
+        from projects p left join project_memberships m on m.project_id = p.id and m.group_id = $1
+       where p.organization_id = $2 and ($3::text is null or (m.id is not null) = ($3 = 'assigned'))
+         and ($4::text is null or strpos(lower(p.name), lower($4)) > 0)
+    ),
+    counted as (select count(*)::int as "totalCount" from candidate)
+    select page.*, "totalCount" from counted
+      left join (select * from candidate order by ${ordered('name', 7)}, id offset $5 limit $6) page on true
+     order by ${ordered('page.name', 7)}, page.id`,
+};
+
+/** A page of the projects of the group's organization; `assigned` true: those that it has access to. */
+export async function projectsOf(
+  db: Db,
+  group: GroupRow,
+  of: Page & { readonly assigned: boolean | null },
+): Promise<Counted<GroupProjectRow>> {
+  const assigned = of.assigned === null ? null : of.assigned ? 'assigned' : 'unassigned';
+  return paged<GroupProjectRow>(db, PROJECTS, [group.id, group.organizationId, assigned], of);
 }
 
 const FIND_PERSON: Statement = {
   name: 'groups.find-person',
   text: `
-    select u.id, u.email as name, u.first_name as "firstName", u.last_name as "lastName", gm.created_at as "joinedAt"
+    select u.id, 'user' as kind, u.email as name, u.first_name as "firstName", u.last_name as "lastName", gm.created_at as "joinedAt"
       from users u
       join organization_memberships m on m.actor_id = u.id and m.organization_id = $2
       left join group_members gm on gm.actor_id = u.id and gm.group_id = $1
@@ -145,7 +201,7 @@ export async function findPerson(db: Db, group: GroupRow, email: string): Promis
 const FIND_MACHINE: Statement = {
   name: 'groups.find-machine',
   text: `
-    select i.id, i.name, '' as "firstName", '' as "lastName", gm.created_at as "joinedAt"
+    select i.id, 'identity' as kind, i.name, '' as "firstName", '' as "lastName", gm.created_at as "joinedAt"
       from identities i
       left join group_members gm on gm.actor_id = i.id and gm.group_id = $1
      where i.id = $3 and i.organization_id = $2`,

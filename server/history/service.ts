@@ -116,7 +116,6 @@ export function showVersion(keyring: Keyring, { rights, project }: ProjectAccess
     id,
     _id: id,
     secretId: row.id,
-    actor: row.writtenBy === null ? null : { actorId: row.writtenBy, actorType: null, name: null },
     replacedAt: row.until?.toISOString() ?? null,
   };
 }

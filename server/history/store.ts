@@ -1,11 +1,10 @@
 import type { Db, Statement } from '../database/database.ts';
-import { type SecretRow, tagsOf } from '../secrets/store.ts';
+import { type SecretRow, tagsOf, WRITER, writerOf } from '../secrets/store.ts';
 
 /** A version of a secret, present or past, with the time that it was the valid one. */
 export interface VersionRow extends SecretRow {
   readonly projectId: string;
   readonly environment: string;
-  readonly writtenBy: string | null;
   readonly since: Date;
   /** When the next version replaced it, or it was deleted; null while it is the present one. */
   readonly until: Date | null;
@@ -20,7 +19,7 @@ const versions = (condition: string) => `
          coalesce(f.path, d.path, '/') as path, v.key, v.version, v.key_version as "keyVersion", k.wrapped as "wrappedKey",
          v.sealed_value as "sealedValue", v.sealed_comment as "sealedComment", v.skip_multiline_encoding as "skipMultilineEncoding",
          ${tagsOf('v.tag_ids')} as tags, v.metadata, v.sealed_metadata as "sealedMetadata", v.reminder,
-         v.written_by as "writtenBy", v.created as "createdAt", v.since as "updatedAt", v.since, v.until
+         v.written_by as "writtenBy", ${WRITER}, v.created as "createdAt", v.since as "updatedAt", v.since, v.until
     from (select id, ${COMMON}, created_at as created, updated_at as since, null::timestamptz as until
             from secrets where ${condition.replaceAll('$id', 'id').replaceAll('$since', 'updated_at').replaceAll('$until', 'null::timestamptz')}
           union all
@@ -29,7 +28,7 @@ const versions = (condition: string) => `
     join environments e on e.id = v.environment_id
     join project_keys k on k.project_id = v.project_id and k.version = v.key_version
     left join folders f on f.id = v.folder_id
-    left join deleted_folders d on d.id = v.folder_id`;
+    left join deleted_folders d on d.id = v.folder_id${writerOf('v.written_by', 'v.project_id')}`;
 
 const VERSIONS_OF: Statement = {
   name: 'history.versions-of',

@@ -2,7 +2,12 @@ import type { RoleGrant } from '../../contracts/index.ts';
 import type { Caller } from '../access/access.ts';
 import type { Database } from '../database/database.ts';
 import type { FindHolder, FindMembership, Memberships } from '../memberships/service.ts';
-import { findMembershipOf, listMembershipsOf, type MembershipRow } from '../memberships/store.ts';
+import {
+  findMembershipOf,
+  listMembershipsOf,
+  type MembershipFilter,
+  type MembershipRow,
+} from '../memberships/store.ts';
 import { notFound } from '../refusal.ts';
 import type { Identities } from './service.ts';
 import { findIdentity } from './store.ts';
@@ -19,8 +24,12 @@ export class IdentityMemberships {
     this.#memberships = options.memberships;
   }
 
-  async ofProject(caller: Caller, projectId: string): Promise<MembershipRow[]> {
-    return this.#memberships.list(caller, { id: projectId }, 'identity');
+  async ofProject(caller: Caller, projectId: string, filter: MembershipFilter) {
+    return this.#memberships.page(caller, { id: projectId }, 'identity', filter);
+  }
+
+  async byId(caller: Caller, membershipId: string): Promise<MembershipRow> {
+    return this.#memberships.byId(caller, 'identity', membershipId);
   }
 
   async ofIdentity(caller: Caller, identityId: string): Promise<MembershipRow[]> {

@@ -7,9 +7,11 @@ import {
   IdentityAnswer,
   IdentityDetailsAnswer,
   IdentityMembershipAnswer,
+  IdentityMembershipParams,
   IdentityMembershipsAnswer,
   IdentityParams,
   ListIdentitiesQuery,
+  MembershipsQuery,
   OrganizationParams,
   PageQuery,
   ProjectIdentitiesAnswer,
@@ -133,9 +135,27 @@ export async function identitiesRoutes(scope: FastifyInstance, { identities, mem
     },
   );
 
+  for (const base of ['/api/v1/projects', '/api/v2/workspace']) {
+    app.get(
+      `${base}/identity-memberships/:identityMembershipId`,
+      {
+        schema: {
+          tags,
+          summary: "Read an identity's membership by its id",
+          params: IdentityMembershipParams,
+          response: { 200: ProjectIdentityAnswer },
+        },
+      },
+      async ({ caller, params }) => ({
+        identityMembership: showProjectMembership(await memberships.byId(caller, params.identityMembershipId)),
+      }),
+    );
+  }
+
   for (const project of [
     '/api/v2/workspace/:projectId/identity-memberships',
     '/api/v1/projects/:projectId/identity-memberships',
+    '/api/v1/projects/:projectId/memberships/identities',
   ]) {
     const member = { tags, params: ProjectIdentityParams };
     const answer = { 200: ProjectIdentityAnswer };
@@ -146,12 +166,15 @@ export async function identitiesRoutes(scope: FastifyInstance, { identities, mem
           tags,
           summary: 'List the identities of a project',
           params: ProjectIdParams,
+          querystring: MembershipsQuery,
           response: { 200: ProjectIdentitiesAnswer },
         },
       },
-      async ({ caller, params }) => {
-        const rows = await memberships.ofProject(caller, params.projectId);
-        return { identityMemberships: rows.map(showProjectMembership), totalCount: rows.length };
+      async ({ caller, params, query }) => {
+        const { search = query.textFilter ?? query.identityName, roles, offset, limit, orderDirection } = query;
+        const filter = { search, roles, offset, limit, descending: orderDirection === 'desc' };
+        const { rows, totalCount } = await memberships.ofProject(caller, params.projectId, filter);
+        return { identityMemberships: rows.map(showProjectMembership), totalCount };
       },
     );
     app.get(

@@ -1,4 +1,4 @@
-import type { OrganizationNeed, SearchIdentitiesBody } from '../../contracts/index.ts';
+import type { OrganizationNeed, SearchIdentitiesBody, SearchMembershipsBody } from '../../contracts/index.ts';
 import type { Access, Caller, OrganizationAccess } from '../access/access.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Database, Db } from '../database/database.ts';
@@ -6,6 +6,7 @@ import { giveRole, mayManage } from '../organization-roles/giving.ts';
 import { keepOneAdmin } from '../organizations/admins.ts';
 import { type OrganizationRow, organizationsOf } from '../organizations/store.ts';
 import { badRequest, notFound, Refusal } from '../refusal.ts';
+import { countMemberships, searchMemberships } from './search-store.ts';
 import {
   deleteIdentity,
   findIdentity,
@@ -91,6 +92,37 @@ export class Identities {
       names: both(name),
       roles: both(role),
     });
+  }
+
+  /**
+   * Looks for memberships of identities: in the organization, and in its projects. Who works in which project is told to
+   * admins of the organization, who see all of them.
+   */
+  async searchMemberships(caller: Caller, asked: SearchMembershipsBody) {
+    const { organizationId, wanted } = await this.#wanted(caller, asked);
+    const { orderBy, orderDirection, offset, limit } = asked;
+    const page = { orderBy, descending: orderDirection === 'desc', offset, limit };
+    const counts = await countMemberships(this.#db, organizationId, wanted);
+    const rows = await searchMemberships(this.#db, organizationId, { ...wanted, ...page });
+    return { organizationId, rows, totalCount: (counts.organization ?? 0) + (counts.project ?? 0) };
+  }
+
+  /** As `searchMemberships`: how many there are, of each kind that was asked for. */
+  async countMemberships(caller: Caller, asked: Pick<SearchMembershipsBody, 'organizationId' | 'scope' | 'search'>) {
+    const { organizationId, wanted } = await this.#wanted(caller, asked);
+    const counts = await countMemberships(this.#db, organizationId, wanted);
+    return Object.fromEntries(asked.scope.map((scope) => [scope, counts[scope] ?? 0]));
+  }
+
+  async #wanted(caller: Caller, asked: Pick<SearchMembershipsBody, 'organizationId' | 'scope' | 'search'>) {
+    const organizationId = asked.organizationId ?? (await this.#onlyOrganization(caller)).id;
+    const access = await this.#access.organizationWith(caller, organizationId, READING, 'search-identities');
+    const name = operators(asked.search?.name);
+    const roles = both(operators(asked.search?.role))?.map((role) =>
+      role === 'member' ? ['member', 'developer'] : [role],
+    );
+    const scopes = asked.scope.filter((scope) => scope === 'organization' || access.organization.role === 'admin');
+    return { organizationId, wanted: { scopes, contains: name.$contains, names: both(name), roles: roles?.flat() } };
   }
 
   /** The organization that the caller belongs to. */

@@ -2,15 +2,19 @@ import type { RoleGrant } from '../../contracts/index.ts';
 import type { Access, Caller, Need, ProjectAccess, ProjectReference } from '../access/access.ts';
 import type { Database, Db } from '../database/database.ts';
 import { takenAs } from '../database/taken.ts';
+import { notFound, Refusal } from '../refusal.ts';
 import { readRoles, rulesOf } from './roles.ts';
 import {
   deleteMembership,
+  findMembership,
   findMembershipOf,
   type Holder,
   heldBy,
   insertMembership,
   listMemberships,
+  type MembershipFilter,
   type MembershipRow,
+  projectOfMembership,
   replaceRoles,
 } from './store.ts';
 
@@ -43,8 +47,31 @@ export class Memberships {
   }
 
   async list(caller: Caller, reference: ProjectReference, kind: Holder['kind']): Promise<MembershipRow[]> {
+    return (await this.page(caller, reference, kind)).rows;
+  }
+
+  /** Some of the members, with how many there are in all. */
+  async page(caller: Caller, reference: ProjectReference, kind: Holder['kind'], filter?: MembershipFilter) {
     const { project } = await this.#access.project(caller, reference, need('read', kind));
-    return listMemberships(this.#db, project.id, kind);
+    return listMemberships(this.#db, project.id, kind, filter);
+  }
+
+  /** A membership by its id alone. In a project of strangers it is not there. */
+  async byId(caller: Caller, kind: Holder['kind'], id: string): Promise<MembershipRow> {
+    const missing = () => notFound(`membership ${id} not found`);
+    const projectId = await projectOfMembership(this.#db, id);
+    if (projectId === undefined) {
+      await this.#access.actor(caller);
+      throw missing();
+    }
+    try {
+      await this.#access.project(caller, { id: projectId }, need('read', kind));
+    } catch (error) {
+      throw error instanceof Refusal && error.kind === 'notFound' ? missing() : error;
+    }
+    const row = await findMembership(this.#db, projectId, kind, id);
+    if (!row) throw missing();
+    return row;
   }
 
   async get(

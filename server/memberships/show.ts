@@ -1,5 +1,7 @@
 import type { MembershipRow } from './store.ts';
 
+type RoleTimes = Pick<MembershipRow['roles'][number], 'temporaryRange' | 'startsAt' | 'expiresAt'>;
+
 const instant = (text: string | null) => (text === null ? null : new Date(text).toISOString());
 
 export function showRoles({ roles, id: projectMembershipId }: MembershipRow) {
@@ -11,12 +13,19 @@ export function showRoles({ roles, id: projectMembershipId }: MembershipRow) {
     customRoleId: role.customRoleId,
     customRoleName: role.customRoleName,
     customRoleSlug: role.customRoleSlug,
-    isTemporary: role.expiresAt !== null,
-    temporaryMode: role.expiresAt === null ? null : ('relative' as const),
-    temporaryRange: role.temporaryRange,
-    temporaryAccessStartTime: instant(role.startsAt),
-    temporaryAccessEndTime: instant(role.expiresAt),
+    ...showTimes(role),
   }));
+}
+
+/** When a role is held. */
+export function showTimes({ temporaryRange, startsAt, expiresAt }: RoleTimes) {
+  return {
+    isTemporary: expiresAt !== null,
+    temporaryMode: expiresAt === null ? null : ('relative' as const),
+    temporaryRange,
+    temporaryAccessStartTime: instant(startsAt),
+    temporaryAccessEndTime: instant(expiresAt),
+  };
 }
 
 /** What a membership shows, whoever it is of. */

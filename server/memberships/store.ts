@@ -87,13 +87,65 @@ export async function findMembership(
   return (await db.query<MembershipRow>(FIND_BY_ID, [projectId, kind, id]))[0];
 }
 
+/** Which members, and in which order; what is absent is not asked about. */
+export interface MembershipFilter {
+  readonly search?: string | undefined;
+  /** By slug; members with one of them. */
+  readonly roles?: readonly string[] | undefined;
+  readonly offset: number;
+  readonly limit: number;
+  readonly descending?: boolean | undefined;
+}
+
+const NAME = 'coalesce(i.name, u.email, g.name)';
+const MATCHES = `
+  m.project_id = $1 and ${OF_KIND} and ($3::text is null or strpos(lower(${NAME}), lower($3)) > 0)
+  and ($4::text[] is null or exists (
+    select from project_membership_roles r left join project_roles c on c.id = r.custom_role_id
+     where r.membership_id = m.id and c.membership_id is null and coalesce(c.slug, r.role) = any ($4)))`;
+const ORDER = (name: string, id: string) =>
+  `case when not $5 then ${name} end, case when $5 then ${name} end desc, ${id}`;
+
+// Counted apart from the page, since a page beyond the last one has no row to carry the number.
 const LIST: Statement = {
   name: 'memberships.list',
-  text: `${SELECT} where m.project_id = $1 and ${OF_KIND} order by name, "holderId"`,
+  text: `
+    with counted as (
+      select count(*)::int as "totalCount"
+        from project_memberships m
+        left join identities i on i.id = m.actor_id
+        left join users u on u.id = m.actor_id
+        left join groups g on g.id = m.group_id
+       where ${MATCHES}
+    )
+    select page.*, "totalCount"
+      from counted
+      left join (${SELECT} where ${MATCHES} order by ${ORDER(NAME, 'm.id')} offset $6 limit $7) page on true
+     order by ${ORDER('page.name', 'page.id')}`,
 };
 
-export async function listMemberships(db: Db, projectId: string, kind: Holder['kind']): Promise<MembershipRow[]> {
-  return db.query<MembershipRow>(LIST, [projectId, kind]);
+const ALL: MembershipFilter = { offset: 0, limit: 1_000_000 };
+
+/** Members of a kind, with how many match in all. */
+export async function listMemberships(
+  db: Db,
+  projectId: string,
+  kind: Holder['kind'],
+  { search, roles, offset, limit, descending }: MembershipFilter = ALL,
+): Promise<{ rows: MembershipRow[]; totalCount: number }> {
+  const values = [projectId, kind, search ?? null, roles ?? null, descending ?? false, offset, limit];
+  const rows = await db.query<MembershipRow & { readonly totalCount: number }>(LIST, values);
+  return { rows: rows.filter(({ id }) => id !== null), totalCount: rows[0]!.totalCount };
+}
+
+const PROJECT_OF: Statement = {
+  name: 'memberships.project-of',
+  text: 'select project_id as id from project_memberships where id = $1',
+};
+
+/** The project that a membership is in. */
+export async function projectOfMembership(db: Db, id: string): Promise<string | undefined> {
+  return (await db.query<{ id: string }>(PROJECT_OF, [id]))[0]?.id;
 }
 
 const LIST_OF_HOLDER: Statement = {

@@ -76,12 +76,22 @@ export class OidcAuth {
         claimMetadataMapping: given.claimMetadataMapping ?? old!.claimMetadataMapping,
         boundSubject: given.boundSubject ?? old!.boundSubject,
       };
+      refuseMapping(given.claimMetadataMapping);
       checkUrl(this.#outbound, 'oidcDiscoveryUrl', settings.oidcDiscoveryUrl);
       checkCa(settings.caCert);
       checkBounds(settings);
       return { settings };
     };
   }
+}
+
+/** A rule that waits for a claim would never hold, and one that forbids would forbid nothing. */
+function refuseMapping(mapping: Readonly<Record<string, string>> = {}): void {
+  if (Object.keys(mapping).length === 0) return;
+  throw invalid(
+    ['claimMetadataMapping'],
+    'claims are not carried into access rules here: bind the login by boundClaims, and leave claimMetadataMapping out',
+  );
 }
 
 /** The subject is one entry: it may hold commas. */

@@ -2,6 +2,9 @@ import type { Rule } from '../../contracts/index.ts';
 import { BadGlob, Glob } from '../access/glob.ts';
 import { invalid } from '../refusal.ts';
 
+/** Infisical's, for what it knows of the caller. */
+const PLACEHOLDER = /\{\{\s*identity\./;
+
 /**
  * Refuses rules that could never mean what they say: a glob of another language, a path that no folder has. A rule that
  * forbids and never applies would look like protection.
@@ -12,6 +15,10 @@ export function refuseUnreadable(rules: readonly Rule[]): void {
       const at = ['permissions', n, 'conditions', name];
       const { $glob, $eq, $ne, $neq, $in } =
         typeof condition === 'string' ? { $eq: condition } : (condition as Exclude<typeof condition, string>);
+      for (const text of [$eq, $ne, $neq, $glob, ...($in ?? [])]) {
+        if (text !== undefined && PLACEHOLDER.test(text))
+          throw invalid(at, `"${text}": nothing is put in for a placeholder here; name what is meant`);
+      }
       if (name === 'secretPath') {
         for (const path of [$eq, $ne, $neq, ...($in ?? [])]) {
           if (path !== undefined && !path.startsWith('/')) throw invalid(at, `"${path}": a path begins with "/"`);

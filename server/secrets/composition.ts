@@ -3,13 +3,15 @@ import type { ProjectAccess } from '../access/access.ts';
 import type { Dependence, Source } from '../access/store.ts';
 import type { Db } from '../database/database.ts';
 import type { Keyring } from '../keyring/keyring.ts';
+import { notFound } from '../refusal.ts';
 import { Expansion, type Found, type ReferenceTree, spotOf } from './expansion.ts';
 import type { Filled, ReadRow } from './fill-store.ts';
 import { Linked, type Located } from './linked.ts';
 import { findPolicy, type Manifest, manifestOf } from './linked-store.ts';
 import { passes, type Question } from './question.ts';
 import { openPersonal, openSecret } from './seal.ts';
-import { showPersonal, showSecret } from './show.ts';
+import { showPersonal, showSecret, where } from './show.ts';
+import { findVersion } from './store.ts';
 import { type Sight, seesSomeOf, sightOf } from './visibility.ts';
 
 /** Imported secrets, as the API shows them: the client merges them. */
@@ -20,10 +22,15 @@ interface ImportBlock {
   readonly secrets: Secret[];
 }
 
+/** Of an import that is looked at by itself: the environment that it comes from, whole. */
+interface PlacedBlock extends ImportBlock {
+  readonly environmentInfo: { readonly id: string; readonly slug: string; readonly name: string };
+}
+
 /** An answer that is more than the rows of its folder, with all that its audit will say. */
 export interface Composed {
   readonly secrets: Secret[];
-  readonly imports: ImportBlock[];
+  readonly imports: (ImportBlock | PlacedBlock)[];
   readonly tree?: ReferenceTree | undefined;
   /** The key names of the folder itself. */
   readonly manifestId: string | null;
@@ -53,6 +60,11 @@ export class Composition {
   readonly #changeId: string;
   /** Personal values that are shown beside the shared ones: a row of their own, and the shared one that it stands for. */
   readonly #beside = new Map<ReadRow, ReadRow>();
+  /**
+   * Versions that are asked for: what stands for one, and its row. A value of then may refer to what refers to the secret of
+   * now, which is another one to it.
+   */
+  readonly #versions = new Map<ReadRow, ReadRow>();
   #expansion: Expansion | undefined;
 
   constructor(
@@ -77,10 +89,13 @@ export class Composition {
     this.#linked.take(filled.rows, key === undefined);
     const { filter } = this.#question;
     const rows = filter ? filled.rows.filter((row) => passes(filter, row)) : filled.rows;
-    const own = rows.flatMap((row) => this.#shown({ row, at: this.#own(row.folderId, row.path) }));
+    const listed = this.#question.importsAlone ? [] : rows;
+    const here = listed.flatMap((row) => this.#shown({ row, at: this.#own(row.folderId, row.path) }));
     const blocks = await this.#blocks(filled.importers, key);
     const firstOf = () => blocks.toReversed().flatMap(({ shown }) => shown)[0];
-    const single = key === undefined ? undefined : (own[0] ?? firstOf());
+    const present = key === undefined ? undefined : (here[0] ?? firstOf());
+    const single = present && (await this.#asAsked(present));
+    const own = single && present === here[0] ? [single] : here;
     const all = key !== undefined ? (single ? [single] : []) : [...own, ...blocks.flatMap(({ shown }) => shown)];
     await this.#prepare(all);
     const secrets = (key === undefined ? own : all).map((shown) => this.#show(shown));
@@ -91,6 +106,32 @@ export class Composition {
     const imported = key === undefined ? blocks.flatMap(({ shown }) => shown) : all.filter((one) => !own.includes(one));
     const tree = this.#question.asTree && single ? this.#expansion?.tree(single) : undefined;
     return { secrets, imports, tree, ...this.#record(own, imported, recursive) };
+  }
+
+  /** The version of it that the question wants. The caller must see it both as it is now and as it was then. */
+  async #asAsked(present: Shown): Promise<Shown> {
+    const { version, key } = this.#question;
+    if (version === undefined) return present;
+    const none = () => {
+      const place = where(this.#allowed.project.slug, this.#question);
+      return notFound(
+        `${present.personal ? 'your personal ' : ''}secret "${key}" has no version ${version} in ${place}`,
+      );
+    };
+    if (present.personal) {
+      // Of personal values, the present one alone is kept.
+      if (present.row.personal!.version !== version) throw none();
+      return present;
+    }
+    if (present.row.version === version) return present;
+    const then = await findVersion(this.#db, present.row.folderId, present.row.key, version);
+    if (then === undefined) throw none();
+    const row: ReadRow = { ...then, projectId: present.row.projectId, personal: null };
+    const seen = sightOf(this.#allowed.rights, spotOf({ row, at: present.at }));
+    if (seen === 'nothing') throw none();
+    const stand: ReadRow = { ...row, id: `${row.id} ${version}` };
+    this.#versions.set(stand, row);
+    return { ...present, row: stand, sight: seen === 'name' ? 'name' : present.sight };
   }
 
   #own(folderId: string, path: string): Located {
@@ -110,11 +151,14 @@ export class Composition {
   /** What the caller sees of a secret; with own values asked for, up to two things of one name. */
   #shown(found: Found): Shown[] {
     const { rights } = this.#allowed;
-    const { personal: wanted, withValues } = this.#question;
+    const { personal: wanted, withValues, version } = this.#question;
     const { row } = found;
     const seen = sightOf(rights, spotOf(found));
     if (seen === 'nothing') return [];
     const sight: Sight = withValues ? seen : 'name';
+    // A number is one of the shared secret's, unless the caller's own is asked for.
+    if (version !== undefined && wanted !== 'only')
+      return [{ ...found, row: { ...row, personal: null }, sight, personal: false }];
     const shared: Shown = { ...found, sight, personal: false };
     if (row.personal === null) return wanted === 'only' ? [] : [shared];
     if (wanted !== 'beside') return [{ ...found, sight, personal: true }];
@@ -143,7 +187,9 @@ export class Composition {
         for (const { row } of seen) taken.add(row.key);
         return seen;
       });
-      return { secretPath: edge.path, environment: edge.environment, folderId: edge.folderId, shown };
+      const block = { secretPath: edge.path, environment: edge.environment, folderId: edge.folderId, shown };
+      const { environmentId: id, environment: slug, environmentName: name } = edge;
+      return this.#question.importsAlone ? { ...block, environmentInfo: { id, slug, name } } : block;
     });
   }
 
@@ -166,6 +212,8 @@ export class Composition {
   }
 
   #open(row: ReadRow, personal: boolean, wanted = { value: true, comment: false, metadata: false }) {
+    const version = this.#versions.get(row);
+    if (version) return openSecret(this.#keyring, version.projectId, version, wanted);
     const shared = this.#beside.get(row);
     if (shared) return openPersonal(this.#keyring, shared, shared.personal!, wanted);
     if (personal) return openPersonal(this.#keyring, row, row.personal!, wanted);
@@ -173,13 +221,16 @@ export class Composition {
   }
 
   #show({ row, at, sight, personal }: Shown): Secret {
+    const shown = this.#versions.get(row) ?? row;
+    // Who works in another project is nothing that this one is told.
+    const told = row.projectId === this.#allowed.project.id ? shown : { ...shown, writtenBy: null };
     const whole = sight === 'value' && this.#expansion === undefined;
     const stored = this.#open(row, personal, { value: whole, comment: true, metadata: sight === 'value' });
     const opened =
       sight === 'value' && this.#expansion ? { ...stored, value: this.#expansion.expand({ row, at }) } : stored;
     return personal
       ? showPersonal(row.projectId, at.environment, row, row.personal!, opened)
-      : showSecret(row.projectId, at.environment, row, opened);
+      : showSecret(row.projectId, at.environment, told, opened);
   }
 
   /** What the audit will say was shown: the folder's own keys, and those of each other place. */

@@ -1,6 +1,6 @@
 import { type Ask, JUDGED, judgedValues, VERDICT, type Verdict } from '../access/store.ts';
 import type { Db, Statement } from '../database/database.ts';
-import { COLUMNS, type SecretRow } from './store.ts';
+import { COLUMNS, type SecretRow, WRITER, writerOf } from './store.ts';
 
 /** A secret as a read finds it, with the caller's own value in place of it, where there is one and it was asked for. */
 export interface ReadRow extends SecretRow {
@@ -38,7 +38,7 @@ export type FlatRow = SecretRow & FlatPersonal;
 
 /** The columns of a `FlatRow`; see PERSONAL for the joins. */
 export const READ_COLUMNS = `
-  ${COLUMNS}, q.id as "personalId", q.owner_id as "personalOwnerId", q.version as "personalVersion",
+  ${COLUMNS}, s.written_by as "writtenBy", q.id as "personalId", q.owner_id as "personalOwnerId", q.version as "personalVersion",
   q.key_version as "personalKeyVersion", qk.wrapped as "personalWrappedKey", q.sealed_value as "personalSealedValue",
   q.sealed_comment as "personalSealedComment", q.created_at as "personalCreatedAt", q.updated_at as "personalUpdatedAt"`;
 
@@ -46,6 +46,13 @@ export const READ_COLUMNS = `
 export const personalOf = (owner: string) => `
         left join personal_secrets q on q.owner_id = ${owner}::uuid and q.secret_id = s.id
         left join project_keys qk on qk.project_id = q.project_id and qk.version = q.key_version`;
+
+/** Who wrote the rows `found`. Each is looked up once: most secrets of a folder have one writer. */
+export const writersOf = (project: string) => `
+  writers as (
+    select d.id, d.project_id, wr.*
+      from (select distinct "writtenBy" as id, ${project} as project_id from found where "writtenBy" is not null) d${writerOf('d.id', 'd.project_id')}
+  )`;
 
 export function toReadRow(projectId: string, row: FlatRow): ReadRow {
   const personal =
@@ -139,6 +146,7 @@ const FILL: Statement = {
         join project_keys k on k.project_id = s.project_id and k.version = s.key_version${personalOf('$19')}
        where ($13::text is null or s.key = $13) and ($18::uuid is null or s.id = $18)
     ),
+    ${writersOf('(select "projectId" from place)')},
     importing as (
       select array_agg(distinct i.folder_id) as importers
         from within w
@@ -171,12 +179,13 @@ const FILL: Statement = {
        where whole and folder_id is not null and ($13::text is null or exists (select from found))
     )
     select ${VERDICT}, false as served, p.n is not null as "stillAllowed", p.environment_id is not null as "environmentFound",
-           p.folder_id is not null as "folderFound", (select id from manifest) as "manifestId", w.whole as audited, i.importers, s.*
+           p.folder_id is not null as "folderFound", (select id from manifest) as "manifestId", w.whole as audited, i.importers, s.*, ${WRITER}
       from judged j
      cross join whole w
      cross join importing i
       left join place p on p.n = j.n
       left join found s on true
+      left join writers wr on wr.id = s."writtenBy"
      order by s.path, s.key`,
 };
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Db, Statement } from '../database/database.ts';
-import { type FlatRow, personalOf, READ_COLUMNS, type ReadRow, toReadRow } from './fill-store.ts';
+import { type FlatRow, personalOf, READ_COLUMNS, type ReadRow, toReadRow, writersOf } from './fill-store.ts';
+import { WRITER } from './store.ts';
 
 /** A folder that an answer may draw from, as it stands, and whether it is open to the reading project. */
 export interface LinkedFolder {
@@ -20,6 +21,8 @@ export interface Edge extends LinkedFolder {
   readonly importerId: string;
   readonly importerPath: string;
   readonly position: number;
+  readonly environmentId: string;
+  readonly environmentName: string;
 }
 
 const OPEN = `
@@ -41,7 +44,8 @@ const EDGES: Statement = {
        where r.depth < ${MAX_DEPTH}
     )
     select i.id as "importId", i.folder_id as "importerId", g.path as "importerPath", i.position, p.id as "projectId",
-           p.change_id as "changeId", e.slug as environment, f.id as "folderId", f.path, ${OPEN} as open
+           p.change_id as "changeId", e.slug as environment, e.id as "environmentId", e.name as "environmentName",
+           f.id as "folderId", f.path, ${OPEN} as open
       from (select distinct folder_id from reached) r
       join secret_imports i on i.folder_id = r.folder_id
       join folders g on g.id = i.folder_id
@@ -97,11 +101,16 @@ export async function findFolders(
 const ROWS: Statement = {
   name: 'secrets.linked-rows',
   text: `
-    select ${READ_COLUMNS}, s.project_id as "projectId"
-      from unnest($1::uuid[], $2::text[]) as a (folder_id, key)
-      join folders f on f.id = a.folder_id
-      join secrets s on s.folder_id = f.id and (a.key is null or s.key = a.key)
-      join project_keys k on k.project_id = s.project_id and k.version = s.key_version${personalOf('$3')}
+    with found as (
+      select ${READ_COLUMNS}, s.project_id as "projectId"
+        from unnest($1::uuid[], $2::text[]) as a (folder_id, key)
+        join folders f on f.id = a.folder_id
+        join secrets s on s.folder_id = f.id and (a.key is null or s.key = a.key)
+        join project_keys k on k.project_id = s.project_id and k.version = s.key_version${personalOf('$3')}
+    ),
+    ${writersOf('"projectId"')}
+    select s.*, ${WRITER}
+      from found s left join writers wr on wr.id = s."writtenBy" and wr.project_id = s."projectId"
      order by s.key`,
 };
 

@@ -32,6 +32,10 @@ export async function moveRoutes(scope: FastifyInstance, { moves }: { moves: Mov
   }
 }
 
+export function refuseEndToEnd(raw: string): never {
+  throw badRequest(`this server keeps no end-to-end encrypted secrets; use ${raw}`);
+}
+
 /**
  * Infisical's addresses of secrets that its clients encrypted themselves. This server seals them itself and has no such
  * secrets, so each answer names the address that has.
@@ -42,16 +46,13 @@ export async function endToEndRoutes(scope: FastifyInstance): Promise<void> {
     tags: ['secrets'],
     summary: 'Not kept: end-to-end encrypted secrets; the answer names the raw route',
   };
-  const refuse = (raw: string) => {
-    throw badRequest(`this server keeps no end-to-end encrypted secrets; use ${raw}`);
-  };
-  app.get('/api/v3/secrets', { schema }, async () => refuse('GET /api/v3/secrets/raw'));
+  app.get('/api/v3/secrets', { schema }, async () => refuseEndToEnd('GET /api/v3/secrets/raw'));
   for (const method of ['POST', 'PATCH', 'DELETE'] as const) {
     app.route({
       method,
       url: '/api/v3/secrets/batch',
       schema,
-      handler: async () => refuse(`${method} /api/v3/secrets/batch/raw`),
+      handler: async () => refuseEndToEnd(`${method} /api/v3/secrets/batch/raw`),
     });
   }
   for (const method of ['GET', 'POST', 'PATCH', 'DELETE'] as const) {
@@ -59,7 +60,7 @@ export async function endToEndRoutes(scope: FastifyInstance): Promise<void> {
       method,
       url: '/api/v3/secrets/:secretName',
       schema: { ...schema, params: SecretNameParams },
-      handler: async () => refuse(`${method} /api/v3/secrets/raw/:secretName`),
+      handler: async () => refuseEndToEnd(`${method} /api/v3/secrets/raw/:secretName`),
     });
   }
 }

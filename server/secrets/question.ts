@@ -41,6 +41,10 @@ export interface Question {
   readonly filter?: Filter | undefined;
   /** Of a single key: not the secret, but the tree of what it refers to. */
   readonly asTree?: boolean;
+  /** Of a single key: as it was in this version, with what its references lead to now. */
+  readonly version?: number | undefined;
+  /** Of a list: not the secrets of the folder itself, but of what it imports alone. */
+  readonly importsAlone?: boolean;
 }
 
 /** The question's name in memory. It holds the caller, so that no one is ever given what another may see. */
@@ -62,6 +66,8 @@ export function nameOf(caller: Caller, question: Question): string {
     question.imports ? 'i' : '',
     question.personal,
     question.asTree ? 't' : '',
+    question.importsAlone ? 'a' : '',
+    question.version ?? '',
     question.filter ? JSON.stringify(question.filter) : '',
   ].join('\n');
 }

@@ -13,8 +13,11 @@ import {
   SecretIdParams,
   SecretNameParams,
   SecretsAnswer,
+  SecretsOfImportsAnswer,
+  SecretsOfImportsQuery,
 } from '../../contracts/index.ts';
 import { sendBody } from '../http/bodies.ts';
+import { refuseEndToEnd } from './move-routes.ts';
 import type { Question } from './question.ts';
 import type { Reads } from './reads.ts';
 
@@ -23,6 +26,39 @@ const VERSIONS = [
   { base: '/api/v3/secrets/raw', whenAbsent: false, listed: 'beside' },
   { base: '/api/v4/secrets', whenAbsent: true, listed: 'none' },
 ] as const;
+
+/** What a folder imports, at the addresses of its imports. Values stand as they are written. */
+export async function importedSecretsRoutes(scope: FastifyInstance, { reads }: { reads: Reads }): Promise<void> {
+  const app = scope.withTypeProvider<ZodTypeProvider>();
+  const schema = { tags: ['secrets'], querystring: SecretsOfImportsQuery };
+  const alone = { recursive: false, withValues: true, expand: false, imports: true, personal: 'none' } as const;
+  for (const url of [
+    '/api/v1/secret-imports/secrets/raw',
+    '/api/v2/secret-imports/secrets',
+    '/api/v2/secret-imports/secrets/raw',
+  ]) {
+    app.get(
+      url,
+      {
+        schema: {
+          ...schema,
+          summary: 'List the secrets that a folder imports',
+          response: { 200: SecretsOfImportsAnswer },
+        },
+      },
+      async (request, reply) => {
+        const { environment, path } = request.query;
+        const question = { ...alone, project: referenceOf(request.query)!, environment, path, importsAlone: true };
+        return sendBody(request, reply, await reads.read(request.caller, question, request.headers['if-none-match']));
+      },
+    );
+  }
+  app.get(
+    '/api/v1/secret-imports/secrets',
+    { schema: { ...schema, summary: 'Not kept: end-to-end encrypted secrets; the answer names the raw route' } },
+    async () => refuseEndToEnd('GET /api/v1/secret-imports/secrets/raw'),
+  );
+}
 
 /** The reading half of the secrets. */
 export async function secretReadRoutes(scope: FastifyInstance, { reads }: { reads: Reads }): Promise<void> {
@@ -75,10 +111,7 @@ export async function secretReadRoutes(scope: FastifyInstance, { reads }: { read
         const { version, type, includePersonalOverrides } = request.query;
         const personal = type === 'personal' ? 'only' : flagOr(false, includePersonalOverrides) ? 'first' : 'none';
         const key = request.params.secretName;
-        const question = { ...common(request.query), recursive: false, key, personal } as const;
-        if (version !== undefined) {
-          return sendBody(request, reply, await reads.readVersion(request.caller, question, version));
-        }
+        const question = { ...common(request.query), recursive: false, key, personal, version } as const;
         return sendBody(request, reply, await reads.read(request.caller, question, request.headers['if-none-match']));
       },
     );

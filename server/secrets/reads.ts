@@ -17,8 +17,8 @@ import { type Address, findAddress, keepManifests } from './linked-store.ts';
 import { Opened } from './opened.ts';
 import { nameOf, type Question } from './question.ts';
 import { openPersonal, openSecret } from './seal.ts';
-import { noSecret, showPersonal, showSecret, toSecret, where } from './show.ts';
-import { findPlace, findSecrets, findVersion } from './store.ts';
+import { noSecret, showPersonal, showSecret } from './show.ts';
+import { findPlace, findSecrets } from './store.ts';
 import { type Reach, seesAllOf, seesSomeOf, sightOf } from './visibility.ts';
 
 /** A complete body, as it goes over the wire. */
@@ -136,6 +136,8 @@ export class Reads {
     const showsAll =
       personal !== 'only' &&
       !question.asTree &&
+      !question.importsAlone &&
+      question.version === undefined &&
       question.filter === undefined &&
       seesAllOf(allowed.rights, recursive ? { environment } : { environment, path, key });
     const wanted = { event, environment, path, recursive, key, secretId, grants: allowed.grants } as const;
@@ -223,11 +225,13 @@ export class Reads {
     { manifestId, sources }: Pick<Composed, 'manifestId' | 'sources'>,
   ): { readonly body: Body; readonly sealed: Answer } {
     const { keyring, seal } = this.#on;
-    const { environment, path, key } = question;
+    const { environment, path, key, version = null } = question;
     const { secrets, imports, tree } = shown;
     const content =
       key === undefined
-        ? { secrets, imports }
+        ? question.importsAlone
+          ? { secrets: imports }
+          : { secrets, imports }
         : question.asTree
           ? // Infisical's name for where a tree begins.
             { tree: { ...tree, key: 'root' }, value: tree?.value }
@@ -242,6 +246,7 @@ export class Reads {
       environment,
       path,
       key: key ?? null,
+      version,
       sources: sources.length === 0 ? null : JSON.stringify(sources),
     };
     return { body: { json, etag }, sealed: { sealed: seal.seal(json, name), etag, held } };
@@ -328,43 +333,6 @@ export class Reads {
     } as const;
     await access.recordRead(allowed, record);
     return tree;
-  }
-
-  /** One version of one secret. Not kept in memory: history is read rarely. */
-  async readVersion(
-    caller: Caller,
-    question: Pick<Question, 'project' | 'environment' | 'path' | 'withValues'> & { readonly key: string },
-    version: number,
-  ): Promise<Body> {
-    const { db, access, keyring } = this.#on;
-    const { environment, path, key } = question;
-    const allowed = await access.project(caller, question.project);
-    await this.#needSome(allowed, { environment, path, key });
-    await this.#on.beforeFill?.();
-    const place = await findPlace(db, allowed.project.id, environment, path);
-    if (place.environmentId === null) throw await noEnvironment(db, allowed.project, environment);
-    if (place.folderId === null) throw noFolder(allowed.project.slug, environment, path);
-    const [current] = await findSecrets(db, [{ folderId: place.folderId, key }]);
-    const row = current?.version === version ? current : await findVersion(db, place.folderId, key, version);
-    if (row === undefined)
-      throw notFound(`secret "${key}" has no version ${version} in ${where(allowed.project.slug, question)}`);
-    // Asked again after the row was read: it is not shown to somebody whose right ended meanwhile.
-    const again = await access.project(caller, { id: allowed.project.id });
-    const spot = { environment, path, key, tags: (current ?? row).tags.map(({ slug }) => slug) };
-    const sight = sightOf(again.rights, spot);
-    if (sight === 'nothing') await access.need(again, { action: 'describeSecret', subject: 'secrets', ...spot });
-    await access.recordRead(allowed, {
-      action: 'read',
-      event: 'get-secret',
-      environment,
-      secretPath: path,
-      secretKey: key,
-      metadata: { version },
-    });
-    const withValue = question.withValues && sight === 'value';
-    const secret = toSecret(keyring, allowed.project.id, environment, row, withValue);
-    const json = Buffer.from(JSON.stringify({ secret }));
-    return { json, etag: contentTag(keyring.etagKey, json) };
   }
 }
 

@@ -68,11 +68,21 @@ export function showSecret(
     ...(recipients.length > 0 ? { secretReminderRecipients: [...recipients] } : {}),
     secretMetadata: metadata ?? row.metadata.map(hiddenMetadata),
     tags: [...row.tags],
-    actor: null,
+    actor: writerOf(row),
     isRotatedSecret: false,
     rotationId: null,
     createdAt: row.createdAt.toISOString(),
     updatedAt: row.updatedAt.toISOString(),
+  };
+}
+
+function writerOf({ writtenBy, writerKind, writerName, writerMembershipId }: SecretRow): Secret['actor'] {
+  if (!writtenBy) return null;
+  return {
+    actorId: writtenBy,
+    actorType: writerKind ?? null,
+    name: writerName ?? null,
+    membershipId: writerMembershipId ?? null,
   };
 }
 
@@ -97,6 +107,7 @@ export function showPersonal(
     _id: personal.id,
     version: personal.version,
     type: 'personal',
+    actor: null,
     createdAt: personal.createdAt.toISOString(),
     updatedAt: personal.updatedAt.toISOString(),
   };

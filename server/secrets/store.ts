@@ -20,6 +20,12 @@ export interface SecretRow {
   readonly reminder: Reminder | null;
   readonly createdAt: Date;
   readonly updatedAt: Date;
+  /** Who wrote this version; known only to reads. */
+  readonly writtenBy?: string | null;
+  /** Null when they are no longer there. */
+  readonly writerKind?: string | null;
+  readonly writerName?: string | null;
+  readonly writerMembershipId?: string | null;
 }
 
 /** A tag as a secret shows it. */
@@ -42,6 +48,21 @@ export const tagsOf = (ids: string) => `
   case when ${ids} = '{}' then '[]'::json else coalesce((
     select json_agg(json_build_object('id', t.id, 'slug', t.slug, 'name', t.name, 'color', t.color) order by t.slug)
       from tags t where t.id = any (${ids})), '[]') end`;
+
+/** Joins, as `wr`, who has this id: without a row, they are no longer there. */
+export const writerOf = (id: string, project: string) => `
+  left join lateral (
+    select a.kind, coalesce(wi.name, wu.email, wt.name) as name, wm.id as membership_id
+      from actors a
+      left join identities wi on wi.id = a.id
+      left join users wu on wu.id = a.id
+      left join service_tokens wt on wt.id = a.id
+      left join project_memberships wm on wm.actor_id = a.id and wm.project_id = ${project}
+     where a.id = ${id}
+  ) wr on true`;
+
+/** The columns of a `SecretRow` about who wrote it, besides `writtenBy`. */
+export const WRITER = `wr.kind as "writerKind", wr.name as "writerName", wr.membership_id as "writerMembershipId"`;
 
 /** A `SecretRow`, of secrets `s` joined to their folders `f` and keys `k`. */
 export const COLUMNS = `
@@ -116,11 +137,11 @@ const FIND_VERSION: Statement = {
            v.key_version as "keyVersion", k.wrapped as "wrappedKey", v.sealed_value as "sealedValue",
            v.sealed_comment as "sealedComment", v.skip_multiline_encoding as "skipMultilineEncoding",
            ${tagsOf('v.tag_ids')} as tags, v.metadata, v.sealed_metadata as "sealedMetadata", v.reminder,
-           s.created_at as "createdAt", v.created_at as "updatedAt"
+           s.created_at as "createdAt", v.created_at as "updatedAt", v.written_by as "writtenBy", ${WRITER}
       from secrets s
       join folders f on f.id = s.folder_id
       join secret_versions v on v.secret_id = s.id and v.version = $3 and v.folder_id = s.folder_id
-      join project_keys k on k.project_id = v.project_id and k.version = v.key_version
+      join project_keys k on k.project_id = v.project_id and k.version = v.key_version${writerOf('v.written_by', 'v.project_id')}
      where s.folder_id = $1 and s.key = $2`,
 };
 

@@ -278,6 +278,68 @@ test('a search finds by name and role, in order, by pages', async () => {
   expect((await server.send('POST', '/api/v1/identities/search', { token, body: {} })).status).toBe(403);
 });
 
+test('memberships are searched in the organization and in its projects', async () => {
+  const { id: organizationId, slug } = await server.organization('searched-too');
+  const { id: projectId } = await server.project('searched-project', organizationId);
+  const role = { slug: 'own-role', name: 'Own', description: 'of its own', permissions: [] };
+  const { role: own } = await server.do('POST', `/api/v1/projects/${projectId}/roles`, { body: role });
+  const at = { organizationId, projectId };
+  const reader = await server.machine('gamma-reader', { ...at, roles: [{ role: 'own-role' }] });
+  await server.machine('gamma-other', { organizationId, role: 'member' });
+  const url = '/api/v2/identities/search';
+  const search = { name: { $contains: 'GAMMA' } };
+  const body = { organizationId, search, scope: ['organization', 'project'], orderBy: 'name', limit: 100 };
+  const { identities, totalCount } = await server.do('POST', url, { body });
+  expect([identities.map((one: any) => [one.identity.name, one.scope]), totalCount]).toEqual([
+    expect.arrayContaining([
+      ['gamma-other', 'organization'],
+      ['gamma-reader', 'organization'],
+      ['gamma-reader', 'project'],
+    ]),
+    3,
+  ]);
+  const UUID = expect.stringMatching(/^[0-9a-f-]{36}$/);
+  const TIME = expect.stringMatching(/^\d{4}-.*Z$/);
+  const times = {
+    ...{ isTemporary: false, temporaryMode: null, temporaryRange: null },
+    ...{ temporaryAccessStartTime: null, temporaryAccessEndTime: null },
+  };
+  const custom = { customRoleId: own.id, customRoleName: 'Own', customRoleSlug: 'own-role' };
+  expect(identities.find((one: any) => one.scope === 'project')).toEqual({
+    ...{ id: UUID, identityId: reader.id, scope: 'project', orgId: organizationId, projectId },
+    project: { id: projectId, name: 'searched-project', slug: 'searched-project', type: 'secret-manager' },
+    ...{ createdAt: TIME, updatedAt: TIME, lastLoginAuthMethod: null, lastLoginTime: null },
+    roles: [{ id: UUID, role: 'custom', ...custom, customRoleDescription: 'of its own', ...times }],
+    identity: {
+      ...{ id: reader.id, name: 'gamma-reader', orgId: organizationId, hasDeleteProtection: false },
+      ...{ authMethods: ['universal-auth'], activeLockoutAuthMethods: [] },
+    },
+  });
+  const found = async (more: object) => {
+    const { identities, totalCount } = await server.do('POST', url, { body: { organizationId, ...more } });
+    return [identities.map((one: any) => one.identity.name).join(), totalCount];
+  };
+  expect(await found({ search: { role: 'own-role' }, scope: ['project'] })).toEqual(['gamma-reader', 1]);
+  expect(await found({ search: { role: { $in: ['member'] } } })).toEqual(['gamma-other', 1]);
+  expect(await found({ search, offset: 1, orderDirection: 'desc' })).toEqual(['gamma-other', 2]);
+  const counted = { organizationId, search };
+  expect(await server.do('POST', `${url}/count`, { body: counted })).toEqual({
+    counts: { organization: 2, project: 1 },
+  });
+  const member = await server.machine('gamma-member', { organizationId, role: 'member' });
+  const seen = await server.do('POST', `${url}/count`, { token: member.token, body: { search } });
+  expect(seen).toEqual({ counts: { organization: 3, project: 0 } });
+  const stranger = await server.machine('gamma-stranger', { role: 'admin' });
+  for (const [token, status] of [
+    [reader.token, 403],
+    [stranger.token, 404],
+  ] as const) {
+    for (const path of [url, `${url}/count`]) {
+      expect((await server.send('POST', path, { token, body: { organizationId } })).status, slug).toBe(status);
+    }
+  }
+});
+
 test('a machine reads which organization it is of', async () => {
   const { token } = await server.machine('curious');
   const { identityDetails } = await server.do('GET', '/api/v1/identities/details', { token });

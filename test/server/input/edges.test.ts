@@ -330,6 +330,7 @@ test('a right that ends while an old version is read shows nothing', async () =>
         token: reader.token,
       });
     expect((await read()).status).toBe(200);
+    await paused.setSecrets(projectId, 'dev', { OTHER: 'makes the answer in memory stale' });
     pause = () => paused.sql.query('delete from project_memberships where actor_id = $1', [reader.id]);
     const answer = await read();
     expectDocumented(answer, 403);

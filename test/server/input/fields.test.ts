@@ -34,13 +34,14 @@ function right(route: Route, more: { body?: unknown; query?: Fields | string; pa
 
 const rightBody = (route: Route): Fields => named(requiredOf(route.body), route.body);
 
-// Which of the ways to name a project is used is no part of the schema's "required".
+// Which of the ways to name a project, or to write a rule, is used is no part of the schema's "required".
 function named(fields: Fields, schema: Schema | undefined): Fields {
-  const { projectId, orgId } = schema?.properties ?? {};
+  const { projectId, orgId, privilegePermission } = schema?.properties ?? {};
   return {
     ...fields,
     ...(projectId ? { projectId: world.projectId } : {}),
     ...(orgId ? { orgId: world.organizationId } : {}),
+    ...(privilegePermission ? { permissions: [] } : {}),
   };
 }
 

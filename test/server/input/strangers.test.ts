@@ -47,6 +47,8 @@ async function ask(route: Route, world: World, by: string | undefined, parent: W
   const required = (schema: Route['query'] | undefined) => [
     ...(schema?.required ?? []),
     ...more.filter((name) => name in (schema?.properties ?? {})),
+    // One of two ways to write a rule.
+    ...('privilegePermission' in (schema?.properties ?? {}) ? ['permissions'] : []),
   ];
   const params = Object.fromEntries(route.params.map((name) => [name, encodeURIComponent(String(at(name)))]));
   const query = new URLSearchParams(only(required(route.query)) as Record<string, string>).toString();

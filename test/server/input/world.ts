@@ -14,6 +14,7 @@ const names = [
   'snapshotId',
   'streamId',
   'identityId',
+  'identityMembershipId',
   'clientSecretId',
   'membershipId',
   'userId',
@@ -45,6 +46,7 @@ export async function makeWorld(server: TestServer, slug: string): Promise<World
   const tag = { slug: `${slug}-tag`, color: '' };
   const { id: tagId } = (await server.do('POST', `/api/v1/projects/${projectId}/tags`, { body: tag })).tag;
   const machine = await server.machine(`${slug}-machine`, { organizationId, projectId, roles: [{ role: 'viewer' }] });
+  const member = await server.do('GET', `/api/v1/projects/${projectId}/identity-memberships/${machine.id}`);
   await server.do('PATCH', '/api/v1/admin/config', {
     body: { machineAuthMethods: ['token-auth', 'oidc-auth', 'kubernetes-auth', 'service-token'] },
   });
@@ -84,6 +86,7 @@ export async function makeWorld(server: TestServer, slug: string): Promise<World
     snapshotId: await firstSnapshot(server, projectId),
     streamId: auditLogStream.id,
     identityId: machine.id,
+    identityMembershipId: member.identityMembership.id,
     clientSecretId: machine.clientSecretId,
     membershipId: membership.id,
     userId: membership.userId,
@@ -147,6 +150,7 @@ export function rightValue(world: World, name: string): unknown {
     action: 'read',
     subject: 'role',
     roles: [{ role: 'viewer', isTemporary: false }],
+    temporaryRange: '1h',
     clientId: world.identityId,
     clientSecret: 'st.no-client-secret',
     accessToken: 'no.access.token',

@@ -179,6 +179,39 @@ describe('groups', () => {
     expect(await server.do('DELETE', `${machines}/${machine.id}`)).toEqual({ id: machine.id });
   });
 
+  test('its members are one list, and its projects another', async () => {
+    const { id } = await newGroup();
+    const email = await person();
+    await server.do('POST', `/api/v1/groups/${id}/users/${email}`);
+    await server.do('POST', `/api/v1/groups/${id}/machine-identities/${machine.id}`);
+    const url = `/api/v1/groups/${id}`;
+    const user = { type: 'user', id: UUID, joinedGroupAt: TIME, user: expect.objectContaining({ email }) };
+    const identity = {
+      ...{ type: 'machineIdentity', id: machine.id, joinedGroupAt: TIME },
+      machineIdentity: { id: machine.id, name: 'worker' },
+    };
+    expect(await server.do('GET', `${url}/members`)).toEqual({ members: [user, identity], totalCount: 2 });
+    const backwards = await server.do('GET', `${url}/members?orderBy=name&orderDirection=desc&limit=1`);
+    expect(backwards).toEqual({ members: [identity], totalCount: 2 });
+    const users = await server.do('GET', `${url}/members?memberTypeFilter=users&search=PERSON`);
+    expect(users).toEqual({ members: [user], totalCount: 1 });
+    const both = await server.do('GET', `${url}/members?memberTypeFilter=users&memberTypeFilter=machineIdentities`);
+    expect(both.totalCount).toBe(2);
+
+    const other = await server.project(`spare-${count}`);
+    await server.do('POST', `/api/v1/projects/${project.id}/groups/${id}`, { body: { role: 'viewer' } });
+    const one = (slug: string, of: { id: string }, joinedGroupAt: unknown) => ({
+      ...{ id: of.id, name: slug, slug, description: '', type: 'secret-manager', joinedGroupAt },
+    });
+    const assigned = await server.do('GET', `${url}/projects?filter=assignedProjects`);
+    expect(assigned).toEqual({ projects: [one('gateway', project, TIME)], totalCount: 1 });
+    const free = await server.do('GET', `${url}/projects?filter=unassignedProjects&search=SPARE-${count}`);
+    expect(free).toEqual({ projects: [one(`spare-${count}`, other, null)], totalCount: 1 });
+    const all = await server.do('GET', `${url}/projects?orderDirection=desc`);
+    expect(all.projects.map(({ slug }: any) => slug)).toEqual([`spare-${count}`, 'gateway']);
+    await server.do('DELETE', url);
+  });
+
   test('somebody of another organization is not taken in', async () => {
     const { id } = await newGroup();
     const lux = await server.organization(`lux-${++count}`);
@@ -276,6 +309,9 @@ test('a member without the right changes no membership', async () => {
   const group = await newGroup();
   const email = await person();
   const base = `/api/v1/projects/${project.id}`;
+  const { identityMembership: own } = await server.do('GET', `${base}/identity-memberships/${viewer.id}`);
+  const { id: organizationId } = await server.organization(`strangers-${++count}`);
+  const stranger = await server.machine(`stranger-${count}`, { organizationId, role: 'admin' });
   for (const [method, url, body] of [
     ['GET', `${base}/memberships`, undefined],
     ['POST', `${base}/memberships`, { emails: [email] }],
@@ -285,12 +321,48 @@ test('a member without the right changes no membership', async () => {
     ['DELETE', `${base}/groups/${group.id}`, undefined],
     ['GET', `/api/v1/groups?orgId=${server.organizationId}`, undefined],
     ['GET', `/api/v1/groups/${group.id}`, undefined],
+    ['GET', `/api/v1/groups/${group.id}/members`, undefined],
+    ['GET', `/api/v1/groups/${group.id}/projects`, undefined],
+    ['GET', `${base}/memberships/identities`, undefined],
+    ['GET', `/api/v2/workspace/identity-memberships/${own.id}`, undefined],
     ['POST', `/api/v1/groups/${group.id}/users/${email}`, undefined],
   ] as const) {
     const { status } = await server.send(method, url, { token: viewer.token, body });
     expect([method, url, status]).toEqual([method, url, 403]);
+    const other = await server.send(method, url, { token: stranger.token, body });
+    expect([method, url, other.status]).toEqual([method, url, 404]);
   }
 });
+
+test.each(['identity-memberships', 'memberships/identities'])(
+  'identities of a project come in pages: %s',
+  async (list) => {
+    const { id } = await server.project(`pages-${++count}`);
+    const names = ['ant', 'bee', 'cat'].map((name) => `${name}-${count}`);
+    for (const name of names) {
+      await server.machine(name, { projectId: id, roles: [{ role: name.startsWith('bee') ? 'developer' : 'ci' }] });
+    }
+    const base = `/api/v1/projects/${id}/${list}`;
+    const page = async (query: string) => {
+      const { identityMemberships, totalCount } = await server.do('GET', base + query);
+      return [identityMemberships.map((one: any) => one.identity.name), totalCount];
+    };
+    const [ant, bee, cat] = names;
+    // Whoever makes a project through the API is no member of it: admins of the organization have every right.
+    const { identityMemberships: all } = await server.do('GET', base);
+    const others = all.filter((one: any) => !names.includes(one.identity.name)).length;
+    expect(await page('?search=-&orderBy=name&orderDirection=desc&limit=2')).toEqual([[cat, bee], 3 + others]);
+    expect(await page('?textFilter=ANT')).toEqual([[ant], 1]);
+    expect(await page('?roles=member,admin&identityName=bee')).toEqual([[bee], 1]);
+    expect(await page('?roles=ci&offset=1')).toEqual([[cat], 2]);
+    expect(await page('?offset=100')).toEqual([[], 3 + others]);
+    const one = all.find((member: any) => member.identity.name === cat);
+    for (const family of ['/api/v1/projects', '/api/v2/workspace']) {
+      const read = await server.do('GET', `${family}/identity-memberships/${one.id}`);
+      expect(read).toEqual({ identityMembership: one });
+    }
+  },
+);
 
 test('each change of a membership or a group is in the audit', async () => {
   const group = await newGroup();

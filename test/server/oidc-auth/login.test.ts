@@ -189,6 +189,7 @@ test.each<[what: string, body: object, field: string]>([
   ['an address inside', { boundSubject: 'me', oidcDiscoveryUrl: 'https://169.254.169.254' }, 'oidcDiscoveryUrl'],
   ['plain http', { boundSubject: 'me', oidcDiscoveryUrl: 'http://127.0.0.1' }, 'oidcDiscoveryUrl'],
   ['a CA that is none', { boundSubject: 'me', caCert: 'PEM' }, 'caCert'],
+  ['a mapping of claims', { boundSubject: 'me', claimMetadataMapping: { repo: 'repository' } }, 'claimMetadataMapping'],
   ['a broken glob', { boundSubject: 'repo:[' }, 'boundSubject'],
   ['a TTL above the max TTL', { boundSubject: 'me', accessTokenTTL: 9, accessTokenMaxTTL: 8 }, 'accessTokenTTL'],
 ])('settings with %s are refused', async (_what, more, field) => {
@@ -206,7 +207,7 @@ test('every setting is kept, and changed alone', async () => {
   const bound = {
     boundAudiences: 'kms',
     boundClaims: { repository: 'hanzoai/gateway' },
-    claimMetadataMapping: { repo: 'repository' },
+    claimMetadataMapping: {},
     boundSubject: 'repo:*',
   };
   const { identityOidcAuth } = await server.do('POST', base(id), { body: settings(bound) });

@@ -101,6 +101,31 @@ test.each<{ name: string; write: () => Promise<unknown>; next: object }>([
   expect(await list()).toEqual(next);
 });
 
+test('who wrote a secret is named as they are called now, and not at all when they are gone', async () => {
+  const writer = await server.machine(`writer-${projects}`, { projectId: project.id, roles: [{ role: 'admin' }] });
+  const written = { ...place(), secretValue: 'by the writer' };
+  await server.do('PATCH', '/api/v4/secrets/A', { token: writer.token, body: written });
+  const actors = async (token = machine.token) => {
+    const at = `environment=prod&projectId=${project.id}`;
+    const { secrets } = (await server.send('GET', `/api/v4/secrets?${at}`, { token })).body;
+    const { secret } = (await server.send('GET', `/api/v4/secrets/A?${at}`, { token })).body;
+    expect(secret.actor).toEqual(secrets[0].actor);
+    return secret.actor;
+  };
+  const actor = { actorId: writer.id, actorType: 'identity', name: `writer-${projects}` };
+  expect(await actors()).toEqual({ ...actor, membershipId: expect.stringMatching(/^[0-9a-f-]{36}$/) });
+  await server.do('PATCH', `/api/v1/identities/${writer.id}`, { body: { name: 'another name' } });
+  expect(await actors()).toMatchObject({ actorId: writer.id, name: 'another name' });
+  await server.do('DELETE', `/api/v2/workspace/${project.id}/identity-memberships/${writer.id}`);
+  expect(await actors()).toEqual({ ...actor, name: 'another name', membershipId: null });
+  await server.do('DELETE', `/api/v1/identities/${writer.id}`);
+  expect(await actors()).toEqual({ actorId: writer.id, actorType: null, name: null, membershipId: null });
+  const old = await server.send('GET', `/api/v4/secrets/A?environment=prod&projectId=${project.id}&version=1`, {
+    token: machine.token,
+  });
+  expect(old.body.secret.actor).toMatchObject({ actorType: 'identity', name: expect.any(String) });
+});
+
 test('a write that is rolled back disturbs no reader', async () => {
   const { sql } = server;
   await sql.query('begin');

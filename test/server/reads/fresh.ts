@@ -84,6 +84,8 @@ async function questions({ server, main }: Twins): Promise<string[]> {
     `/api/v3/secrets/raw?${query({ projectId: main }, { expandSecretReferences: 'true', include_imports: 'true' })}`,
     `/api/v3/secrets/raw?workspaceSlug=main&environment=dev`,
     `/api/v4/secrets/K?${query({ projectId: main })}`,
+    `/api/v4/secrets/K?${query({ projectId: main }, { version: '2', includePersonalOverrides: 'true' })}`,
+    `/api/v2/secret-imports/secrets?${new URLSearchParams({ projectId: main, environment: 'dev' })}`,
     `/api/v4/secrets/K/secret-reference-tree?${query({ projectId: main })}`,
     ...rows.map(({ id }) => `/api/v4/secrets/id/${id}`),
   ];
@@ -134,6 +136,10 @@ export const CHANGES: Readonly<
     send(t, 'PATCH', `/api/v4/secrets/${pick(KEYS, a)}`, { ...at(t, b), secretValue: pick(VALUES, c) }),
   rename: (t, [a, b, c]) =>
     send(t, 'PATCH', `/api/v4/secrets/${pick(KEYS, a)}`, { ...at(t, b), newSecretName: pick(KEYS, c) }),
+  renameWriter: async (t, [a]) => {
+    const { rows } = await t.server.sql.query('select id from actors where instance_admin');
+    return send(t, 'PATCH', `/api/v1/identities/${rows[0].id}`, { name: `admin-${a % 3}` });
+  },
   remove: (t, [a, b]) => send(t, 'DELETE', `/api/v4/secrets/${pick(KEYS, a)}`, at(t, b)),
   comment: (t, [a, b, c]) =>
     send(t, 'PATCH', `/api/v4/secrets/${pick(KEYS, a)}`, { ...at(t, b), secretComment: `c${c}` }),

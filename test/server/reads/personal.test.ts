@@ -65,6 +65,19 @@ test('by its name it is read as type personal', async () => {
   expect([await get(bob, 'personal'), await get(ada, 'personal', 'OTHER')]).toEqual([404, 404]);
 });
 
+test('of personal values the present version is there, and a number without the type is one of the shared secret', async () => {
+  await write('POST', ada, "ada's");
+  await write('PATCH', ada, "ada's second");
+  const get = async (more: Record<string, string>) => {
+    const url = `/api/v4/secrets/KEY?${query(at, { ...first, ...more })}`;
+    const { status, body } = await server.send('GET', url, { token: ada.token });
+    return status === 200 ? body.secret.secretValue : [status, body.message.split(' in project')[0]];
+  };
+  expect(await get({ version: '2', type: 'personal' })).toBe("ada's second");
+  expect(await get({ version: '1', type: 'personal' })).toEqual([404, 'your personal secret "KEY" has no version 1']);
+  expect(await get({ version: '1' })).toBe('shared');
+});
+
 test('each change shows in the very next read, and takes one statement after', async () => {
   const read = () => list(ada, first);
   expect((await read())[0]).toBe('shared KEY=shared');

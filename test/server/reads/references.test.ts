@@ -50,6 +50,74 @@ test('v3 leaves values as they are unless told', async () => {
   expect([await get(), await get({ expandSecretReferences: 'true' })]).toEqual(['${HOST}', 'db']);
 });
 
+test('an earlier version is put together with what its references lead to now', async () => {
+  await set({ HOST: 'db', VALUE: 'x${HOST}' });
+  const change = (key: string, secretValue: string) =>
+    server.do('PATCH', `/api/v4/secrets/${key}`, { body: { ...at, environment: 'dev', secretValue } });
+  await change('VALUE', 'later');
+  await change('HOST', 'db2');
+  for (let round = 0; round < 2; round++) {
+    expect(await one('VALUE', { version: '1' })).toBe('xdb2');
+    expect(await one('VALUE', { version: '1', expandSecretReferences: 'false' })).toBe('x${HOST}');
+    expect(await one('VALUE', { version: '2' })).toBe('later');
+  }
+  const shown = (await auditOf(server, machine.id)).slice(0, 2);
+  expect(shown.map(({ key, metadata }) => [key, metadata])).toEqual(
+    expect.arrayContaining([
+      ['VALUE', { version: 1 }],
+      ['HOST', { through: 'reference', readIn: at.projectId }],
+    ]),
+  );
+  expect(await one('VALUE', { version: '3' })).toMatchObject({
+    status: 404,
+    message: expect.stringContaining('secret "VALUE" has no version 3 in project'),
+  });
+});
+
+test('what a folder imports is read by itself, as it is written', async () => {
+  await importInto(server, at, { path: '/db/main' });
+  await set({ OWN: 'not shown' });
+  const urls = ['v1/secret-imports/secrets/raw', 'v2/secret-imports/secrets', 'v2/secret-imports/secrets/raw'];
+  const { environments } = (await server.do('GET', `/api/v1/projects/${at.projectId}`)).project;
+  const { id, slug, name } = environments.find((one: any) => one.slug === 'dev');
+  for (const url of urls) {
+    const query = new URLSearchParams({ workspaceId: at.projectId, environment: 'dev', path: '/' });
+    const answer = await server.send('GET', `/api/${url}?${query}`, { token: machine.token });
+    const [block, ...more] = answer.body.secrets;
+    expect([answer.status, more]).toEqual([200, []]);
+    expect(block).toMatchObject({ environment: 'dev', secretPath: '/db/main', environmentInfo: { id, slug, name } });
+    const shown = block.secrets.map((s: any) => `${s.secretKey}=${s.secretValue}`);
+    expect(shown).toEqual(['NAME=kms', 'PASSWORD=p', 'USER=${NAME}']);
+  }
+  const [last] = (await auditOf(server, machine.id)).slice(-1);
+  expect(last).toMatchObject({ path: '/db/main', keys: ['NAME', 'PASSWORD', 'USER'] });
+  const blind = await server.machine(`blind-${count}`, { projectId: at.projectId, roles: [{ role: 'no-access' }] });
+  const { id: organizationId } = await server.organization(`strangers-${count}`);
+  const stranger = await server.machine(`stranger-${count}`, { organizationId, role: 'admin' });
+  const url = `/api/v2/secret-imports/secrets?${query(at)}`;
+  expect((await server.send('GET', url, { token: blind.token })).status).toBe(403);
+  expect((await server.send('GET', url, { token: stranger.token })).status).toBe(404);
+  const encrypted = await server.send('GET', url.replace('v2', 'v1'), { token: machine.token });
+  expect([encrypted.status, encrypted.body.message]).toEqual([
+    400,
+    'this server keeps no end-to-end encrypted secrets; use GET /api/v1/secret-imports/secrets/raw',
+  ]);
+});
+
+test('an earlier version may refer to what refers to the present one', async () => {
+  await set({ A: '${B}', B: 'at ${A}' });
+  await server.do('PATCH', '/api/v4/secrets/A', { body: { ...at, environment: 'dev', secretValue: 'present' } });
+  expect(await one('A', { version: '1' })).toBe('at present');
+});
+
+test('a version of what is imported is read like the secret itself', async () => {
+  await importInto(server, at, { path: '/db/main' });
+  const body = { ...at, environment: 'dev', secretPath: '/db/main', secretValue: 'second' };
+  await server.do('PATCH', '/api/v4/secrets/PASSWORD', { body });
+  expect([await one('PASSWORD'), await one('PASSWORD', { version: '1' })]).toEqual(['second', 'p']);
+  expect(await one('PASSWORD', { version: '1', includeImports: 'false' })).toMatchObject({ status: 404 });
+});
+
 test('a hidden value refers to nothing', async () => {
   await set({ VALUE: '${NOWHERE}' });
   expect(await one('VALUE', { viewSecretValue: 'false' })).toBe('<hidden-by-infisical>');

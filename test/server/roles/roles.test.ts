@@ -139,6 +139,11 @@ test.each<{ what: string; body: object; issue: string }>([
     issue: 'begins with "/"',
   },
   {
+    what: 'a placeholder',
+    body: { permissions: [{ ...readProd, conditions: { secretPath: { $eq: '/{{identity.name}}' } }, inverted: true }] },
+    issue: 'nothing is put in for a placeholder here',
+  },
+  {
     what: 'a glob of another language',
     body: { permissions: [{ ...readProd, conditions: { secretName: { $glob: '+(a|b)' } } }] },
     issue: 'means nothing in a glob',
