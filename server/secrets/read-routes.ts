@@ -55,7 +55,9 @@ export async function importedSecretsRoutes(scope: FastifyInstance, { reads }: {
   }
   app.get(
     '/api/v1/secret-imports/secrets',
-    { schema: { ...schema, summary: 'Not kept: end-to-end encrypted secrets; the answer names the raw route' } },
+    {
+      schema: { tags: ['secrets'], summary: 'Not kept: end-to-end encrypted secrets; the answer names the raw route' },
+    },
     async () => refuseEndToEnd('GET /api/v1/secret-imports/secrets/raw'),
   );
 }

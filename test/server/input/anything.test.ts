@@ -12,9 +12,12 @@ const REQUESTS_A_ROUTE = Number(process.env.ODD_REQUESTS ?? 15);
 let server: TestServer;
 let world: World;
 let routes: Route[];
+/** What the log says of the server's own faults: where each happened, without which a 500 of chance says nothing. */
+const failures: string[] = [];
 
 beforeAll(async () => {
-  server = await startServer();
+  const write = (line: string) => void (line.includes('"request failed"') && failures.push(line));
+  server = await startServer({ logStream: { write } });
   world = await makeWorld(server, 'anything');
   routes = await routesOf(server.app);
 });
@@ -38,6 +41,7 @@ test('no request at all makes a fault or tells a value', async () => {
         const { statusCode: status, body: text } = answer;
         statuses.set(status, (statuses.get(status) ?? 0) + 1);
         if (status === 200 || status === 304) return;
+        if (status >= 500) throw new Error(`${route.name} answers ${status}: ${failures.at(-1)}`);
         expectDocumented({ status, text });
         expect(text).not.toContain(HIDDEN);
         expect(text).not.toContain(server.admin);

@@ -151,6 +151,7 @@ export function rightValue(world: World, name: string): unknown {
     subject: 'role',
     roles: [{ role: 'viewer', isTemporary: false }],
     temporaryRange: '1h',
+    privilegeDetails: { permissions: [] },
     clientId: world.identityId,
     clientSecret: 'st.no-client-secret',
     accessToken: 'no.access.token',
