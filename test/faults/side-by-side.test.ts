@@ -8,7 +8,8 @@ import { Random } from './support/seeds.ts';
 import { NEWEST, OtherVersion, olderVersion } from './support/versions.ts';
 
 const LATE_SECONDS = 0.5;
-const DRAIN = { KMS_DRAIN_SECONDS: String(LATE_SECONDS + 3) };
+/** Far longer: this is about versions, and on a busy machine the proxy itself is late. */
+const DRAIN = { KMS_DRAIN_SECONDS: '10' };
 const OURS = undefined;
 const folders: string[] = [];
 
