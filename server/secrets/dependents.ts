@@ -1,8 +1,9 @@
+import { SealBroken, UnknownFormat } from '../../keys/index.ts';
 import type { ProjectAccess } from '../access/access.ts';
 import type { Db } from '../database/database.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import { badRequest } from '../refusal.ts';
-import { findReferring, MAX_DEPTH } from './linked-store.ts';
+import { findReferring, MAX_DEPTH, type Referring } from './linked-store.ts';
 import { piecesOf, type Reference } from './references.ts';
 import { openSecret } from './seal.ts';
 import { type Spot, sightOf } from './visibility.ts';
@@ -22,7 +23,7 @@ async function referring(
   db: Db,
   keyring: Keyring,
   projectId: string,
-  wanted: (spot: Spot) => boolean,
+  { wanted, skipBroken = false }: { wanted?: (spot: Spot) => boolean; skipBroken?: boolean },
 ): Promise<{ readonly from: Spot; readonly to: readonly Reference[] }[]> {
   const rows = await findReferring(db, projectId, MAX_REFERRING + 1);
   if (rows.length > MAX_REFERRING)
@@ -30,13 +31,23 @@ async function referring(
   return rows.flatMap((row) => {
     const { environment, path, key } = row;
     const from = { environment, path, key, tags: row.tags.map(({ slug }) => slug) };
-    if (!wanted(from)) return [];
-    const { value } = openSecret(keyring, projectId, row, { value: true, comment: false, metadata: false });
-    const to = piecesOf(value!).filter(
+    if (wanted?.(from) === false) return [];
+    const value = openedValue(keyring, projectId, row, skipBroken);
+    const to = piecesOf(value).filter(
       (piece): piece is Reference => typeof piece !== 'string' && piece.key !== undefined,
     );
     return [{ from, to }];
   });
+}
+
+/** The value of a row; of one that was broken in the database, when asked, nothing: nobody can read what it refers to. */
+function openedValue(keyring: Keyring, projectId: string, row: Referring, skipBroken: boolean): string {
+  try {
+    return openSecret(keyring, projectId, row, { value: true, comment: false, metadata: false }).value!;
+  } catch (error) {
+    if (skipBroken && (error instanceof SealBroken || error instanceof UnknownFormat)) return '';
+    throw error;
+  }
 }
 
 /** Where in a project a value holds a reference that `names` picks. For whom this is told, decides the caller. */
@@ -46,7 +57,7 @@ export async function referencesTo(
   projectId: string,
   names: (reference: Reference) => boolean,
 ): Promise<Spot[]> {
-  const all = await referring(db, keyring, projectId, () => true);
+  const all = await referring(db, keyring, projectId, { skipBroken: true });
   return all.filter(({ to }) => to.some(names)).map(({ from }) => from);
 }
 
@@ -57,7 +68,9 @@ export async function referencesTo(
 export async function dependentsOf(db: Db, keyring: Keyring, allowed: ProjectAccess, spot: Spot): Promise<Dependent> {
   const { rights, project } = allowed;
   const byName = new Map<string, Spot[]>();
-  for (const { from, to } of await referring(db, keyring, project.id, (at) => sightOf(rights, at) === 'value')) {
+  for (const { from, to } of await referring(db, keyring, project.id, {
+    wanted: (at) => sightOf(rights, at) === 'value',
+  })) {
     const names = to.flatMap((piece) => {
       if (piece.projectSlug !== undefined) return [];
       const { environment = from.environment, path = from.path, key } = piece;

@@ -273,6 +273,18 @@ describe('references within values', () => {
     expect([status, body.details]).toEqual([409, { references: [], others: 1 }]);
   });
 
+  test('a value that was broken in the database does not hold a rename up', async () => {
+    await server.sql.query(
+      `update secrets s set sealed_value = 'broken' from environments e
+        where e.id = s.environment_id and s.project_id = $1 and e.slug = 'dev'`,
+      [projectId],
+    );
+    expect((await rename(qa, 'quality')).body.details.references).toEqual([
+      { environment: 'prod', secretPath: '/', secretKey: 'URL' },
+    ]);
+    expect((await rename(qa, 'quality', { allowBrokenReferences: true })).status).toBe(200);
+  });
+
   test('another name for people is no rename', async () => {
     expect((await rename(qa, 'qa', { name: 'Quality' })).status).toBe(200);
   });

@@ -1,8 +1,11 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { type Answer, startServer, type TestServer } from '../../support/server.ts';
 import { expectDocumented } from './documented.ts';
 import { type Route, routesOf, type Schema, urlOf } from './routes.ts';
 import { makeWorld, rightValue, type World } from './world.ts';
+
+// Each test asks every route there is, and some of them in many ways.
+vi.setConfig({ testTimeout: 90_000 });
 
 let server: TestServer;
 let world: World;

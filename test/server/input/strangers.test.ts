@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { startServer, type TestServer } from '../../support/server.ts';
 import { expectDocumented } from './documented.ts';
 import { type Route, routesOf, urlOf } from './routes.ts';
 import { HIDDEN, makeWorld, rightValue, type World } from './world.ts';
+
+// Each test asks every route there is, and some of them in many ways.
+vi.setConfig({ testTimeout: 90_000 });
 
 /** An admin of one organization asks for what another has. */
 
