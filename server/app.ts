@@ -358,7 +358,7 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
   app.faults.onBrokenSeal = (cause, request) => void brokenSeals.alert(cause, request).catch(() => undefined);
   evidence.start({ sink: options.auditSink, everyMs: options.sealEveryMs }, outbound, app.log, metrics);
   parseBodies(app);
-  authenticate(app, keys, keyring.clientSecretMacKey, audit);
+  authenticate(app, keys, keyring, audit);
   const redis = options.redisUrl === undefined ? undefined : await connectRedis(options.redisUrl, app.log);
   const shared = redis && new SharedCounts(redis, limitNames(authSecret));
   const limits = new Limits(options.limits ?? DEFAULT_LIMITS, shared);

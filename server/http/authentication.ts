@@ -41,14 +41,19 @@ const printable = (text: string) => text.replace(/[^\x20-\x7e]/g, '?');
  * Checks the token's signature before anything else is done for a request: a forged one dies here, without a statement.
  * What the token is good for, the database decides later (access/).
  */
-export function authenticate(app: FastifyInstance, keys: SigningKeys, serviceTokenKey: KeyObject, audit: Audit): void {
+export function authenticate(
+  app: FastifyInstance,
+  keys: SigningKeys,
+  keyring: { readonly clientSecretMacKey: KeyObject },
+  audit: Audit,
+): void {
   app.decorateRequest('caller', null as unknown as Caller);
   app.decorateRequest('knownOrigin', null);
   const tokens = new KnownTokens(keys);
   app.addHook('onRequest', (request, _reply, done) => {
     if (request.routeOptions.config.public || request.is404) return done();
     const bearer = bearerOf(request, audit);
-    const serviceTokenId = readServiceToken(serviceTokenKey, bearer);
+    const serviceTokenId = readServiceToken(keyring.clientSecretMacKey, bearer);
     if (serviceTokenId !== undefined) {
       refuseToServiceTokens(request, audit);
       const ids = { tokenId: serviceTokenId, actorId: serviceTokenId };

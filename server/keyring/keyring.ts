@@ -55,8 +55,6 @@ export class Keyring {
   readonly instanceId: string;
   /** Every root key that this process was given; the first wraps what is new. */
   #roots: readonly RootKey[];
-  /** Makes the MACs of client secrets. Random and made once, so that rotating root or AUTH_SECRET kills none of them. */
-  readonly clientSecretMacKey: KeyObject;
   /** Makes the ETags, alike on every replica; keyed, so that a tag cannot be used to test a guess of the content. */
   readonly etagKey: KeyObject;
   /** Sign the audit's heads, and attest what the database must not make up. */
@@ -64,14 +62,15 @@ export class Keyring {
   readonly #db: Db;
   readonly #dataKeys = new Map<string, DataKey>();
   readonly #configKeys = new Map<number, ConfigKey>();
+  /** The newest first. */
+  #macKeys: { readonly version: number; readonly key: KeyObject }[] = [];
 
   /** @param roots the one that the database names first, then another that a rotation goes to or comes from */
   constructor(db: Db, instanceId: string, roots: readonly RootKey[], stored: readonly InstanceKeyRow[]) {
     this.#db = db;
     this.instanceId = instanceId;
     this.#roots = roots;
-    const { version, wrapped } = newestOf(stored, MAC_KEY)!;
-    this.clientSecretMacKey = this.#unwrap('wrap-client-secret-mac-key', wrapped, { id: instanceId, version });
+    this.#takeMacKeys(stored);
     this.etagKey = deriveKey(roots[0]!, 'content-tag');
     const signing = newestOf(stored, AUDIT_KEY)!;
     const context = { id: instanceId, version: signing.version };
@@ -94,13 +93,28 @@ export class Keyring {
     return fingerprint !== null && this.rootFingerprints.includes(fingerprint);
   }
 
+  /**
+   * Makes the MACs of client secrets, and proves whatever else comes back to the server. Random, so that rotating root or
+   * AUTH_SECRET changes nothing; it is replaced when the root key leaked.
+   */
+  get clientSecretMacKey(): KeyObject {
+    return this.#macKeys[0]!.key;
+  }
+
+  /** Those before it: client secrets are recognized by them until they are next used, and nothing else is. */
+  get formerClientSecretMacKeys(): KeyObject[] {
+    return this.#macKeys.slice(1).map(({ key }) => key);
+  }
+
   get configKeyVersion(): number {
     return Math.max(...this.#configKeys.keys());
   }
 
-  /** Looks for configuration keys that were made since. */
+  /** Looks for keys of the instance that were made since. */
   async refresh(): Promise<void> {
-    this.#takeConfigKeys(await readInstanceKeys(this.#db));
+    const stored = await readInstanceKeys(this.#db);
+    this.#takeMacKeys(stored);
+    this.#takeConfigKeys(stored);
   }
 
   /** While a rotation runs, some keys are wrapped under one root and some under the other. */
@@ -149,6 +163,17 @@ export class Keyring {
     return openConfig(key, { instanceId: this.instanceId, purpose, ownerId, keyVersion }, sealed).toString('utf8');
   }
 
+  #takeMacKeys(stored: readonly InstanceKeyRow[]): void {
+    const known = new Set(this.#macKeys.map(({ version }) => version));
+    const made = stored
+      .filter(({ purpose, version }) => purpose === MAC_KEY && !known.has(version))
+      .map(({ version, wrapped }) => ({
+        version,
+        key: this.#unwrap('wrap-client-secret-mac-key', wrapped, { id: this.instanceId, version }),
+      }));
+    if (made.length > 0) this.#macKeys = [...this.#macKeys, ...made].sort((a, b) => b.version - a.version);
+  }
+
   #takeConfigKeys(stored: readonly InstanceKeyRow[]): void {
     for (const { purpose, version, wrapped } of stored) {
       if (purpose !== CONFIG_KEY || this.#configKeys.has(version)) continue;
@@ -167,6 +192,15 @@ export class Keyring {
     await insertProjectKey(tx, projectId, version, wrapped);
   }
 
+  /** Makes another version of the key that recognizes client secrets. */
+  async addMacKeyVersion(tx: Db, version: number): Promise<void> {
+    const wrapped = await this.wrap(tx, 'wrap-client-secret-mac-key', newClientSecretMacKey(), {
+      id: this.instanceId,
+      version,
+    });
+    await insertInstanceKey(tx, MAC_KEY, version, wrapped);
+  }
+
   /** Makes another version of the configuration key, and seals under it from then on. */
   async addConfigKeyVersion(tx: Db, version: number): Promise<void> {
     const wrapped = await this.wrap(tx, 'wrap-config-key', newConfigKey(), { id: this.instanceId, version });
@@ -174,7 +208,7 @@ export class Keyring {
   }
 }
 
-const MAC_KEY = 'client-secret-mac';
+export const MAC_KEY = 'client-secret-mac';
 const AUDIT_KEY = 'audit-signing';
 export const CONFIG_KEY = 'config';
 
@@ -251,7 +285,7 @@ export async function openKeyring(db: Database, root: RootKey, previous?: RootKe
       if (purpose === AUDIT_KEY && (await hasSealedBatches(tx))) throw new AuditKeyMissing(AUDIT_KEY_GONE);
       const wrapped = wrapKey(roots[0]!, label, make(), { id: instance.id, version: 1 });
       await insertInstanceKey(tx, purpose, 1, wrapped);
-      stored.push({ purpose, version: 1, wrapped });
+      stored.push({ purpose, version: 1, wrapped, createdAt: new Date() });
     }
     return new Keyring(db, instance.id, roots, stored);
   });

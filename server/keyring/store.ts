@@ -33,7 +33,10 @@ export async function setRoot(db: Db, fingerprint: string, check: Buffer): Promi
   await db.query(SET_ROOT, [fingerprint, check]);
 }
 
-const READ_KEYS: Statement = { name: 'keyring.read-keys', text: 'select purpose, version, wrapped from instance_keys' };
+const READ_KEYS: Statement = {
+  name: 'keyring.read-keys',
+  text: 'select purpose, version, wrapped, created_at as "createdAt" from instance_keys',
+};
 
 const ROOT_CHECK: Statement = {
   name: 'keyring.root-check',
@@ -49,6 +52,7 @@ export interface InstanceKeyRow {
   readonly purpose: string;
   readonly version: number;
   readonly wrapped: Buffer;
+  readonly createdAt: Date;
 }
 
 export async function readInstanceKeys(db: Db): Promise<InstanceKeyRow[]> {

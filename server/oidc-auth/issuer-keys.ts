@@ -3,11 +3,8 @@ import { z } from 'zod';
 import { OutboundFailure } from '../outbound/failure.ts';
 import type { Outbound } from '../outbound/outbound.ts';
 
-/** An issuer, as it is configured: where it is described, and the CA that vouches for it there. */
-export interface Issuer {
-  readonly discoveryUrl: string;
-  readonly caCert: string;
-}
+/** An issuer, as it is configured: where it is described or where its keys lie, and the CA that vouches for it there. */
+export type Issuer = { readonly caCert: string } & ({ readonly discoveryUrl: string } | { readonly jwksUri: string });
 
 interface Known {
   readonly keys: JWTVerifyGetKey;
@@ -40,7 +37,7 @@ const MODULUS_CHARACTERS = 1366;
 const Discovery = z.object({ jwks_uri: z.string().max(2048) });
 const KeySet = z.object({ keys: z.array(z.object({ kty: z.string() }).catchall(z.unknown())).max(KEYS_AT_MOST) });
 
-/** The public keys of token issuers, fetched when needed and kept for a while. */
+/** The public keys of token issuers, of machines and of people alike, fetched when needed and kept for a while. */
 export class IssuerKeys {
   readonly #outbound: Outbound;
   readonly #entries = new Map<string, Entry>();
@@ -74,7 +71,7 @@ export class IssuerKeys {
   }
 
   #entry(issuer: Issuer): Entry {
-    const name = `${issuer.discoveryUrl}\n${issuer.caCert}`;
+    const name = `${placeOf(issuer)}\n${issuer.caCert}`;
     const entry = this.#entries.get(name) ?? {};
     this.#entries.delete(name);
     this.#entries.set(name, entry);
@@ -97,18 +94,24 @@ export class IssuerKeys {
     }
   }
 
-  async #load({ discoveryUrl, caCert }: Issuer): Promise<Known> {
-    const request = { ca: caCert || undefined, maxBytes: BODY_BYTES };
-    const described = Discovery.safeParse(await this.#outbound.json(descriptionOf(discoveryUrl), request));
-    if (!described.success)
-      throw new OutboundFailure('bad-answer', `${discoveryUrl} describes no issuer: jwks_uri is missing`);
-    const keySet = KeySet.safeParse(await this.#outbound.json(described.data.jwks_uri, request));
-    if (!keySet.success) throw new OutboundFailure('bad-answer', `${discoveryUrl} names keys that are no key set`);
+  async #load(issuer: Issuer): Promise<Known> {
+    const request = { ca: issuer.caCert || undefined, maxBytes: BODY_BYTES };
+    const uri = 'jwksUri' in issuer ? issuer.jwksUri : await this.#described(issuer.discoveryUrl, request);
+    const keySet = KeySet.safeParse(await this.#outbound.json(uri, request));
+    if (!keySet.success) throw new OutboundFailure('bad-answer', `${placeOf(issuer)} names keys that are no key set`);
     const { createLocalJWKSet } = await import('jose');
     const keys = (keySet.data.keys as unknown as JWK[]).filter(isUsable);
     return { keys: createLocalJWKSet({ keys }), at: performance.now() };
   }
+
+  async #described(discoveryUrl: string, request: Parameters<Outbound['json']>[1]): Promise<string> {
+    const described = Discovery.safeParse(await this.#outbound.json(descriptionOf(discoveryUrl), request));
+    if (described.success) return described.data.jwks_uri;
+    throw new OutboundFailure('bad-answer', `${discoveryUrl} describes no issuer: jwks_uri is missing`);
+  }
 }
+
+const placeOf = (issuer: Issuer) => ('jwksUri' in issuer ? issuer.jwksUri : descriptionOf(issuer.discoveryUrl));
 
 /** Public keys alone. A symmetric one in a public place is no key, and a private one is nobody's business. */
 const isUsable = ({ kty, n }: JWK) =>

@@ -35,7 +35,10 @@ export function keysCommands(program: Command, run: Run): void {
   keys
     .command('rotate-root')
     .description('wrap every key anew under ROOT_ENCRYPTION_KEY, from ROOT_ENCRYPTION_KEY_PREVIOUS')
-    .option('--leaked', 'the former key was seen by others: rotate the project keys and the configuration key too')
+    .option(
+      '--leaked',
+      'the former key was seen by others: replace the keys of projects, configuration and client secrets too',
+    )
     .action((options: { leaked?: true }) =>
       run(async () => {
         const config = readConfig(process.env);
@@ -53,7 +56,8 @@ export function keysCommands(program: Command, run: Run): void {
             );
             return;
           }
-          await rotateConfig(on);
+          await rotateConfig(on, { leaked: true });
+          on.say('refresh tokens, service tokens, recovery codes and open links are over: make them anew');
           await rotateAll(on, undefined);
         });
       }),

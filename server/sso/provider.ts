@@ -1,5 +1,6 @@
-import type { JSONWebKeySet, JWTPayload } from 'jose';
+import type { JWTPayload, JWTVerifyGetKey } from 'jose';
 import { z } from 'zod';
+import { IssuerKeys } from '../oidc-auth/issuer-keys.ts';
 import { OutboundFailure } from '../outbound/failure.ts';
 import type { Outbound } from '../outbound/outbound.ts';
 import type { ProviderRow } from './store.ts';
@@ -42,11 +43,8 @@ const Discovery = z.object({
   token_endpoint_auth_methods_supported: z.array(z.string()).optional(),
 });
 const TokenAnswer = z.object({ id_token: z.string().max(65_536), access_token: z.string().max(65_536).optional() });
-const KeySet = z.object({ keys: z.array(z.record(z.string(), z.unknown())).max(100) });
 
 const KEEP_MS = 600_000;
-/** How soon after a fetch an unknown key is worth another one. */
-const AGAIN_MS = 10_000;
 const KEPT_AT_MOST = 500;
 const WELL_KNOWN = '/.well-known/openid-configuration';
 const CLOCKS_APART_SECONDS = 60;
@@ -59,10 +57,13 @@ interface Kept {
 /** Speaks OpenID Connect with providers, over the one door to other servers. */
 export class Providers {
   readonly #outbound: Outbound;
-  readonly #kept = new Map<string, Kept>();
+  readonly #keys: IssuerKeys;
+  readonly #described = new Map<string, Kept>();
 
-  constructor(outbound: Outbound) {
+  /** @param keys the providers' public keys, kept for a while. @default kept as those of machine logins */
+  constructor(outbound: Outbound, keys = new IssuerKeys(outbound)) {
     this.#outbound = outbound;
+    this.#keys = keys;
   }
 
   /** Whether a URL could be called at all. @throws OutboundFailure */
@@ -84,7 +85,7 @@ export class Providers {
       };
     }
     const url = row.discoveryUrl!;
-    const found = Discovery.safeParse(await this.#fetch(url, KEEP_MS));
+    const found = Discovery.safeParse(await this.#describe(url));
     if (!found.success) throw new NotBelieved('the discovery document is not one of OpenID Connect');
     const described = found.data;
     // Whose document it is, it does not get to choose: the address says it (OpenID Connect Discovery, 4.3).
@@ -163,44 +164,32 @@ export class Providers {
 
   async #verify(row: ProviderRow, endpoints: Endpoints, token: string): Promise<JWTPayload> {
     // Loaded with the first of its users, as in oidc-auth.
-    const { createLocalJWKSet, errors, jwtVerify } = await import('jose');
-    for (const freshMs of [KEEP_MS, AGAIN_MS]) {
-      const keys = KeySet.safeParse(await this.#fetch(endpoints.jwks, freshMs));
-      if (!keys.success) throw new NotBelieved('the key set of the provider is none');
+    const { errors } = await import('jose');
+    const issuer = { jwksUri: endpoints.jwks, caCert: '' };
+    try {
+      const keys = await this.#keys.of(issuer);
       try {
-        const { payload } = await jwtVerify(token, createLocalJWKSet(keys.data as unknown as JSONWebKeySet), {
-          issuer: endpoints.issuer,
-          audience: row.clientId,
-          algorithms: [row.signatureAlgorithm],
-          requiredClaims: ['iss', 'sub', 'aud', 'exp', 'iat', 'nonce'],
-          maxTokenAge: '10m',
-          clockTolerance: CLOCKS_APART_SECONDS,
-        });
-        if (
-          typeof payload.sub !== 'string' ||
-          payload.sub === '' ||
-          payload.sub.length > 255 ||
-          !payload.sub.isWellFormed()
-        ) {
-          throw new NotBelieved('the token has no usable subject');
-        }
-        return payload;
+        return await checked(row, endpoints, token, keys);
       } catch (error) {
         // Keys are replaced from time to time: one that is not known yet is looked for once more.
-        if (error instanceof errors.JWKSNoMatchingKey && freshMs === KEEP_MS) continue;
-        if (error instanceof errors.JWTClaimValidationFailed) {
-          throw new NotBelieved(`the token's claim "${error.claim}" is missing or not right`);
-        }
-        if (error instanceof NotBelieved) throw error;
-        if (error instanceof errors.JOSEError || error instanceof TypeError) {
-          throw new NotBelieved(
-            `the token is not signed by the provider, or is over (${(error as { code?: string }).code ?? 'key'})`,
-          );
-        }
-        throw error;
+        const newer = error instanceof errors.JWKSNoMatchingKey && (await this.#keys.newer(issuer));
+        if (!newer) throw error;
+        return await checked(row, endpoints, token, newer);
       }
+    } catch (error) {
+      if (error instanceof errors.JWKSNoMatchingKey) {
+        throw new NotBelieved('the token is signed by no key of the provider');
+      }
+      if (error instanceof errors.JWTClaimValidationFailed) {
+        throw new NotBelieved(`the token's claim "${error.claim}" is missing or not right`);
+      }
+      if (error instanceof errors.JOSEError || error instanceof TypeError) {
+        throw new NotBelieved(
+          `the token is not signed by the provider, or is over (${(error as { code?: string }).code ?? 'key'})`,
+        );
+      }
+      throw error;
     }
-    throw new NotBelieved('the token is signed by no key of the provider');
   }
 
   async #userinfo(url: string, accessToken: string, subject: string): Promise<Record<string, unknown>> {
@@ -211,14 +200,37 @@ export class Providers {
     return claims.data;
   }
 
-  async #fetch(url: string, freshMs: number): Promise<unknown> {
-    const kept = this.#kept.get(url);
-    if (kept && performance.now() - kept.at < freshMs) return kept.body;
+  async #describe(url: string): Promise<unknown> {
+    const kept = this.#described.get(url);
+    if (kept && performance.now() - kept.at < KEEP_MS) return kept.body;
     const body = await this.#outbound.json(url);
-    if (this.#kept.size >= KEPT_AT_MOST) this.#kept.clear();
-    this.#kept.set(url, { at: performance.now(), body });
+    if (this.#described.size >= KEPT_AT_MOST) this.#described.clear();
+    this.#described.set(url, { at: performance.now(), body });
     return body;
   }
+}
+
+/** What a token says, once its signature and what it is for are checked. */
+async function checked(
+  row: ProviderRow,
+  endpoints: Endpoints,
+  token: string,
+  keys: JWTVerifyGetKey,
+): Promise<JWTPayload> {
+  const { jwtVerify } = await import('jose');
+  const { payload } = await jwtVerify(token, keys, {
+    issuer: endpoints.issuer,
+    audience: row.clientId,
+    algorithms: [row.signatureAlgorithm],
+    requiredClaims: ['iss', 'sub', 'aud', 'exp', 'iat', 'nonce'],
+    maxTokenAge: '10m',
+    clockTolerance: CLOCKS_APART_SECONDS,
+  });
+  const { sub } = payload;
+  if (typeof sub !== 'string' || sub === '' || sub.length > 255 || !sub.isWellFormed()) {
+    throw new NotBelieved('the token has no usable subject');
+  }
+  return payload;
 }
 
 /** The provider is there, and wants none of this: a code that was used, a verifier or a secret that is wrong. */

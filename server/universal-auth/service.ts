@@ -29,6 +29,7 @@ import {
   insertUniversalAuth,
   listClientSecrets,
   lockUniversalAuth,
+  replaceMac,
   revokeClientSecret,
   type UniversalAuthRow,
   type UniversalAuthWrite,
@@ -79,7 +80,8 @@ export class UniversalAuth {
   async login(clientId: string, clientSecret: string, origin: Origin): Promise<AccessToken> {
     const mac = clientSecretMac(this.#keyring.clientSecretMacKey, clientSecret);
     const id = Uuid.safeParse(clientId).data;
-    const outcome = id === undefined ? undefined : await this.#logins.add({ ...origin, clientId: id, mac });
+    const outcome =
+      id === undefined ? undefined : await this.#recognize({ ...origin, clientId: id, mac }, clientSecret);
     if (outcome?.token) return this.#tokens.answer(outcome.token);
     if (!outcome?.matches) return this.#refuseWrong(id, outcome, origin);
     if (!outcome.ipTrusted) {
@@ -88,6 +90,23 @@ export class UniversalAuth {
     }
     await this.#audit.write(refusedLogin(outcome, origin, 'exhausted'));
     throw unauthorized('Invalid credentials: this client secret has ended, or has been used as often as it may');
+  }
+
+  /**
+   * After the key of MACs was replaced, a secret from before is recognized by the former one, and known by the newest from
+   * then on. An unknown client id takes the same questions.
+   */
+  async #recognize(ask: LoginAsk, clientSecret: string): Promise<LoginOutcome> {
+    const newest = await this.#logins.add(ask);
+    if (newest.matches) return newest;
+    for (const key of this.#keyring.formerClientSecretMacKeys) {
+      const mac = clientSecretMac(key, clientSecret);
+      const outcome = await this.#logins.add({ ...ask, mac });
+      if (!outcome.matches) continue;
+      if (outcome.token) await replaceMac(this.#db, outcome.token.clientSecretId!, mac, ask.mac);
+      return outcome;
+    }
+    return newest;
   }
 
   async attach(caller: Caller, identityId: string, given: AttachUniversalAuthBody): Promise<UniversalAuthRow> {

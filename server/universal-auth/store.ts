@@ -197,3 +197,13 @@ const REVOKE_SECRET: Statement = {
 export async function revokeClientSecret(db: Db, id: string): Promise<void> {
   await db.query(REVOKE_SECRET, [id]);
 }
+
+const REPLACE_MAC: Statement = {
+  name: 'universal-auth.replace-mac',
+  text: 'update client_secrets set mac = $3 where id = $1 and mac = $2',
+};
+
+/** Has a client secret known by another key from now on. */
+export async function replaceMac(db: Db, id: string, former: Buffer, mac: Buffer): Promise<void> {
+  await db.query(REPLACE_MAC, [id, former, mac]);
+}

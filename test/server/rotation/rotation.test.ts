@@ -14,6 +14,7 @@ import { type Rotation, RotationStopped } from '../../../server/rotation/rotatio
 import { keysStatus, tell } from '../../../server/rotation/status.ts';
 import { countRows, findProjects } from '../../../server/rotation/store.ts';
 import { person } from '../../support/people.ts';
+import { invitePerson } from '../../support/person.ts';
 import { startServer, type TestServer } from '../../support/server.ts';
 import { killLeftovers, ServerProcess } from '../process/server-process.ts';
 
@@ -189,6 +190,75 @@ describe('the root key', () => {
     await expect(rotateRoot(await rig.rotation(next, rig.server.secrets.rootKey), keys())).rejects.toThrow(
       `these keys open under neither root key: project ${rig.project.id}/1; restore them from a backup`,
     );
+  });
+});
+
+describe('the key of client secrets, when the root key leaked', () => {
+  const rotated = async () => rotateConfig(await rig.rotation(), { leaked: true });
+  const macOf = async (id: string): Promise<Buffer> =>
+    (await rig.server.sql.query('select mac from client_secrets where id = $1', [id])).rows[0].mac;
+  const macKeys = async () =>
+    (await rig.server.sql.query(`select version from instance_keys where purpose = 'client-secret-mac' order by 1`))
+      .rows;
+
+  test('client secrets go on, and are known by the new key once they are used', async () => {
+    const machine = await rig.server.machine('service', { projectId: rig.project.id, roles: [{ role: 'developer' }] });
+    const before = await macOf(machine.clientSecretId);
+    const running = load([rig.server.app]);
+    await rotated();
+    expect(await running.stop()).toBeGreaterThan(0);
+    expect(await macKeys()).toEqual([{ version: 1 }, { version: 2 }]);
+    expect(await macOf(machine.clientSecretId)).toEqual(before);
+    await rig.server.login(machine.clientId, machine.clientSecret);
+    const after = await macOf(machine.clientSecretId);
+    expect(after).not.toEqual(before);
+    await rig.server.login(machine.clientId, machine.clientSecret);
+    expect(await macOf(machine.clientSecretId)).toEqual(after);
+    const made = await rig.server.machine('made since');
+    await rig.server.login(made.clientId, made.clientSecret);
+    const { status } = await rig.server.send('POST', '/api/v1/auth/universal-auth/login', {
+      body: { clientId: machine.clientId, clientSecret: made.clientSecret },
+    });
+    expect(status).toBe(401);
+    const on = await rig.rotation();
+    const { findings } = await verifyAudit({ db: rig.db, keyring: on.keyring, sinks: [] });
+    expect(findings.filter(({ table }) => table === 'client_secrets')).toEqual([]);
+  });
+
+  test('what whoever had the former key could make up is refused', async () => {
+    await rig.server.do('PATCH', '/api/v1/admin/config', { body: { machineAuthMethods: ['service-token'] } });
+    const { serviceToken } = await rig.server.do('POST', '/api/v2/service-token', {
+      body: {
+        ...{ name: 'a token', workspaceId: rig.project.id, permissions: ['read'] },
+        scopes: [{ environment: 'dev', secretPath: '/' }],
+      },
+    });
+    const ada = await invitePerson(rig.server, 'ada@hanzo.ai');
+    await ada.enter();
+    const refresh = () => ada.send('POST', '/api/v1/auth/token');
+    const read = () =>
+      rig.server.send('GET', `/api/v3/secrets/raw?workspaceId=${rig.project.id}&environment=dev`, {
+        token: serviceToken,
+      });
+    expect([(await read()).status, (await refresh()).status]).toEqual([200, 200]);
+    await rotated();
+    expect([(await read()).status, (await refresh()).status]).toEqual([401, 401]);
+    await ada.enter();
+    expect((await refresh()).status).toBe(200);
+  });
+
+  test('a run that ended in the middle goes on with the same key', async () => {
+    const on = await rig.rotation();
+    await on.db.transaction(async (tx) => {
+      await on.keyring.addConfigKeyVersion(tx, 2);
+      await on.keyring.addMacKeyVersion(tx, 2);
+    });
+    await rotated();
+    expect(await macKeys()).toEqual([{ version: 1 }, { version: 2 }]);
+    // One that was begun for the configuration alone had not replaced it.
+    await on.db.transaction((tx) => on.keyring.addConfigKeyVersion(tx, 3));
+    await rotated();
+    expect(await macKeys()).toEqual([{ version: 1 }, { version: 2 }, { version: 3 }]);
   });
 });
 

@@ -36,7 +36,10 @@ export class TestProvider {
   namesItself = false;
   readonly refused: string[] = [];
   readonly #codes = new Map<string, Granted>();
-  #keys!: Keys;
+  /** How often the published keys were asked for. */
+  keyFetches = 0;
+  #kid = 'key';
+  readonly #published = new Map<string, Keys>();
   #signer: Keys['privateKey'] | undefined;
   #listener!: Listener;
   readonly redirectUri: string;
@@ -47,7 +50,7 @@ export class TestProvider {
 
   async start(): Promise<this> {
     shared ??= generateKeyPair('RS256');
-    this.#keys = await shared;
+    this.#published.set(this.#kid, await shared);
     this.#listener = await listen((request, response) => {
       const chunks: Buffer[] = [];
       request.on('data', (chunk) => chunks.push(chunk));
@@ -64,6 +67,27 @@ export class TestProvider {
 
   get discoveryUrl(): string {
     return `${this.issuer}/.well-known/openid-configuration`;
+  }
+
+  /** Signs with another key from now on, published beside the former one. */
+  async rotate(kid: string): Promise<void> {
+    this.#kid = kid;
+    this.#published.set(kid, await generateKeyPair('RS256'));
+  }
+
+  /** Publishes a key no more. */
+  forget(kid: string): void {
+    this.#published.delete(kid);
+  }
+
+  /** Goes back to signing with a key. */
+  signWith(kid: string, keys?: Keys): void {
+    this.#kid = kid;
+    if (keys) this.#signer = keys.privateKey;
+  }
+
+  keysOf(kid: string): Keys {
+    return this.#published.get(kid)!;
   }
 
   /** Signs with a key that the provider does not publish. */
@@ -103,8 +127,15 @@ export class TestProvider {
 
   async #answer(url: string, form: URLSearchParams, authorization: string | undefined): Promise<[number, unknown]> {
     if (url === '/.well-known/openid-configuration') return [200, this.#discovery()];
-    if (url === '/keys')
-      return [200, { keys: [{ ...(await exportJWK(this.#keys.publicKey)), alg: 'RS256', kid: 'key' }] }];
+    if (url === '/keys') {
+      this.keyFetches++;
+      const keys = [...this.#published].map(async ([kid, { publicKey }]) => ({
+        ...(await exportJWK(publicKey)),
+        alg: 'RS256',
+        kid,
+      }));
+      return [200, { keys: await Promise.all(keys) }];
+    }
     if (url === '/userinfo') return [200, this.userinfo ?? {}];
     if (url === '/token') return this.#token(form, authorization);
     return [404, {}];
@@ -146,8 +177,8 @@ export class TestProvider {
       exp: now + 300,
     });
     const token = await new SignJWT(claims)
-      .setProtectedHeader({ alg: 'RS256', kid: 'key' })
-      .sign(this.#signer ?? this.#keys.privateKey);
+      .setProtectedHeader({ alg: 'RS256', kid: this.#kid })
+      .sign(this.#signer ?? this.#published.get(this.#kid)!.privateKey);
     return [200, { id_token: token, access_token: 'access', token_type: 'Bearer' }];
   }
 }
