@@ -22,6 +22,11 @@ export interface BatchOptions<Item = unknown> {
    * large ones, and nothing waits for long, since a group that ends makes room. @default false
    */
   readonly even?: boolean;
+  /**
+   * How long after the last arrival a group waits for more while it is smaller than the one before it, in microseconds; four
+   * times that at most. Those who were answered together ask again together, and mostly are under way. @default 0
+   */
+  readonly gatherUs?: number;
 }
 
 /** How busy a batch is. */
@@ -43,6 +48,8 @@ export class Batch<Item, Result> implements Load {
   #queue: Waiting<Item, Result>[] = [];
   readonly #underWay = new Set<readonly Waiting<Item, Result>[]>();
   #scheduled = false;
+  /** Size of the group before. */
+  #before = 0;
   readonly sizes = new Histogram(GROUP_SIZES);
 
   /** @param run answers a whole group, in its order; it is all or nothing, since a failed group may be run again */
@@ -68,19 +75,31 @@ export class Batch<Item, Result> implements Load {
   #schedule(): void {
     if (this.#scheduled || this.#underWay.size >= this.#options.lanes) return;
     this.#scheduled = true;
-    setImmediate(() => {
+    const wait = (this.#options.gatherUs ?? 0) / 1000;
+    const latest = performance.now() + 4 * wait;
+    let known = 0;
+    let until = 0;
+    const look = () => {
+      if (wait > 0 && this.#queue.length < this.#before) {
+        const now = performance.now();
+        if (this.#queue.length > known) until = Math.min(now + wait, latest);
+        known = this.#queue.length;
+        if (now < until) return void setImmediate(look);
+      }
       this.#scheduled = false;
       while (this.#queue.length > 0 && this.#underWay.size < this.#options.lanes) {
         const group = this.#take();
         if (group.length === 0) return;
         this.#underWay.add(group);
+        this.#before = group.length;
         this.sizes.observe(group.length);
         void this.#answer(group).finally(() => {
           this.#underWay.delete(group);
           if (this.#queue.length > 0) this.#schedule();
         });
       }
-    });
+    };
+    setImmediate(look);
   }
 
   /** The next group: the first that wait, except those about what a group is busy with. Empty: they go on waiting. */

@@ -144,3 +144,20 @@ test('a further group waits until it is as large as the one under way', async ()
   gate.resolve();
   expect(await Promise.all([...first, second, third, last])).toEqual([0, 2, 4, 6, 8]);
 });
+
+test('a group waits for as many as the one before had', async () => {
+  const { batch, groups } = doubling({ gatherUs: 10_000_000 });
+  await Promise.all(numbers(3).map((n) => batch.add(n)));
+  const first = [batch.add(0), batch.add(1)];
+  for (let turns = 0; turns < 5; turns++) await turn();
+  expect(groups).toHaveLength(1);
+  await Promise.all([...first, batch.add(2)]);
+  expect(groups).toEqual([numbers(3), numbers(3)]);
+});
+
+test('a group waits no longer than told for those that stay away', async () => {
+  const { batch, groups } = doubling({ gatherUs: 1 });
+  await Promise.all(numbers(3).map((n) => batch.add(n)));
+  await batch.add(0);
+  expect(groups).toEqual([numbers(3), [0]]);
+});
