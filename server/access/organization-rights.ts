@@ -62,5 +62,7 @@ export class OrganizationRights {
 }
 
 /** Whether the rights allow something, and which rules say so. */
-export const decideOrganization = (rights: Rights, { action, subject }: OrganizationNeed) =>
-  rights.decide(action, subject === 'project' ? 'workspace' : subject);
+export const decideOrganization = (
+  rights: Rights,
+  { action, subject }: OrganizationNeed,
+): ReturnType<Rights['decide']> => rights.decide(action, subject === 'project' ? 'workspace' : subject);
