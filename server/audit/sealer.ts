@@ -61,7 +61,9 @@ export class Sealer {
     this.#stop?.();
     await this.#underWay?.catch(() => undefined);
     // A database or a sink that does not answer holds no stop; whoever seals next catches up.
-    await Promise.race([this.tick().catch(this.#on.warn), setTimeout(LAST_TICK_MS, undefined, { ref: false })]);
+    // Twice: what was written while the first one looked is the last there is.
+    const last = this.tick().then(() => this.tick());
+    await Promise.race([last.catch(this.#on.warn), setTimeout(LAST_TICK_MS, undefined, { ref: false })]);
   }
 
   /** One look, and the work that it finds. Those that ask meanwhile wait for the same one. */
