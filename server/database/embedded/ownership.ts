@@ -57,6 +57,8 @@ async function connectWhenUp(uri: string, owner: Owner): Promise<pg.Client> {
   const deadline = Date.now() + 30_000;
   for (;;) {
     const client = new pg.Client({ connectionString: uri, application_name: applicationName(owner), keepAlive: true });
+    // Whoever asks over it is told of its end; until somebody listens, an end between two questions would end the process.
+    client.on('error', () => undefined);
     try {
       await client.connect();
       return client;
