@@ -10,11 +10,14 @@ const REFUSALS: Readonly<Record<number, string>> = {
   401: 'No token, or one that is not valid (any more)',
   403: 'The caller may not do this',
   404: 'What the request names does not exist, or not for this caller',
+  408: 'The request took longer than 30 seconds to arrive',
   409: 'It exists already, or was changed at the same moment',
   413: 'The request body is larger than 1 MiB',
+  414: 'A part of the path is too long',
   415: 'The request body is neither JSON nor a form',
   422: 'Fields are missing or wrong; `message` lists them',
   429: 'Too many requests; `retry-after` tells how many seconds to wait',
+  431: 'The request line and the headers together are larger than 16 KiB',
   500: 'A fault of the server, such as a stored value that does not open; its log has the `reqId`',
   503: 'The server cannot do its work now; `retry-after` tells when to ask again',
 };
@@ -96,6 +99,7 @@ function answersOf(method: string, isPublic: boolean, schema: Documented): Recor
     .filter((status) => {
       if (status === 401) return !isPublic || !reads;
       if (status === 422) return takes;
+      if (status === 414) return schema.params !== undefined;
       if (status === 409 || status === 413 || status === 415) return !reads;
       return true;
     });
