@@ -18,7 +18,9 @@ const Url = z
   .regex(/^[\x21-\x7e]+$/, 'a URL is printable ASCII, without spaces');
 
 export const CreateStreamBody = z.object({
-  url: Url.describe('gets the records by POST; https, and of the open internet unless KMS_OUTBOUND_ALLOW says more'),
+  url: Url.describe(
+    'gets the records by POST, or as syslog at syslogs://host:port; with TLS, and of the open internet unless KMS_OUTBOUND_ALLOW says more',
+  ),
   headers: orAbsent(z.array(Header).max(20)).describe('sent along, sealed at rest, never shown again'),
   organizationId: orAbsent(Uuid).describe('needed by those who belong to several'),
 });

@@ -1,10 +1,12 @@
 import { createHmac } from 'node:crypto';
+import type { AuditLog } from '../../contracts/index.ts';
 import { showRecord } from '../audit/show.ts';
 import type { Database } from '../database/database.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import type { Jobs } from '../metrics/job.ts';
 import type { Outbound } from '../outbound/outbound.ts';
 import { advanceStream, type ClaimedStream, claimStreams, horizonOf, nextRecords, streamFailed } from './store.ts';
+import { isSyslog, syslogFrames } from './syslog.ts';
 
 export const PURPOSE = 'audit-stream';
 
@@ -67,7 +69,7 @@ export class StreamSender {
         // Where there are records, the moment that they were read in; else one before it, since none says which.
         const before = await horizonOf(db);
         const rows = await nextRecords(db, at, RECORDS_AT_ONCE);
-        if (rows.length > 0) await this.#post(stream.url, secrets, rows.map(showRecord));
+        if (rows.length > 0) await this.#send(stream.url, secrets, rows.map(showRecord));
         const full = rows.length === RECORDS_AT_ONCE;
         const next = full ? rows.at(-1)!.xid : latest(rows[0]?.horizon ?? before, at.next);
         const afterId = full ? rows.at(-1)!.id : null;
@@ -81,7 +83,12 @@ export class StreamSender {
     }
   }
 
-  async #post(url: string, { headers, signingSecret }: StreamSecrets, auditLogs: readonly object[]): Promise<void> {
+  async #send(url: string, secrets: StreamSecrets, records: readonly AuditLog[]): Promise<void> {
+    if (isSyslog(url)) await this.#on.outbound.deliverSyslog(url, syslogFrames(records));
+    else await this.#post(url, secrets, records);
+  }
+
+  async #post(url: string, { headers, signingSecret }: StreamSecrets, auditLogs: readonly AuditLog[]): Promise<void> {
     const body = JSON.stringify({ auditLogs });
     const time = Math.floor(Date.now() / 1000);
     const signature = createHmac('sha256', signingSecret).update(`${time}.${body}`).digest('hex');

@@ -10,6 +10,7 @@ import type { Outbound } from '../outbound/outbound.ts';
 import { badRequest, invalid, notFound } from '../refusal.ts';
 import { PURPOSE, type StreamSecrets } from './sender.ts';
 import { deleteStream, findStream, insertStream, listStreams, type StreamRow, updateStream } from './store.ts';
+import { isSyslog } from './syslog.ts';
 
 const STREAMS_AT_MOST = 10;
 
@@ -23,7 +24,7 @@ export class AuditStreams {
 
   async create(caller: Caller, given: CreateStreamBody): Promise<AuditLogStream & { signingSecret: string }> {
     const access = await this.#reach(caller, given.organizationId, 'create-audit-log-stream');
-    this.#check(given.url);
+    this.#check(given.url, given.headers);
     const organizationId = access.organization.id;
     const secrets = { headers: given.headers ?? [], signingSecret: randomBytes(32).toString('base64url') };
     const id = randomUUID();
@@ -49,7 +50,7 @@ export class AuditStreams {
 
   async update(caller: Caller, id: string, change: UpdateStreamBody): Promise<AuditLogStream> {
     const { row, access } = await this.#find(caller, id, 'update-audit-log-stream');
-    if (change.url !== undefined) this.#check(change.url);
+    this.#check(change.url ?? row.url, change.headers);
     const before = await this.#secrets(row);
     // Headers may hold the old receiver's credentials, which are not for another one to see.
     const moved = change.url !== undefined && new URL(change.url).origin !== new URL(row.url).origin;
@@ -102,9 +103,11 @@ export class AuditStreams {
     await this.#on.access.needOrganization(access, { action: 'read', subject: 'audit-logs' }, what);
   }
 
-  #check(url: string): void {
+  #check(url: string, headers: StreamSecrets['headers'] = []): void {
+    if (isSyslog(url) && headers.length > 0) throw invalid(['headers'], 'syslog has no headers; send none');
     try {
-      this.#on.outbound.check(url);
+      if (isSyslog(url)) this.#on.outbound.checkSyslog(url);
+      else this.#on.outbound.check(url);
     } catch (error) {
       if (error instanceof OutboundFailure) throw invalid(['url'], error.message);
       throw error;

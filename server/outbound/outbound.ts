@@ -1,6 +1,7 @@
 import { lookup as systemLookup } from 'node:dns/promises';
 import type { IncomingMessage } from 'node:http';
-import { isIP, type LookupFunction } from 'node:net';
+import net, { isIP, type LookupFunction } from 'node:net';
+import tls from 'node:tls';
 import { VERSION } from '../../contracts/index.ts';
 import { http, https } from '../http/node-http.ts';
 import { AllowList } from './allow-list.ts';
@@ -93,6 +94,61 @@ export class Outbound {
     try {
       return await this.#call(parsed, request);
     } finally {
+      this.#underWay--;
+    }
+  }
+
+  /**
+   * Whether bytes could be delivered to a URL of syslog: `syslogs://host:port` (TLS), or `syslog://host:port` to what may be
+   * called without TLS.
+   *
+   * @throws OutboundFailure 'bad-url' or 'not-allowed'
+   */
+  checkSyslog(url: string): { readonly host: string; readonly port: number; readonly secure: boolean } {
+    const [, secure, port] = /^syslog(s?):\/\/[^/?#]+:(\d{1,5})\/?$/.exec(url) ?? [];
+    if (secure === undefined) {
+      throw new OutboundFailure(
+        'bad-url',
+        'syslog is called at syslogs://host:port, or syslog://host:port without TLS',
+      );
+    }
+    // Read as a web address, whose parser writes out every form of an address; it alone is looked at below.
+    const { hostname } = this.check(url.replace(/^syslog/, 'http'));
+    const plain = hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
+    return { host: plain, port: Number(port), secure: secure === 's' };
+  }
+
+  /**
+   * Sends bytes over a connection of its own, and resolves when the other side has closed it behind the last of them:
+   * syslog has no other receipt.
+   */
+  async deliverSyslog(url: string, bytes: Buffer, timeoutMs = TIMEOUT_MS): Promise<void> {
+    const { host, port, secure } = this.checkSyslog(url);
+    if (this.#underWay >= UNDER_WAY_AT_MOST)
+      throw new OutboundFailure('busy', 'too many calls to other servers are under way');
+    this.#underWay++;
+    const signal = AbortSignal.timeout(timeoutMs);
+    const lookup = this.#lookup(host, secure);
+    const socket = secure
+      ? tls.connect({ host, port, lookup, ...(isIP(host) === 0 ? { servername: host } : {}) })
+      : net.connect({ host, port, lookup });
+    try {
+      await new Promise<void>((resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason));
+        socket.once('error', reject);
+        // TLS: not before the certificate was found good.
+        socket.once(secure ? 'secureConnect' : 'connect', () => {
+          socket.resume();
+          socket.once('end', resolve).end(bytes);
+        });
+        socket.once('close', () =>
+          reject(new OutboundFailure('unreachable', `${host} closed the connection too soon`)),
+        );
+      });
+    } catch (error) {
+      throw asFailure(error, host, signal.aborted);
+    } finally {
+      socket.destroy();
       this.#underWay--;
     }
   }

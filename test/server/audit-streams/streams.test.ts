@@ -1,8 +1,10 @@
 import { createHmac } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { canary } from '../../support/canary.ts';
+import { newAuthority } from '../../support/certificates.ts';
 import { type Machine, startServer, type TestServer } from '../../support/server.ts';
 
 let server: TestServer;
@@ -142,4 +144,68 @@ test('only admins of the organization decide where its audit goes', async () => 
     const as = async (token?: string) => (await server.send(method, path, { token, body: given })).status;
     expect([await as(), await as(member.token), await as(stranger.token)]).toEqual([401, 403, 404]);
   }
+});
+
+/** A receiver of syslog: keeps what arrives, and closes behind the end. */
+async function syslogReceiver(secure?: { cert: string; key: string }) {
+  const pieces: Buffer[] = [];
+  const take = (socket: Socket) => socket.on('data', (piece) => pieces.push(piece)).on('error', () => undefined);
+  const listening = secure ? createTlsServer(secure, take) : createTcpServer(take);
+  await new Promise<void>((done) => listening.listen(0, '127.0.0.1', () => done()));
+  const { port } = listening.address() as AddressInfo;
+  /** Messages, out of their frames. */
+  const messages = () => {
+    let rest = Buffer.concat(pieces);
+    const found: string[] = [];
+    while (rest.length > 0) {
+      const space = rest.indexOf(' ');
+      const length = Number(rest.subarray(0, space));
+      found.push(rest.subarray(space + 1, space + 1 + length).toString());
+      rest = rest.subarray(space + 1 + length);
+    }
+    return found;
+  };
+  return { port, messages, stop: () => listening.close() };
+}
+
+test('syslog gets each record as a message of RFC 5424', async () => {
+  const syslog = await syslogReceiver();
+  const since = await now();
+  await create({ url: `syslog://127.0.0.1:${syslog.port}` });
+  await server.project('over-syslog');
+  await server.send('POST', BASE, { token: member.token, body: { url, organizationId: server.organizationId } });
+  const expected = (await written(since)).slice(1);
+  const sent = () => syslog.messages().map((message) => JSON.parse(message.slice(message.indexOf('{'))).id);
+  await expect.poll(sent, { timeout: 20_000 }).toEqual(expect.arrayContaining(expected));
+  for (const message of syslog.messages()) {
+    expect(message).toMatch(
+      /^<(110|108)>1 \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [!-~]+ hanzo-kms - [!-~]{1,32} - \{".*\}$/,
+    );
+  }
+  expect(syslog.messages().some((message) => message.startsWith('<108>'))).toBe(true);
+  syslog.stop();
+});
+
+test('a syslog receiver with a certificate of nobody known gets nothing', async () => {
+  const syslog = await syslogReceiver(newAuthority().issue('localhost', '127.0.0.1'));
+  const { id } = await create({ url: `syslogs://127.0.0.1:${syslog.port}` });
+  await server.project('over-bad-tls');
+  await expect
+    .poll(async () => (await server.do('GET', `${BASE}/${id}`)).auditLogStream.lastError, { timeout: 20_000 })
+    .toContain('certificate');
+  expect(syslog.messages()).toEqual([]);
+  syslog.stop();
+});
+
+test.each<{ name: string; body: object }>([
+  { name: 'a private address', body: { url: 'syslogs://10.0.0.1:6514' } },
+  { name: 'a private address in octal', body: { url: 'syslogs://012.0.0.1:6514' } },
+  { name: 'an address without TLS that is not allowed so', body: { url: 'syslog://192.0.2.1:601' } },
+  { name: 'the metadata of a cloud', body: { url: 'syslogs://169.254.169.254:80' } },
+  { name: 'no port', body: { url: 'syslogs://receiver.example' } },
+  { name: 'a user name', body: { url: 'syslogs://a:b@receiver.example:6514' } },
+  { name: 'headers', body: { url: 'syslogs://receiver.example:6514', headers: [{ key: 'a', value: 'b' }] } },
+])('syslog with $name is refused', async ({ body }) => {
+  const full = { organizationId: server.organizationId, ...body };
+  expect((await server.send('POST', BASE, { token: server.admin, body: full })).status).toBe(422);
 });
