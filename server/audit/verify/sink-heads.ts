@@ -17,7 +17,7 @@ export interface SinkFile {
 }
 
 /** A file that was to be read for its heads, and could not be. */
-export class SinkUnreadable extends Error {
+class SinkUnreadable extends Error {
   constructor(path: string, cause: unknown) {
     const { code = 'unreadable' } = cause as { code?: string };
     super(`the file of exported heads "${path}" cannot be read (${code}); check --sink`, { cause });
