@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, expect, test } from 'vitest';
 import { makeProof, newClientSecret, parseAuthSecret } from '../../../keys/index.ts';
-import type { AppOptions } from '../../../server/app.ts';
+import type { AppOptions } from '../../../server/app-options.ts';
 import { type Answer, startEmptyServer, type TestServer } from '../../support/server.ts';
 
 /** A fresh instance belongs to whoever holds kms-secrets, and to nobody else. */
