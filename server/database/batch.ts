@@ -29,6 +29,9 @@ export interface BatchOptions<Item = unknown> {
   readonly gatherUs?: number;
 }
 
+/** Turns of the event loop that a group waits at most, whatever the clock says; an idle turn takes some microseconds. */
+const MOST_TURNS = 500;
+
 /** How busy a batch is. */
 export interface Load {
   /** Items that are in no group yet. */
@@ -79,12 +82,13 @@ export class Batch<Item, Result> implements Load {
     const latest = performance.now() + 4 * wait;
     let known = 0;
     let until = 0;
+    let turns = 0;
     const look = () => {
       if (wait > 0 && this.#queue.length < this.#before) {
         const now = performance.now();
         if (this.#queue.length > known) until = Math.min(now + wait, latest);
         known = this.#queue.length;
-        if (now < until) return void setImmediate(look);
+        if (now < until && ++turns < MOST_TURNS) return void setImmediate(look);
       }
       this.#scheduled = false;
       while (this.#queue.length > 0 && this.#underWay.size < this.#options.lanes) {

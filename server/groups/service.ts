@@ -9,11 +9,13 @@ import { badRequest, notFound, Refusal } from '../refusal.ts';
 import { slugFor } from '../slugs.ts';
 import {
   type CandidateRow,
+  type Counted,
   candidates,
   deleteGroup,
   findGroup,
   findMachine,
   findPerson,
+  type GroupProjectRow,
   type GroupRow,
   insertGroup,
   joinGroup,
@@ -105,13 +107,13 @@ export class Groups {
     });
   }
 
-  async candidates(caller: Caller, id: string, of: Parameters<typeof candidates>[2]) {
+  async candidates(caller: Caller, id: string, of: Parameters<typeof candidates>[2]): Promise<Counted<CandidateRow>> {
     const { group } = await this.#reached(caller, id, 'list-group-members', 'read');
     return candidates(this.#db, group, of);
   }
 
   /** What the group has access to, and could have. Names of projects are told to those who see them all. */
-  async projects(caller: Caller, id: string, of: Parameters<typeof projectsOf>[2]) {
+  async projects(caller: Caller, id: string, of: Parameters<typeof projectsOf>[2]): Promise<Counted<GroupProjectRow>> {
     const what = 'list-group-projects';
     const { access, group } = await this.#reached(caller, id, what, 'read');
     if (access.organization.role !== 'admin') await this.#access.deny(access, what, 'admin of the organization');

@@ -124,7 +124,7 @@ export interface Page {
 }
 
 /** A page, with how many there are in all: a page beyond the last one has no row to carry the number. */
-interface Counted<Row> {
+export interface Counted<Row> {
   readonly rows: Row[];
   readonly totalCount: number;
 }

@@ -237,6 +237,7 @@ test('pages without end are given up', async () => {
       id: '00000000-0000-0000-0000-000000000001',
       role: 'no-access',
       roleId: null,
+      customRole: null,
       orgId: '00000000-0000-0000-0000-000000000002',
       identityId: '00000000-0000-0000-0000-000000000003',
       createdAt: '2025-01-01T00:00:00.000Z',

@@ -34,6 +34,10 @@ async function furnish(organizationId: string, slug: string): Promise<Record<str
     projectId: project.id,
     roles: [{ role: 'viewer' }],
   });
+  const { identityMembership } = await server.do(
+    'GET',
+    `/api/v2/workspace/${project.id}/identity-memberships/${machine.id}`,
+  );
   await server.do('PATCH', '/api/v1/admin/config', {
     body: { machineAuthMethods: ['token-auth', 'oidc-auth', 'kubernetes-auth', 'service-token'] },
   });
@@ -96,6 +100,7 @@ async function furnish(organizationId: string, slug: string): Promise<Record<str
     tokenId: tokenData.id,
     serviceTokenId: serviceTokenData.id,
     identityId: machine.id,
+    identityMembershipId: identityMembership.id,
     clientSecretId: machine.clientSecretId,
     secretName: 'KEPT',
     projectSlug: slug,
@@ -137,6 +142,7 @@ function routes(): Route[] {
 /** Routes that address nothing, and the ones that strangers reach. */
 const ADDRESS_NOTHING = [
   'POST /api/v1/projects/search',
+  'GET /api/v1/secret-imports/secrets',
   'GET /api/v3/secrets',
   'POST /api/v3/secrets/batch',
   'PATCH /api/v3/secrets/batch',
@@ -211,6 +217,11 @@ async function ask({ method, path }: Route, named: Record<string, string>) {
     targetProjectId: randomUUID(),
     permissions: [],
     ...(path.includes('privilege') ? { type: { isTemporary: false } } : {}),
+    privilegeSlug: named.privilegeSlug,
+    privilegeDetails: { permissions: [] },
+    temporaryMode: 'relative',
+    temporaryRange: '1h',
+    temporaryAccessStartTime: new Date().toISOString(),
     register: [{ event: 'secret:create' }],
     scopes: [{ environment: 'dev', secretPath: '/' }],
     ...(path.endsWith('/service-token') ? { workspaceId: projectId } : {}),
