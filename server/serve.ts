@@ -16,6 +16,12 @@ const STOP_WITHIN_MS = 25_000;
 const END_WITHIN_MS = 2_000;
 
 /**
+ * Connections that may wait to be taken. With Node's 511, of a thousand that come at once some were told nothing and tried again
+ * after a second.
+ */
+const BACKLOG = 4096;
+
+/**
  * How much the heap may grow before what is dead in it is let go of. V8 would let it grow to three times: a crowd of a thousand
  * connections then took 50 MB more. Looking more often costs what the busiest lists do not feel.
  */
@@ -98,7 +104,7 @@ async function listen(running: Running, app: FastifyInstance, config: Config): P
       });
       say(`metrics on ${running.metrics.address}`);
     }
-    const address = await app.listen({ host: config.HOST, port: config.PORT });
+    const address = await app.listen({ host: config.HOST, port: config.PORT, backlog: BACKLOG });
     say(`ready on ${address}`);
     process.send?.({ ready: address });
   } catch (error) {
