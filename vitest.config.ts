@@ -29,8 +29,8 @@ export default defineConfig({
     isolate: false,
     pool: 'forks',
     sequence: { sequencer: LongestFirst },
-    // Files share one Postgres, so more of them at once than this only wait for it.
-    maxWorkers: Math.min(4, Math.max(2, availableParallelism())),
+    // One more than there are cores: some tests wait for a second to pass. Files share one Postgres, so many more would wait for it.
+    maxWorkers: Math.min(4, availableParallelism() + 1),
     testTimeout: 30_000,
     hookTimeout: 30_000,
     teardownTimeout: 40_000,

@@ -12,6 +12,7 @@ import { makePlan } from '../../../bootstrap/plan/plan.ts';
 import type { Inventory } from '../../../contracts/inventory.ts';
 import { makeProof } from '../../../keys/index.ts';
 import { Kms } from '../../../sdk/index.ts';
+import { thorough } from '../../support/thorough.ts';
 import { inventories } from '../plan/inventories.ts';
 import { type LiveServer, startLiveServer, writesAmong } from '../support/live-server.ts';
 
@@ -169,39 +170,43 @@ test('names, environments, folders and secrets in folders are applied', async ()
   expect((await kms.secrets.get('KEY', at)).secretComment).toBe('Of the API');
 });
 
-test('an apply that breaks off anywhere is finished by the next', async () => {
-  const text = (slug: string) => `  - slug: ${slug}
+thorough(
+  'an apply that breaks off anywhere is finished by the next',
+  async () => {
+    const text = (slug: string) => `  - slug: ${slug}
     admins: [a@hanzo.ai, b@hanzo.ai]
     projects: [{ slug: one, environments: [dev, prod, qa], secrets: { A: database-password, B: { kind: encryption-key, path: /x/y } } }]
     identities: [{ name: one-service, projects: [{ project: one, role: viewer, environments: [qa] }] }]
 `;
-  const token = await tokenOf();
-  let broken = 0;
-  for (let allowed = 0; ; allowed++) {
-    const inventory = inventoryOf(text(`broken-${allowed}`));
-    let writes = 0;
-    const failing = new Kms({
-      url: live.url,
-      retries: 0,
-      credentials: { token },
-      fetch: (input, init) => {
-        if (init?.method !== 'GET' && writes++ === allowed)
-          return Promise.reject(new TypeError('the connection broke'));
-        return fetch(input, init);
-      },
-    });
-    const outcome = await apply(inventory, failing).then(
-      () => undefined,
-      (error: unknown) => error,
-    );
-    if (outcome === undefined) break;
-    broken++;
-    expect(outcome).toBeInstanceOf(ApplyStopped);
-    await apply(inventory);
-    expect((await apply(inventory)).steps).toEqual([]);
-  }
-  expect(broken, 'writes of this inventory').toBeGreaterThan(12);
-}, 120_000);
+    const token = await tokenOf();
+    let broken = 0;
+    for (let allowed = 0; ; allowed++) {
+      const inventory = inventoryOf(text(`broken-${allowed}`));
+      let writes = 0;
+      const failing = new Kms({
+        url: live.url,
+        retries: 0,
+        credentials: { token },
+        fetch: (input, init) => {
+          if (init?.method !== 'GET' && writes++ === allowed)
+            return Promise.reject(new TypeError('the connection broke'));
+          return fetch(input, init);
+        },
+      });
+      const outcome = await apply(inventory, failing).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      if (outcome === undefined) break;
+      broken++;
+      expect(outcome).toBeInstanceOf(ApplyStopped);
+      await apply(inventory);
+      expect((await apply(inventory)).steps).toEqual([]);
+    }
+    expect(broken, 'writes of this inventory').toBeGreaterThan(12);
+  },
+  120_000,
+);
 
 test('a write whose answer was lost is not done twice', async () => {
   const inventory = inventoryOf(
@@ -249,16 +254,20 @@ test('a stop says what was done and what was not', async () => {
   expect((stopped as ApplyStopped).done.map(({ type }) => type)).toEqual(['organization', 'project']);
 });
 
-test('any inventory is applied by a real server, then unchanged', async () => {
-  let run = 0;
-  await fc.assert(
-    fc.asyncProperty(inventories, async (drawn) => {
-      run++;
-      const inventory = structuredClone(drawn);
-      for (const organization of inventory.organizations) organization.slug = `run-${run}-${organization.slug}`;
-      await apply(inventory);
-      expect((await apply(inventory)).steps).toEqual([]);
-    }),
-    { numRuns: 8 },
-  );
-}, 120_000);
+thorough(
+  'any inventory is applied by a real server, then unchanged',
+  async () => {
+    let run = 0;
+    await fc.assert(
+      fc.asyncProperty(inventories, async (drawn) => {
+        run++;
+        const inventory = structuredClone(drawn);
+        for (const organization of inventory.organizations) organization.slug = `run-${run}-${organization.slug}`;
+        await apply(inventory);
+        expect((await apply(inventory)).steps).toEqual([]);
+      }),
+      { numRuns: 8 },
+    );
+  },
+  120_000,
+);

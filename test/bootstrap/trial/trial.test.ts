@@ -88,27 +88,31 @@ test('the trial fills an empty folder, and a second run changes nothing', async 
   expect(second.output()).toContain('nothing to change, 385 unchanged');
 }, 120_000);
 
-test('the trial serves until it is told to stop, and leaves nothing behind', async () => {
-  const started = run([]);
-  const url = await serving(started);
-  const admin = JSON.parse(await readFile(join(folder, '.kms/admin.json'), 'utf8'));
-  expect(admin).toMatchObject({ url, email: 'z@hanzo.ai' });
-  const credentials = JSON.parse(await readFile(join(folder, '.kms/credentials/gateway-service.json'), 'utf8'));
-  const secrets = await new Kms({ url, credentials }).secrets.list({ projectSlug: 'gateway', environment: 'prod' });
-  expect(secrets).toHaveLength(12);
-  expect(secrets.find(({ secretKey }) => secretKey === 'OPENAI_API_KEY')?.secretValue).toBe(
-    'placeholder-OPENAI_API_KEY-replace-me',
-  );
+thorough(
+  'the trial serves until it is told to stop, and leaves nothing behind',
+  async () => {
+    const started = run([]);
+    const url = await serving(started);
+    const admin = JSON.parse(await readFile(join(folder, '.kms/admin.json'), 'utf8'));
+    expect(admin).toMatchObject({ url, email: 'z@hanzo.ai' });
+    const credentials = JSON.parse(await readFile(join(folder, '.kms/credentials/gateway-service.json'), 'utf8'));
+    const secrets = await new Kms({ url, credentials }).secrets.list({ projectSlug: 'gateway', environment: 'prod' });
+    expect(secrets).toHaveLength(12);
+    expect(secrets.find(({ secretKey }) => secretKey === 'OPENAI_API_KEY')?.secretValue).toBe(
+      'placeholder-OPENAI_API_KEY-replace-me',
+    );
 
-  const beside = run([], { PORT: '0' });
-  expect(await beside.done).toBe(1);
-  expect(beside.errors()).toMatch(/^npm start: error: .*data folder \.kms is in use by kms-server \(pid \d+/m);
+    const beside = run([], { PORT: '0' });
+    expect(await beside.done).toBe(1);
+    expect(beside.errors()).toMatch(/^npm start: error: .*data folder \.kms is in use by kms-server \(pid \d+/m);
 
-  started.child.kill('SIGINT');
-  expect(await started.done).toBe(0);
-  expect(await postgresIn(folder)).toEqual([]);
-  await expect(fetch(`${url}/api/status`)).rejects.toThrow();
-}, 120_000);
+    started.child.kill('SIGINT');
+    expect(await started.done).toBe(0);
+    expect(await postgresIn(folder)).toEqual([]);
+    await expect(fetch(`${url}/api/status`)).rejects.toThrow();
+  },
+  120_000,
+);
 
 thorough.skipIf(process.platform !== 'linux')(
   'a killed trial leaves no process, and the next takes it up',

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { canary } from '../../support/canary.ts';
 import { newAuthority } from '../../support/certificates.ts';
 import { type Machine, startServer, type TestServer } from '../../support/server.ts';
+import { thorough } from '../../support/thorough.ts';
 
 let server: TestServer;
 let receiver: Server;
@@ -77,7 +78,7 @@ test('records arrive signed, in order, each one', async () => {
   }
 });
 
-test('what could not be sent is sent later, and nothing is left out', async () => {
+thorough('what could not be sent is sent later, and nothing is left out', async () => {
   const { id } = await create();
   const since = await now();
   answer = () => 500;

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { canary } from '../../support/canary.ts';
 import { type Machine, startServer, type TestServer } from '../../support/server.ts';
+import { thorough } from '../../support/thorough.ts';
 
 let server: TestServer;
 let project: { id: string; slug: string };
@@ -203,7 +204,7 @@ test('wrong client secrets leave one record a minute', async () => {
   ]);
 });
 
-test('refused strangers are counted by reason', async () => {
+thorough('refused strangers are counted by reason', async () => {
   const counters = async () => {
     const { rows } = await server.sql.query(
       'select reason, sum(count)::int as count from anonymous_refusals group by reason',

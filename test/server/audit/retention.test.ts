@@ -9,6 +9,7 @@ import { Database } from '../../../server/database/database.ts';
 import { openKeyring } from '../../../server/keyring/keyring.ts';
 import { Outbound } from '../../../server/outbound/outbound.ts';
 import { startServer, type TestServer } from '../../support/server.ts';
+import { thorough } from '../../support/thorough.ts';
 import { kinds, sinkFile, verify } from './evidence.ts';
 
 let server: TestServer;
@@ -116,7 +117,7 @@ test('a longer time of one project keeps the records', async () => {
   expect(await retention.run(new Date())).toEqual(['audit_log_2001_01']);
 });
 
-test('unchanged answers are counted, and one record an hour', async () => {
+thorough('unchanged answers are counted, and one record an hour', async () => {
   const reader = await server.machine('poller', { projectId: project.id, roles: [{ role: 'viewer' }] });
   const url = `/api/v3/secrets/raw?workspaceId=${project.id}&environment=prod`;
   const first = await server.send('GET', url, { token: reader.token });

@@ -7,6 +7,7 @@ import { merkleRoot } from '../../../server/audit/merkle.ts';
 import { auditRebase, auditVerify } from '../../../server/audit/verify/command.ts';
 import type { Config } from '../../../server/config.ts';
 import { type Machine, startServer, type TestServer } from '../../support/server.ts';
+import { thorough } from '../../support/thorough.ts';
 import { settle, sinkFile, verify } from './evidence.ts';
 
 let server: TestServer;
@@ -52,7 +53,7 @@ test.each([
   expect(merkleRoot(Buffer.from(leaves.map((byte) => byte.repeat(32)).join(''), 'hex')).toString('hex')).toBe(root);
 });
 
-test('a busy database is verified like a quiet one', async () => {
+thorough('a busy database is verified like a quiet one', async () => {
   const list = `/api/v3/secrets/raw?workspaceId=${project.id}&environment=prod`;
   let stop = false;
   let n = 0;

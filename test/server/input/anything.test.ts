@@ -1,13 +1,14 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startServer, type TestServer } from '../../support/server.ts';
+import { everything } from '../../support/thorough.ts';
 import { anything } from './anything.ts';
 import { expectDocumented } from './documented.ts';
 import { type Route, routesOf, urlOf } from './routes.ts';
 import { HIDDEN, makeWorld, type World } from './world.ts';
 
 /** For a longer search: ODD_REQUESTS=500. */
-const REQUESTS_A_ROUTE = Number(process.env.ODD_REQUESTS ?? 15);
+const REQUESTS_A_ROUTE = Number(process.env.ODD_REQUESTS ?? (everything ? 15 : 4));
 
 let server: TestServer;
 let world: World;

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { type Answer, startServer, type TestServer } from '../../support/server.ts';
+import { thorough } from '../../support/thorough.ts';
 import { expectDocumented } from './documented.ts';
 import { type Route, routesOf, type Schema, urlOf } from './routes.ts';
 import { makeWorld, rightValue, type World } from './world.ts';
@@ -77,7 +78,7 @@ const OPAQUE = new Set([
   ...['oldPassword', 'newPassword', 'code', 'mfaToken', 'mfaMethod', 'selectedMfaMethod', 'recoveryCode', 'totp'],
 ]);
 
-test('a field of another type is an issue that names it', async () => {
+thorough('a field of another type is an issue that names it', async () => {
   for (const route of routes) {
     for (const [name, schema] of Object.entries(route.body?.properties ?? {})) {
       for (const value of wrong(schema)) {
@@ -130,7 +131,7 @@ const isCompared = ({ path }: Route) => path === '/api/v1/sso/oidc/callback';
 const LISTS = new Set(['action', 'eventType', 'actor', 'actorType', 'environment', 'userAgentType']);
 const isList = ({ path }: Route, name: string) => path.includes('/audit-logs') && LISTS.has(name);
 
-test('a repeated query key is refused, and a broken escape too', async () => {
+thorough('a repeated query key is refused, and a broken escape too', async () => {
   for (const route of routes) {
     for (const name of Object.keys(route.query.properties ?? {})) {
       const rest = { ...named(requiredOf(route.query), route.query) };
@@ -146,7 +147,7 @@ test('a repeated query key is refused, and a broken escape too', async () => {
   }
 });
 
-test('unknown fields are ignored, as their clients send them', async () => {
+thorough('unknown fields are ignored, as their clients send them', async () => {
   const none = '00000000-0000-4000-8000-000000000000';
   for (const route of routes) {
     const params = Object.fromEntries(route.params.filter((name) => name.endsWith('Id')).map((name) => [name, none]));

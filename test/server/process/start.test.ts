@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { thorough } from '../../support/thorough.ts';
 import { killLeftovers, newSecrets, ServerProcess } from './server-process.ts';
 
 const secrets = newSecrets();
@@ -30,7 +31,7 @@ async function stop(server: ServerProcess): Promise<void> {
   expect(await server.ended()).toMatchObject({ code: 0, signal: null });
 }
 
-test('two servers start at once on an empty database', async () => {
+thorough('two servers start at once on an empty database', async () => {
   const servers = [new ServerProcess(environment), new ServerProcess(environment)];
   const addresses = await Promise.all(servers.map((server) => server.ready()));
   for (const address of addresses) {
@@ -80,7 +81,7 @@ test('every problem of the configuration is named at once', async () => {
   expect(said.join('\n')).not.toContain('hunter2');
 });
 
-test('what is wrong with the database is one line', async () => {
+thorough('what is wrong with the database is one line', async () => {
   const wrong: { change: Partial<URL>; says: RegExp }[] = [
     { change: { port: '1' }, says: /the database cannot be reached \(ECONNREFUSED\); check DB_CONNECTION_URI$/ },
     { change: { password: 'hunter2' }, says: /refuses the user or password of DB_CONNECTION_URI \(28P01\)$/ },
@@ -96,7 +97,7 @@ test('what is wrong with the database is one line', async () => {
   );
 });
 
-test('metrics have a port of their own, and only when asked for', async () => {
+thorough('metrics have a port of their own, and only when asked for', async () => {
   const server = new ServerProcess({ ...environment, KMS_METRICS_PORT: '0' });
   await server.ready();
   const address = /metrics on (http:\/\/127\.0\.0\.1:\d+\/metrics)/.exec(server.stderr)?.[1];

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { thorough } from '../../support/thorough.ts';
 import { killLeftovers, newSecrets, ServerProcess } from './server-process.ts';
 import { setUp } from './set-up.ts';
 
@@ -97,7 +98,7 @@ test.each(['SIGTERM', 'SIGINT'] as const)('%s ends an idle server at once', asyn
   await expect(fetch(`${address}/api/status`)).rejects.toThrow();
 });
 
-test('a second signal changes nothing in a stop under way', async () => {
+thorough('a second signal changes nothing in a stop under way', async () => {
   const server = new ServerProcess({ ...environment, KMS_DRAIN_SECONDS: '0.5' });
   await server.ready();
   server.signal('SIGTERM');
@@ -107,7 +108,7 @@ test('a second signal changes nothing in a stop under way', async () => {
   expect(output.match(/stopping/g)).toHaveLength(1);
 });
 
-test('a signal in the midst of a start leaves nothing behind', async () => {
+thorough('a signal in the midst of a start leaves nothing behind', async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'kms-start-'));
   await chmod(dataDir, 0o711);
   try {

@@ -17,6 +17,7 @@ import { countRows, findProjects } from '../../../server/rotation/store.ts';
 import { person } from '../../support/people.ts';
 import { invitePerson } from '../../support/person.ts';
 import { startServer, type TestServer } from '../../support/server.ts';
+import { thorough } from '../../support/thorough.ts';
 import { killLeftovers, ServerProcess } from '../process/server-process.ts';
 
 const newKey = () => randomBytes(32).toString('hex');
@@ -327,7 +328,7 @@ describe('a project key', () => {
     expect((await rig.server.sql.query('select version from project_keys')).rows).toEqual([{ version: 2 }]);
   });
 
-  test('a rotation that was killed goes on where it was', async () => {
+  thorough('a rotation that was killed goes on where it was', async () => {
     const values = Object.fromEntries(Array.from({ length: 1_500 }, (_, n) => [`KEY_${n}`, `value ${n}`]));
     for (let from = 0; from < 1_500; from += 100) {
       const some = Object.fromEntries(Object.entries(values).slice(from, from + 100));
