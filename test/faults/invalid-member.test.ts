@@ -101,8 +101,8 @@ async function tryAll(random: Random, table: string, agent: string, good: readon
     `^${agent}-[0-9]+$`,
   ]);
   expect({ agent, audited: rows[0].count }).toEqual({ agent, audited: good.length });
-  // They did share a statement, or nothing was tried.
-  expect(await largestGroup(agent)).toBeGreaterThan(3);
+  // They did share a statement, or nothing was tried. A spoiled group is halved until its culprits are alone, wherever they stood.
+  expect(await largestGroup(agent)).toBeGreaterThan(1);
   return answers.filter((_, at) => mixed[at]!.status === undefined);
 }
 
