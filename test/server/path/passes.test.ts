@@ -105,15 +105,14 @@ test("another's answer is never served to a caller with a pass of its own", asyn
 test('every request of a shared ticket has its own record', async () => {
   await list();
   await list();
-  const since = (await server.sql.query('select clock_timestamp() as now')).rows[0].now;
   const counts = await statementsOf(server.sql, () =>
     Promise.all(Array.from({ length: 20 }, (_, n) => list({ 'user-agent': `agent ${n % 2}` }))),
   );
   expect(Object.keys(counts)).toEqual(['pass']);
   const { rows } = await server.sql.query(
     `select user_agent as agent, count(*)::int, count(distinct request_id)::int as ids
-       from audit_log where at > $1 and actor_id = $2 group by 1 order by 1`,
-    [since, machine.id],
+       from audit_log where user_agent like 'agent %' and actor_id = $1 group by 1 order by 1`,
+    [machine.id],
   );
   expect(rows).toEqual([
     { agent: 'agent 0', count: 10, ids: 10 },

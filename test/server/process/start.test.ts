@@ -31,7 +31,7 @@ async function stop(server: ServerProcess): Promise<void> {
   expect(await server.ended()).toMatchObject({ code: 0, signal: null });
 }
 
-thorough('two servers start at once on an empty database', async () => {
+test('two servers start at once on an empty database', async () => {
   const servers = [new ServerProcess(environment), new ServerProcess(environment)];
   const addresses = await Promise.all(servers.map((server) => server.ready()));
   for (const address of addresses) {
