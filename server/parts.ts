@@ -75,7 +75,8 @@ export interface Pools {
 }
 
 /**
- * Makes every part of the server, each from those before it. None but the audit and the counters has begun to work when it is returned.
+ * Makes every part of the server, each from those before it. The audit, counts, tokens and sessions have begun their work by the clock;
+ * the others begin when the server is wired (app.ts).
  *
  * @throws WrongRootKey when the database was made with another root key
  */
@@ -195,7 +196,6 @@ export async function makeParts(options: AppOptions, pools: Pools) {
     roles,
     identities,
     groups,
-    projectMemberships,
     memberships,
     universalAuth,
     outbound,
@@ -216,7 +216,6 @@ export async function makeParts(options: AppOptions, pools: Pools) {
     personal,
     events,
     replicas,
-    providers,
     ssoSettings,
     sso,
     admin,

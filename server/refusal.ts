@@ -36,11 +36,11 @@ export const invalid = (path: (string | number)[], message: string) =>
   new Refusal('validation', message, { issues: [{ code: 'custom', path, message }] });
 
 /** Runs a look into what something belongs to; where that is not the caller's, the thing itself is not there. */
-export async function asIfAbsent<Result>(message: string, look: () => Promise<Result>): Promise<Result> {
+export async function asIfAbsent<Result>(absent: () => Refusal, look: () => Promise<Result>): Promise<Result> {
   try {
     return await look();
   } catch (error) {
-    if (error instanceof Refusal && error.kind === 'notFound') throw notFound(message);
+    if (error instanceof Refusal && error.kind === 'notFound') throw absent();
     throw error;
   }
 }

@@ -114,17 +114,13 @@ export class AuditStreams {
     }
   }
 
-  async #record(
+  #record(
     tx: Db,
-    { actor, organization, caller }: OrganizationAccess,
+    access: OrganizationAccess,
     action: 'create' | 'update' | 'delete',
     metadata: Record<string, unknown>,
   ): Promise<void> {
-    const event = `${action}-audit-log-stream`;
-    const origin = caller.origin;
-    await this.#on.audit.writeWithin(tx, [
-      { action, event, outcome: 'allowed', actor, organizationId: organization.id, metadata, origin },
-    ]);
+    return this.#on.audit.changedOrganization(tx, access, action, `${action}-audit-log-stream`, metadata);
   }
 
   async #secrets(row: StreamRow): Promise<StreamSecrets> {

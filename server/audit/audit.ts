@@ -11,6 +11,13 @@ const FLUSH_COUNTERS_MS = 5_000;
 const PARTITIONS_AHEAD_MONTHS = 2;
 const A_DAY_MS = 86_400_000;
 
+/** Who changes an organization, as access to it tells. */
+interface ByWhom {
+  readonly actor: AuditRecord['actor'];
+  readonly organization: { readonly id: string };
+  readonly caller: { readonly origin: AuditRecord['origin'] };
+}
+
 /**
  * The writing side of the audit. No audit, no answer: whoever calls `write` awaits it before the response leaves, and a
  * record that cannot be stored fails the request with 503. Records that wait at the same moment share one commit.
@@ -62,6 +69,20 @@ export class Audit {
       tx,
       records.map((record) => withWrittenMac(this.#keys.attesting, record)),
     );
+  }
+
+  /** Stores the record of a change of an organization, in its transaction. */
+  changedOrganization(
+    tx: Db,
+    { actor, organization, caller }: ByWhom,
+    action: 'create' | 'update' | 'delete',
+    event: string,
+    metadata: Record<string, unknown>,
+  ): Promise<void> {
+    const { origin } = caller;
+    return this.writeWithin(tx, [
+      { action, event, outcome: 'allowed', actor, organizationId: organization.id, metadata, origin },
+    ]);
   }
 
   /**

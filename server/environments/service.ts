@@ -73,8 +73,9 @@ export class Environments {
       throw notFound(`environment ${id} not found`);
     }
     const { projectId } = environment;
-    await asIfAbsent(`environment ${id} not found`, () =>
-      this.#access.project(caller, { id: projectId }, { action: 'read', subject: 'environments' }),
+    await asIfAbsent(
+      () => notFound(`environment ${id} not found`),
+      () => this.#access.project(caller, { id: projectId }, { action: 'read', subject: 'environments' }),
     );
     return environment;
   }

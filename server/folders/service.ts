@@ -131,7 +131,10 @@ export class Folders {
       throw notFound(`folder ${id} not found`);
     }
     const { projectId } = folder;
-    const allowed = await asIfAbsent(`folder ${id} not found`, () => this.#access.project(caller, { id: projectId }));
+    const allowed = await asIfAbsent(
+      () => notFound(`folder ${id} not found`),
+      () => this.#access.project(caller, { id: projectId }),
+    );
     return this.#look(allowed, folder);
   }
 

@@ -5,7 +5,7 @@ import type { Database, Db } from '../database/database.ts';
 import { takenAs } from '../database/taken.ts';
 import { mayEnter, mayLeave } from '../organization-roles/giving.ts';
 import { onlyOrganization } from '../organizations/only.ts';
-import { badRequest, notFound, Refusal } from '../refusal.ts';
+import { asIfAbsent, badRequest, notFound } from '../refusal.ts';
 import { slugFor } from '../slugs.ts';
 import {
   type CandidateRow,
@@ -75,7 +75,7 @@ export class Groups {
     return takenAs(`group "${slug}" exists already in this organization`, () =>
       this.#access.changeOrganization(access, async (tx) => {
         const group = await insertGroup(tx, { organizationId, slug, name, role });
-        await this.#record(tx, access, 'create', 'create-group', { groupId: group.id, name, slug });
+        await this.#audit.changedOrganization(tx, access, 'create', 'create-group', { groupId: group.id, name, slug });
         return group;
       }),
     );
@@ -91,7 +91,7 @@ export class Groups {
       this.#access.changeOrganization(access, async (tx) => {
         const group = await updateGroup(tx, id, change);
         if (!group) throw noGroup(id);
-        await this.#record(tx, access, 'update', 'update-group', { groupId: id, ...change });
+        await this.#audit.changedOrganization(tx, access, 'update', 'update-group', { groupId: id, ...change });
         return group;
       }),
     );
@@ -102,7 +102,7 @@ export class Groups {
     const { access, group } = await this.#reached(caller, id, 'delete-group', 'delete');
     return this.#access.changeOrganization(access, async (tx) => {
       await deleteGroup(tx, id);
-      await this.#record(tx, access, 'delete', 'delete-group', { groupId: id, name: group.name });
+      await this.#audit.changedOrganization(tx, access, 'delete', 'delete-group', { groupId: id, name: group.name });
       return group;
     });
   }
@@ -129,7 +129,7 @@ export class Groups {
         await mayEnter(this.#access, tx, access, what, id, actor.id);
         await joinGroup(tx, group, actor.id);
         const metadata = { groupId: id, groupName: group.name, [`${kind}Id`]: actor.id, name: actor.name };
-        await this.#record(tx, access, 'create', what, metadata);
+        await this.#audit.changedOrganization(tx, access, 'create', what, metadata);
         return actor;
       }),
     );
@@ -147,7 +147,7 @@ export class Groups {
       if (actor.joinedAt === null) throw badRequest(`this ${kind} is not in group "${group.slug}"`);
       await leaveGroup(tx, group, actor.id);
       const metadata = { groupId: id, groupName: group.name, [`${kind}Id`]: actor.id, name: actor.name };
-      await this.#record(tx, access, 'delete', `remove-${kind}-from-group`, metadata);
+      await this.#audit.changedOrganization(tx, access, 'delete', `remove-${kind}-from-group`, metadata);
       return actor;
     });
   }
@@ -170,33 +170,20 @@ export class Groups {
       await this.#access.actor(caller);
       throw noGroup(id);
     }
-    try {
-      const need = { action, subject: 'groups' } as const;
-      const access = await this.#access.organizationWith(caller, group.organizationId, need, what);
-      if (action === 'read') return { access, group };
-      // Another name may be that of other people at an identity provider: it takes what the group holds, as entering does.
-      const recheck = async (tx: Db) => {
-        if (action === 'edit') await mayEnter(this.#access, tx, access, what, id);
-        if (LEAVING.has(action)) await mayLeave(this.#access, tx, access, what, id);
-      };
-      return { access: { ...access, recheck }, group };
-    } catch (error) {
-      if (error instanceof Refusal && error.kind === 'notFound') throw noGroup(id);
-      throw error;
-    }
-  }
-
-  #record(
-    tx: Db,
-    { actor, caller, organization }: OrganizationAccess,
-    action: 'create' | 'update' | 'delete',
-    event: string,
-    metadata: Record<string, unknown>,
-  ): Promise<void> {
-    const { origin } = caller;
-    return this.#audit.writeWithin(tx, [
-      { action, event, outcome: 'allowed', actor, organizationId: organization.id, metadata, origin },
-    ]);
+    return asIfAbsent(
+      () => noGroup(id),
+      async () => {
+        const need = { action, subject: 'groups' } as const;
+        const access = await this.#access.organizationWith(caller, group.organizationId, need, what);
+        if (action === 'read') return { access, group };
+        // Another name may be that of other people at an identity provider: it takes what the group holds, as entering does.
+        const recheck = async (tx: Db) => {
+          if (action === 'edit') await mayEnter(this.#access, tx, access, what, id);
+          if (LEAVING.has(action)) await mayLeave(this.#access, tx, access, what, id);
+        };
+        return { access: { ...access, recheck }, group };
+      },
+    );
   }
 }
 

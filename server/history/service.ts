@@ -3,7 +3,7 @@ import { HIDDEN_VALUE, type SecretVersion } from '../../contracts/index.ts';
 import type { Access, Caller, ProjectAccess } from '../access/access.ts';
 import type { Database } from '../database/database.ts';
 import type { Keyring } from '../keyring/keyring.ts';
-import { conflict, notFound, Refusal } from '../refusal.ts';
+import { asIfAbsent, conflict, notFound } from '../refusal.ts';
 import { openPlaces } from '../secrets/places.ts';
 import { recordWrite } from '../secrets/records.ts';
 import { resealSecret } from '../secrets/seal.ts';
@@ -88,13 +88,11 @@ export class History {
       await this.#access.actor(caller);
       throw missing(secretId);
     }
-    try {
-      const allowed = await this.#access.project(caller, { id: latest.projectId }, needAt(action, latest));
-      return { latest, allowed };
-    } catch (error) {
-      if (error instanceof Refusal && error.kind === 'notFound') throw missing(secretId);
-      throw error;
-    }
+    const allowed = await asIfAbsent(
+      () => missing(secretId),
+      () => this.#access.project(caller, { id: latest.projectId }, needAt(action, latest)),
+    );
+    return { latest, allowed };
   }
 }
 

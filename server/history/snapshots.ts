@@ -4,7 +4,7 @@ import type { Database } from '../database/database.ts';
 import { noEnvironment, noFolder } from '../environments/missing.ts';
 import { listFolders } from '../folders/store.ts';
 import type { Keyring } from '../keyring/keyring.ts';
-import { notFound, Refusal } from '../refusal.ts';
+import { asIfAbsent, notFound } from '../refusal.ts';
 import { type Rollbacks, refusePruned } from './rollback.ts';
 import { showVersion } from './service.ts';
 import { folderBetween, momentsOf, type SnapshotFolder, scopeOf, stateAt } from './store.ts';
@@ -97,14 +97,13 @@ export class Snapshots {
       await this.#access.actor(caller);
       throw missing(snapshotId);
     }
-    try {
-      const { projectId: id, environment, path } = folder;
-      const need = { action, subject: 'secret-rollback', environment, path } as const;
-      return { folder, at, allowed: await this.#access.project(caller, { id }, need) };
-    } catch (error) {
-      if (error instanceof Refusal && error.kind === 'notFound') throw missing(snapshotId);
-      throw error;
-    }
+    const { projectId: id, environment, path } = folder;
+    const need = { action, subject: 'secret-rollback', environment, path } as const;
+    const allowed = await asIfAbsent(
+      () => missing(snapshotId),
+      () => this.#access.project(caller, { id }, need),
+    );
+    return { folder, at, allowed };
   }
 }
 

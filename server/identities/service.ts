@@ -5,7 +5,7 @@ import type { Database, Db } from '../database/database.ts';
 import { giveRole, mayManage } from '../organization-roles/giving.ts';
 import { keepOneAdmin } from '../organizations/admins.ts';
 import { type OrganizationRow, organizationsOf } from '../organizations/store.ts';
-import { badRequest, notFound, Refusal } from '../refusal.ts';
+import { asIfAbsent, badRequest, notFound } from '../refusal.ts';
 import { countMemberships, searchMemberships } from './search-store.ts';
 import {
   deleteIdentity,
@@ -197,21 +197,21 @@ export class Identities {
       await this.#access.actor(caller);
       throw notFound(`identity ${id} not found`);
     }
-    try {
-      const access = await this.#access.organization(caller, identity.organizationId);
-      const itself = orItself && access.actor.id === id;
-      if (!itself) await this.#access.needOrganization(access, { action, subject: 'identity' }, what);
-      // Whoever can give an identity a client secret can be it: an organization's admin would become the instance's.
-      if (!orItself && identity.instanceAdmin && !access.actor.instanceAdmin)
-        await this.#access.deny(access, what, 'instance admin');
-      if (itself || LOOKING.has(action)) return { ...access, identity };
-      const recheck = (tx: Db) => mayManage(this.#access, tx, access, what, id);
-      await recheck(this.#db);
-      return { ...access, identity, recheck };
-    } catch (error) {
-      if (error instanceof Refusal && error.kind === 'notFound') throw notFound(`identity ${id} not found`);
-      throw error;
-    }
+    return asIfAbsent(
+      () => notFound(`identity ${id} not found`),
+      async () => {
+        const access = await this.#access.organization(caller, identity.organizationId);
+        const itself = orItself && access.actor.id === id;
+        if (!itself) await this.#access.needOrganization(access, { action, subject: 'identity' }, what);
+        // Whoever can give an identity a client secret can be it: an organization's admin would become the instance's.
+        if (!orItself && identity.instanceAdmin && !access.actor.instanceAdmin)
+          await this.#access.deny(access, what, 'instance admin');
+        if (itself || LOOKING.has(action)) return { ...access, identity };
+        const recheck = (tx: Db) => mayManage(this.#access, tx, access, what, id);
+        await recheck(this.#db);
+        return { ...access, identity, recheck };
+      },
+    );
   }
 
   /** Records a change of a managed identity, or of one of its logins, in the change's own transaction. */

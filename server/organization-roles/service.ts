@@ -8,10 +8,10 @@ import {
 import type { Access, Caller, OrganizationAccess } from '../access/access.ts';
 import { compileOrganizationRules } from '../access/organization-rights.ts';
 import type { Audit } from '../audit/audit.ts';
-import type { Database, Db } from '../database/database.ts';
+import type { Database } from '../database/database.ts';
 import { takenAs } from '../database/taken.ts';
 import { onlyOrganization } from '../organizations/only.ts';
-import { badRequest, notFound, Refusal } from '../refusal.ts';
+import { asIfAbsent, badRequest, notFound } from '../refusal.ts';
 import {
   countHolders,
   deleteRole,
@@ -74,7 +74,7 @@ export class OrganizationRoles {
           ...{ slug, name, permissions, organizationId: access.organization.id },
           description: description ?? '',
         });
-        await this.#record(tx, access, 'create', event, described(role));
+        await this.#audit.changedOrganization(tx, access, 'create', event, described(role));
         return role;
       }),
     );
@@ -98,7 +98,10 @@ export class OrganizationRoles {
           after: compileOrganizationRules(change.permissions ?? before.permissions),
         });
         const role = await updateRole(tx, id, change);
-        await this.#record(tx, access, 'update', event, { ...described(role), before: before.permissions });
+        await this.#audit.changedOrganization(tx, access, 'update', event, {
+          ...described(role),
+          before: before.permissions,
+        });
         return role;
       }),
     );
@@ -114,7 +117,7 @@ export class OrganizationRoles {
       const holders = await countHolders(tx, id);
       if (holders > 0) throw badRequest(`role "${role.slug}" is given to ${holders} members; take it from them first`);
       await deleteRole(tx, id);
-      await this.#record(tx, access, 'delete', event, described(role));
+      await this.#audit.changedOrganization(tx, access, 'delete', event, described(role));
       return role;
     });
   }
@@ -145,25 +148,11 @@ export class OrganizationRoles {
       await this.#access.actor(caller);
       throw noRole(id);
     }
-    try {
-      return { role, access: await this.#reach(caller, role.organizationId, action, what) };
-    } catch (error) {
-      if (error instanceof Refusal && error.kind === 'notFound') throw noRole(id);
-      throw error;
-    }
-  }
-
-  #record(
-    tx: Db,
-    { actor, caller, organization }: OrganizationAccess,
-    action: 'create' | 'update' | 'delete',
-    event: string,
-    metadata: Record<string, unknown>,
-  ): Promise<void> {
-    const { origin } = caller;
-    return this.#audit.writeWithin(tx, [
-      { action, event, outcome: 'allowed', actor, organizationId: organization.id, metadata, origin },
-    ]);
+    const access = await asIfAbsent(
+      () => noRole(id),
+      () => this.#reach(caller, role.organizationId, action, what),
+    );
+    return { role, access };
   }
 }
 

@@ -5,7 +5,7 @@ import type { Database, Db } from '../database/database.ts';
 import { takenAs } from '../database/taken.ts';
 import { toSeconds } from '../memberships/roles.ts';
 import { addRoles, findMembershipOf, type RoleWrite } from '../memberships/store.ts';
-import { notFound, Refusal } from '../refusal.ts';
+import { asIfAbsent, notFound } from '../refusal.ts';
 import { deleteRole, updateRole } from '../roles/store.ts';
 import { refuseUnreadable } from '../roles/validation.ts';
 import { randomSuffix } from '../slugs.ts';
@@ -111,12 +111,10 @@ export class Privileges {
       await this.#access.actor(caller);
       throw noPrivilege(id);
     }
-    try {
-      await this.#access.project(caller, { id: privilege.projectId }, need('read'));
-    } catch (error) {
-      if (error instanceof Refusal && error.kind === 'notFound') throw noPrivilege(id);
-      throw error;
-    }
+    await asIfAbsent(
+      () => noPrivilege(id),
+      () => this.#access.project(caller, { id: privilege.projectId }, need('read')),
+    );
     return privilege;
   }
 

@@ -56,8 +56,9 @@ export class Roles {
       await this.#access.actor(caller);
       throw noRole(id);
     }
-    await asIfAbsent(noRole(id).message, () =>
-      this.#access.project(caller, { id: role.projectId }, { action: 'read', subject: 'role' }),
+    await asIfAbsent(
+      () => noRole(id),
+      () => this.#access.project(caller, { id: role.projectId }, { action: 'read', subject: 'role' }),
     );
     return role;
   }

@@ -8,7 +8,7 @@ import { environmentSlugs } from '../environments/store.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import { addRoles } from '../memberships/store.ts';
 import { insertPrivilege } from '../privileges/store.ts';
-import { forbidden, notFound, Refusal } from '../refusal.ts';
+import { asIfAbsent, forbidden, notFound } from '../refusal.ts';
 import { refuseUnreadable } from '../roles/validation.ts';
 import { type Settings, switchedOff } from '../settings/service.ts';
 import { findInstance } from '../settings/store.ts';
@@ -96,21 +96,21 @@ export class ServiceTokens {
       await this.#access.actor(caller);
       throw noServiceToken(id);
     }
-    try {
-      const allowed = await this.#access.project(caller, { id: found.projectId }, need('delete'));
-      return await this.#access.change(allowed, [need('delete')], async (tx, audit) => {
-        const row = await findServiceToken(tx, id);
-        if (!row) throw noServiceToken(id);
-        await deleteServiceToken(tx, id);
-        const { name, scopes } = row;
-        const metadata = { serviceTokenId: id, name, scopes };
-        await audit([{ action: 'delete', event: 'delete-service-token', metadata }]);
-        return row;
-      });
-    } catch (error) {
-      if (error instanceof Refusal && error.kind === 'notFound') throw noServiceToken(id);
-      throw error;
-    }
+    return asIfAbsent(
+      () => noServiceToken(id),
+      async () => {
+        const allowed = await this.#access.project(caller, { id: found.projectId }, need('delete'));
+        return await this.#access.change(allowed, [need('delete')], async (tx, audit) => {
+          const row = await findServiceToken(tx, id);
+          if (!row) throw noServiceToken(id);
+          await deleteServiceToken(tx, id);
+          const { name, scopes } = row;
+          const metadata = { serviceTokenId: id, name, scopes };
+          await audit([{ action: 'delete', event: 'delete-service-token', metadata }]);
+          return row;
+        });
+      },
+    );
   }
 
   /** What a token is told of itself. */

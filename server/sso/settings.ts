@@ -121,9 +121,7 @@ export class SsoSettings {
     { clientSecret, ...given }: UpdateOidcConfigBody,
   ): Promise<void> {
     const metadata = { ...given, clientSecretChanged: clientSecret !== undefined };
-    const { actor, organization, caller } = access;
-    const record = { action, event, outcome: 'allowed', actor, organizationId: organization.id, metadata } as const;
-    return this.#audit.writeWithin(tx, [{ ...record, origin: caller.origin }]);
+    return this.#audit.changedOrganization(tx, access, action, event, metadata);
   }
 }
 

@@ -4,7 +4,7 @@ import type { Database } from '../database/database.ts';
 import type { Identities } from '../identities/service.ts';
 import { found } from '../machine-logins/service.ts';
 import { findMachineLogin, issueToken } from '../machine-logins/store.ts';
-import { notFound, Refusal } from '../refusal.ts';
+import { asIfAbsent, notFound } from '../refusal.ts';
 import { type Settings, switchedOff } from '../settings/service.ts';
 import { findInstance } from '../settings/store.ts';
 import type { Tokens } from '../tokens/service.ts';
@@ -112,11 +112,9 @@ export class TokenAuth {
       await this.#access.actor(caller);
       throw missing();
     }
-    try {
-      return { token, access: await this.#identities.managed(caller, token.identityId, what, { orItself, action }) };
-    } catch (error) {
-      if (error instanceof Refusal && error.kind === 'notFound') throw missing();
-      throw error;
-    }
+    const access = await asIfAbsent(missing, () =>
+      this.#identities.managed(caller, token.identityId, what, { orItself, action }),
+    );
+    return { token, access };
   }
 }
