@@ -24,7 +24,7 @@ const FIND: Statement = {
 };
 
 export async function findActor(db: Db, organizationId: string, actorId: string): Promise<SubjectRow | undefined> {
-  return (await db.query<SubjectRow>(FIND, [organizationId, actorId]))[0];
+  return db.first<SubjectRow>(FIND, [organizationId, actorId]);
 }
 
 /** A role that somebody has in a project, and where it comes from. */

@@ -51,7 +51,7 @@ export class OrganizationRights {
     const revision = role.slice(CUSTOM.length);
     const known = this.#custom.get(revision);
     if (known) return known;
-    const [row] = await db.query<{ slug: string; permissions: Rule[] }>(LOAD, [revision]);
+    const row = await db.first<{ slug: string; permissions: Rule[] }>(LOAD, [revision]);
     if (!row) return undefined;
     if (this.#custom.size >= AT_MOST) this.#custom.clear();
     // A role is never called as a built-in one is: whoever is named `admin` here holds everything.

@@ -15,16 +15,14 @@ const COLUMNS = `
 const READ: Statement = { name: 'admin.read-instance', text: `select ${COLUMNS} from instance` };
 
 export async function readInstance(db: Db): Promise<InstanceRow> {
-  const [row] = await db.query<InstanceRow>(READ, []);
-  return row!;
+  return db.one<InstanceRow>(READ, []);
 }
 
 const LOCK: Statement = { name: 'admin.lock-instance', text: `select ${COLUMNS} from instance for update` };
 
 /** The instance's row, locked: of two first admins at once, the second is too late. */
 export async function lockInstance(tx: Db): Promise<InstanceRow> {
-  const [row] = await tx.query<InstanceRow>(LOCK, []);
-  return row!;
+  return tx.one<InstanceRow>(LOCK, []);
 }
 
 const MARK: Statement = {
@@ -50,8 +48,8 @@ const INSERT_ADMIN: Statement = {
 };
 
 export async function insertAdmin(tx: Db, email: string, passwordHash: string | null): Promise<string> {
-  const [row] = await tx.query<{ id: string }>(INSERT_ADMIN, [email, passwordHash]);
-  return row!.id;
+  const row = await tx.one<{ id: string }>(INSERT_ADMIN, [email, passwordHash]);
+  return row.id;
 }
 
 export interface UserRow {
@@ -69,7 +67,7 @@ const FIND_USER: Statement = {
 };
 
 export async function findUser(db: Db, id: string): Promise<UserRow | undefined> {
-  return (await db.query<UserRow>(FIND_USER, [id]))[0];
+  return db.first<UserRow>(FIND_USER, [id]);
 }
 
 const FIND_BY_EMAIL: Statement = {
@@ -78,7 +76,7 @@ const FIND_BY_EMAIL: Statement = {
 };
 
 export async function findUserByEmail(db: Db, email: string): Promise<UserRow | undefined> {
-  return (await db.query<UserRow>(FIND_BY_EMAIL, [email]))[0];
+  return db.first<UserRow>(FIND_BY_EMAIL, [email]);
 }
 
 const BOOTSTRAP_MACS: Statement = {

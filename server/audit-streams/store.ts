@@ -30,7 +30,7 @@ export async function insertStream(
   stream: Pick<StreamRow, 'id' | 'organizationId' | 'url' | 'sealedSecrets'>,
 ): Promise<StreamRow> {
   const { id, organizationId, url, sealedSecrets } = stream;
-  return (await tx.query<StreamRow>(INSERT, [id, organizationId, url, sealedSecrets]))[0]!;
+  return tx.one<StreamRow>(INSERT, [id, organizationId, url, sealedSecrets]);
 }
 
 const LIST: Statement = {
@@ -45,7 +45,7 @@ export async function listStreams(db: Db, organizationId: string): Promise<Strea
 const FIND: Statement = { name: 'audit-streams.find', text: `select ${COLUMNS} from audit_streams where id = $1` };
 
 export async function findStream(db: Db, id: string): Promise<StreamRow | undefined> {
-  return (await db.query<StreamRow>(FIND, [id]))[0];
+  return db.first<StreamRow>(FIND, [id]);
 }
 
 const UPDATE: Statement = {
@@ -62,7 +62,7 @@ export async function updateStream(
   url: string,
   sealedSecrets: Buffer,
 ): Promise<StreamRow | undefined> {
-  return (await tx.query<StreamRow>(UPDATE, [id, url, sealedSecrets]))[0];
+  return tx.first<StreamRow>(UPDATE, [id, url, sealedSecrets]);
 }
 
 const DELETE: Statement = { name: 'audit-streams.delete', text: 'delete from audit_streams where id = $1' };
@@ -118,7 +118,7 @@ export async function nextRecords(db: Db, stream: ClaimedStream, limit: number):
 const HORIZON: Statement = { name: 'audit-streams.horizon', text: 'select audit_horizon()::text as horizon' };
 
 export async function horizonOf(db: Db): Promise<string> {
-  return (await db.query<{ horizon: string }>(HORIZON, []))[0]!.horizon;
+  return (await db.one<{ horizon: string }>(HORIZON, [])).horizon;
 }
 
 const ADVANCE: Statement = {

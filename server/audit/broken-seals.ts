@@ -19,7 +19,7 @@ interface ProjectRow {
 }
 
 async function findProject(db: Db, projectId: string, environmentId: string): Promise<ProjectRow | undefined> {
-  return (await db.query<ProjectRow>(PROJECT, [projectId, environmentId]))[0];
+  return db.first<ProjectRow>(PROJECT, [projectId, environmentId]);
 }
 
 /** One that is asked for again and again is recorded once in this time. */

@@ -44,7 +44,7 @@ const CHECKPOINTED: Statement = {
 
 /** Whether a checkpoint lets this partition be gone. */
 export async function isCheckpointed(db: Db, partition: string): Promise<boolean> {
-  return (await db.query<{ done: boolean }>(CHECKPOINTED, [partition]))[0]!.done;
+  return (await db.one<{ done: boolean }>(CHECKPOINTED, [partition])).done;
 }
 
 export interface LastRecord {

@@ -25,7 +25,7 @@ const LOOK: Statement = { name: 'audit.sealer-look', text: `select ${STATE} from
 
 /** Where sealing stands, as `replica` sees it. */
 export async function lookAtSealer(db: Db, replica: string): Promise<SealerState> {
-  return (await db.query<SealerState>(LOOK, [replica]))[0]!;
+  return db.one<SealerState>(LOOK, [replica]);
 }
 
 const TAKE: Statement = {
@@ -35,7 +35,7 @@ const TAKE: Statement = {
 
 /** As `lookAtSealer`, and keeps others from sealing until the transaction ends. Nothing while another does. */
 export async function takeSealer(tx: Db, replica: string): Promise<SealerState | undefined> {
-  return (await tx.query<SealerState>(TAKE, [replica]))[0];
+  return tx.first<SealerState>(TAKE, [replica]);
 }
 
 const BOUND: Statement = {
@@ -46,7 +46,7 @@ const BOUND: Statement = {
 
 /** The transaction that row number `size` from `first` on belongs to; nothing when there are fewer rows. */
 export async function transactionAt(tx: Db, first: string, horizon: string, size: number): Promise<string | undefined> {
-  return (await tx.query<{ xid: string }>(BOUND, [first, horizon, size]))[0]?.xid;
+  return (await tx.first<{ xid: string }>(BOUND, [first, horizon, size]))?.xid;
 }
 
 export interface Leaves {

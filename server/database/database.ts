@@ -12,6 +12,25 @@ export interface Statement {
 /** What a store needs: one statement in, rows out. Both the pool and a transaction are one. */
 export interface Db {
   query<Row extends object>(statement: Statement, values: readonly unknown[]): Promise<Row[]>;
+  /** The first row; nothing where there is none. */
+  first<Row extends object>(statement: Statement, values: readonly unknown[]): Promise<Row | undefined>;
+  /** The row of a statement that always has one, as an insert that nothing stands in the way of. Throws where there is none. */
+  one<Row extends object>(statement: Statement, values: readonly unknown[]): Promise<Row>;
+}
+
+/** Everything a store needs, from the one way to run a statement. */
+abstract class Rows implements Db {
+  abstract query<Row extends object>(statement: Statement, values: readonly unknown[]): Promise<Row[]>;
+
+  async first<Row extends object>(statement: Statement, values: readonly unknown[]): Promise<Row | undefined> {
+    return (await this.query<Row>(statement, values))[0];
+  }
+
+  async one<Row extends object>(statement: Statement, values: readonly unknown[]): Promise<Row> {
+    const row = await this.first<Row>(statement, values);
+    if (!row) throw new Error(`the statement ${statement.name} has no row`);
+    return row;
+  }
 }
 
 /** Follows statements while they run, for traces. */
@@ -72,7 +91,7 @@ export const startOptions = (settings: Readonly<Record<string, string>>) =>
     .join(' ');
 
 /** The database, through one pool. Every fault of its own becomes a 503 at the edge, never a 500 (see http/errors.ts). */
-export class Database implements Db {
+export class Database extends Rows {
   readonly #pool: pg.Pool;
   readonly #pooled: boolean;
   readonly #pipelined: boolean;
@@ -80,6 +99,7 @@ export class Database implements Db {
   #follower: StatementFollower | undefined;
 
   constructor(options: DatabaseOptions) {
+    super();
     this.#pooled = isPooled(options.uri);
     this.#pipelined = !this.#pooled && (options.pipelined ?? false);
     this.#pool = new pg.Pool({
@@ -157,15 +177,13 @@ export class Database implements Db {
       let before: Promise<unknown> = client.query('begin');
       // Whoever asks for something waits for it; a transaction that asks for nothing does so below.
       before.catch(() => undefined);
-      const tx: Db = {
-        query: async <Row extends object>(statement: Statement, values: readonly unknown[]) => {
-          guarded ||= this.#guard?.guards(statement) ?? false;
-          const ask = () => this.#ask<Row>(client, statement, values);
-          const asked = this.#pipelined ? Promise.all([ask(), before]).then(([rows]) => rows) : before.then(ask);
-          before = asked;
-          return asked;
-        },
-      };
+      const tx = new Transaction((statement, values) => {
+        guarded ||= this.#guard?.guards(statement) ?? false;
+        const ask = () => this.#ask<object>(client, statement, values);
+        const asked = this.#pipelined ? Promise.all([ask(), before]).then(([rows]) => rows) : before.then(ask);
+        before = asked;
+        return asked;
+      });
       const result = await work(tx);
       await before;
       if (guarded) await this.#guard!.beforeCommit(tx);
@@ -185,6 +203,20 @@ export class Database implements Db {
 
   async close(): Promise<void> {
     await this.#pool.end();
+  }
+}
+
+/** A connection that is lent to one piece of work. */
+class Transaction extends Rows {
+  readonly #ask: (statement: Statement, values: readonly unknown[]) => Promise<object[]>;
+
+  constructor(ask: (statement: Statement, values: readonly unknown[]) => Promise<object[]>) {
+    super();
+    this.#ask = ask;
+  }
+
+  async query<Row extends object>(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
+    return (await this.#ask(statement, values)) as Row[];
   }
 }
 

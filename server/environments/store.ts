@@ -33,8 +33,7 @@ export async function insertEnvironment(
   environment: { readonly projectId: string; readonly slug: string; readonly name: string },
 ): Promise<EnvironmentRow> {
   const { projectId, slug, name } = environment;
-  const [row] = await db.query<EnvironmentRow>(INSERT, [projectId, slug, name]);
-  return row!;
+  return db.one<EnvironmentRow>(INSERT, [projectId, slug, name]);
 }
 
 const FIND: Statement = {
@@ -43,7 +42,7 @@ const FIND: Statement = {
 };
 
 export async function findEnvironment(db: Db, projectId: string, id: string): Promise<EnvironmentRow | undefined> {
-  return (await db.query<EnvironmentRow>(FIND, [projectId, id]))[0];
+  return db.first<EnvironmentRow>(FIND, [projectId, id]);
 }
 
 const FIND_BY_ID: Statement = {
@@ -52,7 +51,7 @@ const FIND_BY_ID: Statement = {
 };
 
 export async function findEnvironmentById(db: Db, id: string): Promise<EnvironmentRow | undefined> {
-  return (await db.query<EnvironmentRow>(FIND_BY_ID, [id]))[0];
+  return db.first<EnvironmentRow>(FIND_BY_ID, [id]);
 }
 
 const UPDATE: Statement = {

@@ -40,8 +40,7 @@ const HORIZON: Statement = {
 
 /** How far the log can be read at this moment. */
 export async function readHorizon(db: Db): Promise<Horizon> {
-  const [row] = await db.query<Horizon>(HORIZON, []);
-  return row!;
+  return db.one<Horizon>(HORIZON, []);
 }
 
 // One row of the answer says how far it reaches, even when nothing changed. Who imports a changed folder is looked up here,
@@ -109,8 +108,8 @@ const SWEEP: Statement = {
 
 /** Deletes rows that are older than this, some thousands at a time. How many it were. */
 export async function sweepChanges(db: Db, olderThanSeconds: number): Promise<number> {
-  const [row] = await db.query<{ count: number }>(SWEEP, [olderThanSeconds]);
-  return row!.count;
+  const row = await db.one<{ count: number }>(SWEEP, [olderThanSeconds]);
+  return row.count;
 }
 
 const FORGET_FUTURE: Statement = {

@@ -26,7 +26,7 @@ const FIND_BY_ID: Statement = {
 };
 
 export async function findFolder(db: Db, id: string): Promise<FolderRow | undefined> {
-  return (await db.query<FolderRow>(FIND_BY_ID, [id]))[0];
+  return db.first<FolderRow>(FIND_BY_ID, [id]);
 }
 
 const FIND_BY_PATH: Statement = {
@@ -42,7 +42,7 @@ export async function findFolderAt(
   environment: string,
   path: string,
 ): Promise<FolderRow | undefined> {
-  return (await db.query<FolderRow>(FIND_BY_PATH, [projectId, environment, path]))[0];
+  return db.first<FolderRow>(FIND_BY_PATH, [projectId, environment, path]);
 }
 
 const LIST: Statement = {
@@ -113,8 +113,8 @@ export async function insertFolder(
 ): Promise<FolderRow> {
   const path = parent.path === '/' ? `/${name}` : `${parent.path}/${name}`;
   const values = [parent.projectId, parent.environmentId, parent.id, name, path, description];
-  const [row] = await db.query<{ id: string }>(INSERT, values);
-  return (await findFolder(db, row!.id))!;
+  const row = await db.one<{ id: string }>(INSERT, values);
+  return (await findFolder(db, row.id))!;
 }
 
 const RENAME: Statement = {
@@ -149,8 +149,8 @@ const LONGEST_PATH: Statement = {
 
 /** The characters of the longest path in a folder, its own included. */
 export async function longestPath(db: Db, folder: FolderRow): Promise<number> {
-  const [row] = await db.query<{ longest: number }>(LONGEST_PATH, [folder.environmentId, folder.path]);
-  return row!.longest;
+  const row = await db.one<{ longest: number }>(LONGEST_PATH, [folder.environmentId, folder.path]);
+  return row.longest;
 }
 
 const DELETE: Statement = { name: 'folders.delete', text: 'delete from folders where id = $1' };

@@ -22,13 +22,13 @@ export async function insertGroup(
   db: Db,
   group: Pick<GroupRow, 'organizationId' | 'slug' | 'name' | 'role'>,
 ): Promise<GroupRow> {
-  return (await db.query<GroupRow>(INSERT, [group.organizationId, group.slug, group.name, group.role]))[0]!;
+  return db.one<GroupRow>(INSERT, [group.organizationId, group.slug, group.name, group.role]);
 }
 
 const FIND: Statement = { name: 'groups.find', text: `select ${COLUMNS} from groups g where g.id = $1` };
 
 export async function findGroup(db: Db, id: string): Promise<GroupRow | undefined> {
-  return (await db.query<GroupRow>(FIND, [id]))[0];
+  return db.first<GroupRow>(FIND, [id]);
 }
 
 const FIND_NAMED: Statement = {
@@ -41,7 +41,7 @@ const FIND_NAMED: Statement = {
 
 /** A group of an organization by its id, its slug or its name. */
 export async function findGroupNamed(db: Db, organizationId: string, named: string): Promise<GroupRow | undefined> {
-  return (await db.query<GroupRow>(FIND_NAMED, [organizationId, named]))[0];
+  return db.first<GroupRow>(FIND_NAMED, [organizationId, named]);
 }
 
 const LIST: Statement = {
@@ -71,7 +71,7 @@ export async function updateGroup(
   },
 ): Promise<GroupRow | undefined> {
   const { slug, name, role } = change;
-  return (await db.query<GroupRow>(UPDATE, [id, slug ?? null, name ?? null, role ?? null]))[0];
+  return db.first<GroupRow>(UPDATE, [id, slug ?? null, name ?? null, role ?? null]);
 }
 
 const DELETE: Statement = { name: 'groups.delete', text: 'delete from groups where id = $1' };
@@ -195,7 +195,7 @@ const FIND_PERSON: Statement = {
 
 /** A person of the group's organization, by e-mail address. */
 export async function findPerson(db: Db, group: GroupRow, email: string): Promise<CandidateRow | undefined> {
-  return (await db.query<CandidateRow>(FIND_PERSON, [group.id, group.organizationId, email]))[0];
+  return db.first<CandidateRow>(FIND_PERSON, [group.id, group.organizationId, email]);
 }
 
 const FIND_MACHINE: Statement = {
@@ -209,7 +209,7 @@ const FIND_MACHINE: Statement = {
 
 /** An identity of the group's organization. */
 export async function findMachine(db: Db, group: GroupRow, id: string): Promise<CandidateRow | undefined> {
-  return (await db.query<CandidateRow>(FIND_MACHINE, [group.id, group.organizationId, id]))[0];
+  return db.first<CandidateRow>(FIND_MACHINE, [group.id, group.organizationId, id]);
 }
 
 const JOIN: Statement = {

@@ -25,7 +25,7 @@ const PRUNE: Statement = {
 
 /** Ends some of the versions that are more than their projects keep; answers how many. */
 export async function pruneVersions(db: Db): Promise<number> {
-  return (await db.query<{ count: number }>(PRUNE, []))[0]!.count;
+  return (await db.one<{ count: number }>(PRUNE, [])).count;
 }
 
 const INCOMPLETE: Statement = {
@@ -50,5 +50,5 @@ const INCOMPLETE: Statement = {
 
 /** A secret of these folders whose content at a moment is pruned; nothing when all is there. */
 export async function prunedAt(db: Db, folderIds: readonly string[], at: Date): Promise<string | undefined> {
-  return (await db.query<{ key: string }>(INCOMPLETE, [folderIds, at]))[0]?.key;
+  return (await db.first<{ key: string }>(INCOMPLETE, [folderIds, at]))?.key;
 }

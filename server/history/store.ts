@@ -46,7 +46,7 @@ const VERSION_OF: Statement = {
 };
 
 export async function versionOf(db: Db, secretId: string, version: number): Promise<VersionRow | undefined> {
-  return (await db.query<VersionRow>(VERSION_OF, [secretId, version]))[0];
+  return db.first<VersionRow>(VERSION_OF, [secretId, version]);
 }
 
 const STATE_AT: Statement = {

@@ -61,14 +61,14 @@ export async function insertIdentity(
   const { organizationId, name, role, instanceAdmin, hasDeleteProtection = false, metadata = [] } = identity;
   const custom = identity.customRoleId ?? null;
   const values = [organizationId, name, role, instanceAdmin, hasDeleteProtection, JSON.stringify(metadata), custom];
-  const [row] = await db.query<{ id: string }>(INSERT, values);
-  return row!.id;
+  const row = await db.one<{ id: string }>(INSERT, values);
+  return row.id;
 }
 
 const FIND: Statement = { name: 'identities.find', text: `select ${COLUMNS} ${FROM} where i.id = $1` };
 
 export async function findIdentity(db: Db, id: string): Promise<IdentityRow | undefined> {
-  return (await db.query<IdentityRow>(FIND, [id]))[0];
+  return db.first<IdentityRow>(FIND, [id]);
 }
 
 /** Which identities of an organization, and in which order; what is absent is not asked about. */

@@ -45,7 +45,7 @@ export async function listImports(db: Db, folderId: string): Promise<ImportRow[]
 const FIND: Statement = { name: 'imports.find', text: `${SELECT} where i.id = $1` };
 
 export async function findImport(db: Db, id: string): Promise<ImportRow | undefined> {
-  return (await db.query<ImportRow>(FIND, [id]))[0];
+  return db.first<ImportRow>(FIND, [id]);
 }
 
 /** The folder that an import is about. */
@@ -66,7 +66,7 @@ const INSERT: Statement = {
 /** Adds an import, after those that are there. */
 export async function insertImport(tx: Db, into: Ends, from: Ends): Promise<string> {
   const ends = [into, from].flatMap((end) => [end.projectId, end.environmentId, end.folderId]);
-  return (await tx.query<{ id: string }>(INSERT, ends))[0]!.id;
+  return (await tx.one<{ id: string }>(INSERT, ends)).id;
 }
 
 const REDIRECT: Statement = {
@@ -119,8 +119,8 @@ const REACHES: Statement = {
 
 /** Whether a folder imports another, directly or through others. A folder reaches itself. */
 export async function reaches(tx: Db, folderId: string, otherId: string): Promise<boolean> {
-  const [row] = await tx.query<{ reaches: boolean }>(REACHES, [folderId, otherId]);
-  return row!.reaches;
+  const row = await tx.one<{ reaches: boolean }>(REACHES, [folderId, otherId]);
+  return row.reaches;
 }
 
 const SHARED: Statement = {
@@ -141,5 +141,5 @@ export async function findShared(
   environment: string,
   path: string,
 ): Promise<Ends | undefined> {
-  return (await tx.query<Ends>(SHARED, [targetProjectId, projectId, environment, path]))[0];
+  return tx.first<Ends>(SHARED, [targetProjectId, projectId, environment, path]);
 }

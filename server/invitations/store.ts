@@ -17,7 +17,7 @@ export interface InvitedRow {
 
 /** A person's membership, in whatever organization. */
 export async function findMembership(db: Db, id: string): Promise<InvitedRow | undefined> {
-  return (await db.query<InvitedRow>(FIND, [id]))[0];
+  return db.first<InvitedRow>(FIND, [id]);
 }
 
 const OF_PERSON: Statement = {
@@ -27,7 +27,7 @@ const OF_PERSON: Statement = {
 
 /** A person's membership in one organization, locked. */
 export async function lockMembership(tx: Db, organizationId: string, userId: string): Promise<InvitedRow | undefined> {
-  return (await tx.query<InvitedRow>(OF_PERSON, [organizationId, userId]))[0];
+  return tx.first<InvitedRow>(OF_PERSON, [organizationId, userId]);
 }
 
 const ACCEPT: Statement = {
@@ -54,5 +54,5 @@ export async function findProjectFor(
   userId: string,
 ): Promise<{ id: string; isMember: boolean } | undefined> {
   const values = [organizationId, project.id ?? null, project.slug ?? null, userId];
-  return (await db.query<{ id: string; isMember: boolean }>(PROJECT, values))[0];
+  return db.first<{ id: string; isMember: boolean }>(PROJECT, values);
 }

@@ -19,8 +19,7 @@ export interface InstanceRow {
 
 /** The instance's row, locked: two servers that start at once make one set of keys. */
 export async function lockInstance(db: Db): Promise<InstanceRow> {
-  const [row] = await db.query<InstanceRow>(LOCK_INSTANCE, []);
-  return row!;
+  return db.one<InstanceRow>(LOCK_INSTANCE, []);
 }
 
 const SET_ROOT: Statement = {
@@ -45,7 +44,7 @@ const ROOT_CHECK: Statement = {
 
 /** The check value of the root key in use, held until the transaction ends: a rotation waits for whoever wraps a key. */
 export async function readRootCheck(db: Db): Promise<Buffer | null> {
-  return (await db.query<{ rootCheck: Buffer | null }>(ROOT_CHECK, []))[0]!.rootCheck;
+  return (await db.one<{ rootCheck: Buffer | null }>(ROOT_CHECK, [])).rootCheck;
 }
 
 export interface InstanceKeyRow {
@@ -84,8 +83,7 @@ const DURABILITY: Statement = {
 
 /** What this database does so that a commit outlives a crash. */
 export async function durability(db: Db): Promise<{ synchronousCommit: string; fsync: string }> {
-  const [row] = await db.query<{ synchronousCommit: string; fsync: string }>(DURABILITY, []);
-  return row!;
+  return db.one<{ synchronousCommit: string; fsync: string }>(DURABILITY, []);
 }
 
 const HAS_BATCHES: Statement = {
@@ -95,5 +93,5 @@ const HAS_BATCHES: Statement = {
 
 /** Whether the audit's key has signed anything in this database. */
 export async function hasSealedBatches(db: Db): Promise<boolean> {
-  return (await db.query<{ sealed: boolean }>(HAS_BATCHES, []))[0]!.sealed;
+  return (await db.one<{ sealed: boolean }>(HAS_BATCHES, [])).sealed;
 }

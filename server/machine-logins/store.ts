@@ -62,8 +62,7 @@ export async function insertMachineLogin<Settings>(
   write: MachineLoginWrite,
 ): Promise<MachineLoginRow<Settings>> {
   const { id, identityId, method } = login;
-  const [row] = await tx.query<MachineLoginRow<Settings>>(INSERT, [id, identityId, method, ...written(write)]);
-  return row!;
+  return tx.one<MachineLoginRow<Settings>>(INSERT, [id, identityId, method, ...written(write)]);
 }
 
 const FIND: Statement = {
@@ -76,7 +75,7 @@ export async function findMachineLogin<Settings>(
   identityId: string,
   method: MachineLoginMethod,
 ): Promise<MachineLoginRow<Settings> | undefined> {
-  return (await db.query<MachineLoginRow<Settings>>(FIND, [identityId, method]))[0];
+  return db.first<MachineLoginRow<Settings>>(FIND, [identityId, method]);
 }
 
 const LOCK: Statement = { name: 'machine-logins.lock', text: `${FIND.text} for update` };
@@ -87,7 +86,7 @@ export async function lockMachineLogin<Settings>(
   identityId: string,
   method: MachineLoginMethod,
 ): Promise<MachineLoginRow<Settings> | undefined> {
-  return (await tx.query<MachineLoginRow<Settings>>(LOCK, [identityId, method]))[0];
+  return tx.first<MachineLoginRow<Settings>>(LOCK, [identityId, method]);
 }
 
 const UPDATE: Statement = {
@@ -105,8 +104,7 @@ export async function updateMachineLogin<Settings>(
   id: string,
   write: MachineLoginWrite,
 ): Promise<MachineLoginRow<Settings>> {
-  const [row] = await tx.query<MachineLoginRow<Settings>>(UPDATE, [id, ...written(write)]);
-  return row!;
+  return tx.one<MachineLoginRow<Settings>>(UPDATE, [id, ...written(write)]);
 }
 
 const DELETE: Statement = { name: 'machine-logins.delete', text: 'delete from machine_logins where id = $1' };
@@ -138,7 +136,7 @@ export async function findLogin<Settings>(
   method: MachineLoginMethod,
   ip: string,
 ): Promise<LoginRow<Settings> | undefined> {
-  return (await db.query<LoginRow<Settings>>(FIND_LOGIN, [identityId, method, ip]))[0];
+  return db.first<LoginRow<Settings>>(FIND_LOGIN, [identityId, method, ip]);
 }
 
 // Token and audit record, or neither. Between the check of a foreign token and this lies a call over the network: that the
@@ -183,5 +181,5 @@ export async function issueToken(
 ): Promise<IssuedRow | undefined> {
   const { ip, userAgent, requestId } = more.origin;
   const values = [login.id, login.version, login.method, more.name ?? null, JSON.stringify(more.metadata ?? {})];
-  return (await db.query<IssuedRow>(ISSUE, [...values, ip, userAgent, requestId]))[0];
+  return db.first<IssuedRow>(ISSUE, [...values, ip, userAgent, requestId]);
 }

@@ -70,7 +70,7 @@ const FIND: Statement = {
 };
 
 export async function findMembershipOf(db: Db, projectId: string, holder: Holder): Promise<MembershipRow | undefined> {
-  return (await db.query<MembershipRow>(FIND, [projectId, holder.kind, holder.id]))[0];
+  return db.first<MembershipRow>(FIND, [projectId, holder.kind, holder.id]);
 }
 
 const FIND_BY_ID: Statement = {
@@ -84,7 +84,7 @@ export async function findMembership(
   kind: Holder['kind'],
   id: string,
 ): Promise<MembershipRow | undefined> {
-  return (await db.query<MembershipRow>(FIND_BY_ID, [projectId, kind, id]))[0];
+  return db.first<MembershipRow>(FIND_BY_ID, [projectId, kind, id]);
 }
 
 /** Which members, and in which order; what is absent is not asked about. */
@@ -145,7 +145,7 @@ const PROJECT_OF: Statement = {
 
 /** The project that a membership is in. */
 export async function projectOfMembership(db: Db, id: string): Promise<string | undefined> {
-  return (await db.query<{ id: string }>(PROJECT_OF, [id]))[0]?.id;
+  return (await db.first<{ id: string }>(PROJECT_OF, [id]))?.id;
 }
 
 const LIST_OF_HOLDER: Statement = {
@@ -166,8 +166,8 @@ const INSERT: Statement = {
 };
 
 export async function insertMembership(db: Db, projectId: string, holder: Holder): Promise<string> {
-  const [row] = await db.query<{ id: string }>(INSERT, [projectId, holder.kind, holder.id]);
-  return row!.id;
+  const row = await db.one<{ id: string }>(INSERT, [projectId, holder.kind, holder.id]);
+  return row.id;
 }
 
 const CLEAR_ROLES: Statement = {

@@ -16,14 +16,14 @@ const FACTOR = `
 const FIND: Statement = { name: 'mfa.find', text: FACTOR };
 
 export async function findFactor(db: Db, userId: string): Promise<FactorRow | undefined> {
-  return (await db.query<FactorRow>(FIND, [userId]))[0];
+  return db.first<FactorRow>(FIND, [userId]);
 }
 
 const LOCK: Statement = { name: 'mfa.lock', text: `${FACTOR} for update` };
 
 /** A person's factor, locked: of two who send one code at once, the second is a repeat. */
 export async function lockFactor(tx: Db, userId: string): Promise<FactorRow | undefined> {
-  return (await tx.query<FactorRow>(LOCK, [userId]))[0];
+  return tx.first<FactorRow>(LOCK, [userId]);
 }
 
 const PUT: Statement = {
@@ -79,8 +79,8 @@ const COUNT_CODES: Statement = {
 };
 
 export async function countCodes(db: Db, userId: string): Promise<number> {
-  const [row] = await db.query<{ count: number }>(COUNT_CODES, [userId]);
-  return row!.count;
+  const row = await db.one<{ count: number }>(COUNT_CODES, [userId]);
+  return row.count;
 }
 
 const USE_CODE: Statement = {

@@ -33,14 +33,14 @@ const FIND: Statement = {
 };
 
 export async function findRole(db: Db, id: string): Promise<OrganizationRoleRow | undefined> {
-  return (await db.query<OrganizationRoleRow>(FIND, [id]))[0];
+  return db.first<OrganizationRoleRow>(FIND, [id]);
 }
 
 const LOCK: Statement = { name: 'organization-roles.lock', text: `${FIND.text} for update` };
 
 /** A role that is about to be edited: whoever gives it at this moment waits, and then compares the new wording. */
 export async function lockRole(tx: Db, id: string): Promise<OrganizationRoleRow | undefined> {
-  return (await tx.query<OrganizationRoleRow>(LOCK, [id]))[0];
+  return tx.first<OrganizationRoleRow>(LOCK, [id]);
 }
 
 const FIND_BY_SLUG: Statement = {
@@ -54,7 +54,7 @@ export async function findRoleBySlug(
   organizationId: string,
   slug: string,
 ): Promise<OrganizationRoleRow | undefined> {
-  return (await db.query<OrganizationRoleRow>(FIND_BY_SLUG, [organizationId, slug]))[0];
+  return db.first<OrganizationRoleRow>(FIND_BY_SLUG, [organizationId, slug]);
 }
 
 const INSERT: Statement = {
@@ -70,7 +70,7 @@ export async function insertRole(
 ): Promise<OrganizationRoleRow> {
   const { organizationId, slug, name, description, permissions } = role;
   const values = [organizationId, slug, name, description, JSON.stringify(permissions)];
-  return (await db.query<OrganizationRoleRow>(INSERT, values))[0]!;
+  return db.one<OrganizationRoleRow>(INSERT, values);
 }
 
 const UPDATE: Statement = {
@@ -95,7 +95,7 @@ export async function updateRole(
   const { slug, name, description, permissions } = change;
   const rules = permissions === undefined ? null : JSON.stringify(permissions);
   const values = [id, slug ?? null, name ?? null, description ?? null, rules];
-  return (await db.query<OrganizationRoleRow>(UPDATE, values))[0]!;
+  return db.one<OrganizationRoleRow>(UPDATE, values);
 }
 
 const COUNT_HOLDERS: Statement = {
@@ -105,7 +105,7 @@ const COUNT_HOLDERS: Statement = {
 
 /** How many people and identities have the role. */
 export async function countHolders(db: Db, id: string): Promise<number> {
-  return (await db.query<{ count: number }>(COUNT_HOLDERS, [id]))[0]!.count;
+  return (await db.one<{ count: number }>(COUNT_HOLDERS, [id])).count;
 }
 
 const DELETE: Statement = { name: 'organization-roles.delete', text: 'delete from organization_roles where id = $1' };
@@ -132,5 +132,5 @@ const ROLE_OF: Statement = {
 
 /** The role that somebody has in an organization, whether the membership counts or not. */
 export async function roleOf(db: Db, organizationId: string, actorId: string): Promise<HeldRoleRow | undefined> {
-  return (await db.query<HeldRoleRow>(ROLE_OF, [organizationId, actorId]))[0];
+  return db.first<HeldRoleRow>(ROLE_OF, [organizationId, actorId]);
 }

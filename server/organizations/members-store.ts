@@ -42,7 +42,7 @@ const FIND: Statement = {
 };
 
 export async function findMember(db: Db, organizationId: string, membershipId: string): Promise<MemberRow | undefined> {
-  return (await db.query<MemberRow>(FIND, [organizationId, membershipId]))[0];
+  return db.first<MemberRow>(FIND, [organizationId, membershipId]);
 }
 
 const FIND_BY_EMAIL: Statement = {
@@ -53,7 +53,7 @@ const FIND_BY_EMAIL: Statement = {
 };
 
 export async function findMemberByEmail(db: Db, organizationId: string, email: string): Promise<MemberRow | undefined> {
-  return (await db.query<MemberRow>(FIND_BY_EMAIL, [organizationId, email]))[0];
+  return db.first<MemberRow>(FIND_BY_EMAIL, [organizationId, email]);
 }
 
 const FIND_USER: Statement = { name: 'members.find-user', text: 'select id from users where email = $1' };
@@ -65,11 +65,11 @@ const INSERT_USER: Statement = { name: 'members.insert-user', text: 'insert into
 
 /** The account of an e-mail address, made if there is none: it has no password, so nobody can log in with it yet. */
 export async function ensureUser(tx: Db, email: string): Promise<string> {
-  const [known] = await tx.query<{ id: string }>(FIND_USER, [email]);
+  const known = await tx.first<{ id: string }>(FIND_USER, [email]);
   if (known) return known.id;
-  const [actor] = await tx.query<{ id: string }>(INSERT_ACTOR, []);
-  await tx.query(INSERT_USER, [actor!.id, email]);
-  return actor!.id;
+  const actor = await tx.one<{ id: string }>(INSERT_ACTOR, []);
+  await tx.query(INSERT_USER, [actor.id, email]);
+  return actor.id;
 }
 
 const INSERT: Statement = {
@@ -89,8 +89,8 @@ export async function insertMembership(
   },
 ): Promise<string> {
   const { organizationId, actorId, role, status, customRoleId = null } = membership;
-  const [row] = await db.query<{ id: string }>(INSERT, [organizationId, actorId, role, status, customRoleId]);
-  return row!.id;
+  const row = await db.one<{ id: string }>(INSERT, [organizationId, actorId, role, status, customRoleId]);
+  return row.id;
 }
 
 const UPDATE_MEMBER: Statement = {

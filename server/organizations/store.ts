@@ -20,14 +20,13 @@ const INSERT: Statement = {
 };
 
 export async function insertOrganization(db: Db, slug: string, name: string): Promise<OrganizationRow> {
-  const [row] = await db.query<OrganizationRow>(INSERT, [slug, name]);
-  return row!;
+  return db.one<OrganizationRow>(INSERT, [slug, name]);
 }
 
 const FIND: Statement = { name: 'organizations.find', text: `select ${COLUMNS} from organizations o where id = $1` };
 
 export async function findOrganization(db: Db, id: string): Promise<OrganizationRow | undefined> {
-  return (await db.query<OrganizationRow>(FIND, [id]))[0];
+  return db.first<OrganizationRow>(FIND, [id]);
 }
 
 const LIST: Statement = {
@@ -86,7 +85,7 @@ export async function updateOrganization(
   { slug, name, enforceMfa, ssoEnforced }: OrganizationChange,
 ): Promise<OrganizationRow | undefined> {
   const values = [id, slug ?? null, name ?? null, enforceMfa ?? null, ssoEnforced ?? null];
-  return (await db.query<OrganizationRow>(UPDATE, values))[0];
+  return db.first<OrganizationRow>(UPDATE, values);
 }
 
 const LOCK: Statement = {
@@ -96,7 +95,7 @@ const LOCK: Statement = {
 
 /** An organization, locked: no project is made in it any more, and none that is being made is overlooked. */
 export async function lockOrganization(tx: Db, id: string): Promise<OrganizationRow | undefined> {
-  return (await tx.query<OrganizationRow>(LOCK, [id]))[0];
+  return tx.first<OrganizationRow>(LOCK, [id]);
 }
 
 // A machine identity is its organization's own. Its actor goes with it: left behind, its tokens would live on.
@@ -117,8 +116,8 @@ const COUNT_PROJECTS: Statement = {
 };
 
 export async function countProjects(db: Db, id: string): Promise<number> {
-  const [row] = await db.query<{ count: number }>(COUNT_PROJECTS, [id]);
-  return row!.count;
+  const row = await db.one<{ count: number }>(COUNT_PROJECTS, [id]);
+  return row.count;
 }
 
 const HAS_PROVIDER: Statement = {

@@ -41,8 +41,7 @@ export async function putLink(tx: Db, link: NewLink): Promise<LinkRow> {
   const { mac, userId, purpose, organizationId, createdBy, alsoSecondFactor, ttlSeconds } = link;
   await tx.query(CLEAR, [userId, purpose, organizationId]);
   const values = [mac, userId, purpose, organizationId, createdBy, alsoSecondFactor, ttlSeconds];
-  const [row] = await tx.query<LinkRow>(INSERT, values);
-  return row!;
+  return tx.one<LinkRow>(INSERT, values);
 }
 
 const FIND: Statement = {
@@ -52,7 +51,7 @@ const FIND: Statement = {
 
 /** The link of a MAC, while it lives. */
 export async function findLink(db: Db, mac: Buffer, purpose: LinkRow['purpose']): Promise<LinkRow | undefined> {
-  return (await db.query<LinkRow>(FIND, [mac, purpose]))[0];
+  return db.first<LinkRow>(FIND, [mac, purpose]);
 }
 
 const USE: Statement = {

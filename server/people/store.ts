@@ -27,13 +27,13 @@ const PERSON = `
 const FIND: Statement = { name: 'people.find', text: `${PERSON} where u.id = $1` };
 
 export async function findPerson(db: Db, id: string): Promise<PersonRow | undefined> {
-  return (await db.query<PersonRow>(FIND, [id]))[0];
+  return db.first<PersonRow>(FIND, [id]);
 }
 
 const FIND_BY_EMAIL: Statement = { name: 'people.find-by-email', text: `${PERSON} where u.email = $1` };
 
 export async function findPersonByEmail(db: Db, email: string): Promise<PersonRow | undefined> {
-  return (await db.query<PersonRow>(FIND_BY_EMAIL, [email]))[0];
+  return db.first<PersonRow>(FIND_BY_EMAIL, [email]);
 }
 
 const LOCK_ROW: Statement = { name: 'people.lock', text: 'select id from users where id = $1 for update' };
@@ -116,5 +116,5 @@ const FIND_ACTOR: Statement = {
 
 /** A person or a machine, and whether it is an admin of the instance. */
 export async function findActor(db: Db, id: string): Promise<{ id: string; instanceAdmin: boolean } | undefined> {
-  return (await db.query<{ id: string; instanceAdmin: boolean }>(FIND_ACTOR, [id]))[0];
+  return db.first<{ id: string; instanceAdmin: boolean }>(FIND_ACTOR, [id]);
 }

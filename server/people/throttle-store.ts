@@ -15,12 +15,12 @@ export async function waitOf(
   db: Db,
   buckets: readonly { readonly id: Buffer; readonly free: number; readonly longestSeconds: number }[],
 ): Promise<number> {
-  const [row] = await db.query<{ seconds: number }>(WAIT, [
+  const row = await db.one<{ seconds: number }>(WAIT, [
     buckets.map(({ id }) => id),
     buckets.map(({ free }) => free),
     buckets.map(({ longestSeconds }) => longestSeconds),
   ]);
-  return Math.max(0, row!.seconds);
+  return Math.max(0, row.seconds);
 }
 
 const COUNT: Statement = {

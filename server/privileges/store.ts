@@ -28,7 +28,7 @@ const SELECT = `
 const FIND: Statement = { name: 'privileges.find', text: `${SELECT} where c.id = $1` };
 
 export async function findPrivilege(db: Db, id: string): Promise<PrivilegeRow | undefined> {
-  return (await db.query<PrivilegeRow>(FIND, [id]))[0];
+  return db.first<PrivilegeRow>(FIND, [id]);
 }
 
 const LIST: Statement = {
@@ -52,7 +52,7 @@ export async function insertPrivilege(
   privilege: Pick<PrivilegeRow, 'projectId' | 'membershipId' | 'slug' | 'permissions'>,
 ): Promise<string> {
   const { projectId, membershipId, slug, permissions } = privilege;
-  return (await db.query<{ id: string }>(INSERT, [projectId, membershipId, slug, JSON.stringify(permissions)]))[0]!.id;
+  return (await db.one<{ id: string }>(INSERT, [projectId, membershipId, slug, JSON.stringify(permissions)])).id;
 }
 
 const UNTIMED: Statement = {

@@ -44,14 +44,14 @@ export interface NewProject {
 
 export async function insertProject(db: Db, project: NewProject): Promise<string> {
   const { organizationId, slug, name, description, deleteProtection } = project;
-  const [row] = await db.query<{ id: string }>(INSERT, [organizationId, slug, name, description, deleteProtection]);
-  return row!.id;
+  const row = await db.one<{ id: string }>(INSERT, [organizationId, slug, name, description, deleteProtection]);
+  return row.id;
 }
 
 const FIND: Statement = { name: 'projects.find', text: `select ${COLUMNS} from projects p where p.id = $1` };
 
 export async function findProject(db: Db, id: string): Promise<ProjectRow | undefined> {
-  return (await db.query<ProjectRow>(FIND, [id]))[0];
+  return db.first<ProjectRow>(FIND, [id]);
 }
 
 // Admins of an organization see all of its projects; everybody else those that they are a member of.
@@ -113,8 +113,8 @@ export async function searchProjects(
 ): Promise<{ readonly found: FoundProject[]; readonly count: number }> {
   const asked = [actorId, organizationId ?? null, name ?? null, ids ?? null];
   const found = await db.query<FoundProject>(SEARCH, [...asked, descending, offset, limit]);
-  const [row] = await db.query<{ count: number }>(COUNT, asked);
-  return { found, count: row!.count };
+  const row = await db.one<{ count: number }>(COUNT, asked);
+  return { found, count: row.count };
 }
 
 // What may be taken back is given with the word whether it is given: null is a value of it.

@@ -32,7 +32,7 @@ const FIND: Statement = {
 };
 
 export async function findRole(db: Db, id: string): Promise<RoleRow | undefined> {
-  return (await db.query<RoleRow>(FIND, [id]))[0];
+  return db.first<RoleRow>(FIND, [id]);
 }
 
 const FIND_BY_SLUGS: Statement = {
@@ -57,7 +57,7 @@ export async function insertRole(
 ): Promise<RoleRow> {
   const { projectId, slug, name, description, permissions } = role;
   const values = [projectId, slug, name, description, JSON.stringify(permissions)];
-  return (await db.query<RoleRow>(INSERT, values))[0]!;
+  return db.one<RoleRow>(INSERT, values);
 }
 
 const UPDATE: Statement = {
@@ -81,7 +81,7 @@ export async function updateRole(
 ): Promise<RoleRow> {
   const { slug, name, description, permissions } = change;
   const rules = permissions === undefined ? null : JSON.stringify(permissions);
-  return (await db.query<RoleRow>(UPDATE, [id, slug ?? null, name ?? null, description ?? null, rules]))[0]!;
+  return db.one<RoleRow>(UPDATE, [id, slug ?? null, name ?? null, description ?? null, rules]);
 }
 
 const COUNT_HOLDERS: Statement = {
@@ -91,7 +91,7 @@ const COUNT_HOLDERS: Statement = {
 
 /** How many memberships have the role. */
 export async function countHolders(db: Db, id: string): Promise<number> {
-  return (await db.query<{ count: number }>(COUNT_HOLDERS, [id]))[0]!.count;
+  return (await db.one<{ count: number }>(COUNT_HOLDERS, [id])).count;
 }
 
 const DELETE: Statement = { name: 'roles.delete', text: 'delete from project_roles where id = $1' };

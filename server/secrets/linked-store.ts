@@ -135,7 +135,7 @@ const POLICY: Statement = {
 
 /** What a project wants done with a reference that leads nowhere. */
 export async function findPolicy(db: Db, projectId: string): Promise<'error' | 'keep'> {
-  const [row] = await db.query<{ policy: 'error' | 'keep' }>(POLICY, [projectId]);
+  const row = await db.first<{ policy: 'error' | 'keep' }>(POLICY, [projectId]);
   return row?.policy ?? 'error';
 }
 
@@ -158,7 +158,7 @@ const ADDRESS: Statement = {
 };
 
 export async function findAddress(db: Db, secretId: string): Promise<Address | undefined> {
-  return (await db.query<Address>(ADDRESS, [secretId]))[0];
+  return db.first<Address>(ADDRESS, [secretId]);
 }
 
 /** A secret that may refer to others, and where it is. */

@@ -46,11 +46,11 @@ const valuesOf = (write: PersonalWrite) => [
 ];
 
 export async function insertPersonal(tx: Db, write: PersonalWrite): Promise<PersonalWritten> {
-  return (await tx.query<PersonalWritten>(INSERT, valuesOf(write)))[0]!;
+  return tx.one<PersonalWritten>(INSERT, valuesOf(write));
 }
 
 export async function updatePersonal(tx: Db, write: PersonalWrite): Promise<PersonalWritten> {
-  return (await tx.query<PersonalWritten>(UPDATE, valuesOf(write)))[0]!;
+  return tx.one<PersonalWritten>(UPDATE, valuesOf(write));
 }
 
 const DELETE: Statement = {

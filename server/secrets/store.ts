@@ -89,8 +89,7 @@ const FIND_PLACE: Statement = {
 
 /** Where a write goes, and the project's newest key. */
 export async function findPlace(db: Db, projectId: string, environment: string, path: string): Promise<Place> {
-  const [place] = await db.query<Place>(FIND_PLACE, [projectId, environment, path]);
-  return place!;
+  return db.one<Place>(FIND_PLACE, [projectId, environment, path]);
 }
 
 const FIND_SECRETS: Statement = {
@@ -152,6 +151,5 @@ export async function findVersion(
   key: string,
   version: number,
 ): Promise<SecretRow | undefined> {
-  const [row] = await db.query<SecretRow>(FIND_VERSION, [folderId, key, version]);
-  return row;
+  return db.first<SecretRow>(FIND_VERSION, [folderId, key, version]);
 }

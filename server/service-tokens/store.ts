@@ -30,7 +30,7 @@ const SELECT = `
 const FIND: Statement = { name: 'service-tokens.find', text: `${SELECT} where st.id = $1` };
 
 export async function findServiceToken(db: Db, id: string): Promise<ServiceTokenRow | undefined> {
-  return (await db.query<ServiceTokenRow>(FIND, [id]))[0];
+  return db.first<ServiceTokenRow>(FIND, [id]);
 }
 
 const LIST: Statement = {
@@ -82,7 +82,7 @@ export async function insertServiceToken(
 ): Promise<{ readonly id: string; readonly membershipId: string } | undefined> {
   const { organizationId, projectId, name, scopes, permissions, createdBy, expiresIn } = token;
   const values = [organizationId, projectId, name, JSON.stringify(scopes), permissions, createdBy, expiresIn];
-  return (await tx.query<{ id: string; membershipId: string }>(INSERT, values))[0];
+  return tx.first<{ id: string; membershipId: string }>(INSERT, values);
 }
 
 const DELETE: Statement = {

@@ -19,7 +19,7 @@ const ENTRY: Statement = {
 
 /** The rules of an organization for a person who is an active member. */
 export async function findEntry(tx: Db, organizationId: string, userId: string): Promise<EntryRow | undefined> {
-  return (await tx.query<EntryRow>(ENTRY, [organizationId, userId]))[0];
+  return tx.first<EntryRow>(ENTRY, [organizationId, userId]);
 }
 
 const INSERT_CHALLENGE: Statement = {
@@ -37,8 +37,7 @@ export interface ChallengeRow {
 
 /** Notes that a session waits for its second factor, to enter an organization. */
 export async function insertChallenge(tx: Db, sessionId: string, organizationId: string): Promise<ChallengeRow> {
-  const [row] = await tx.query<ChallengeRow>(INSERT_CHALLENGE, [sessionId, organizationId]);
-  return row!;
+  return tx.one<ChallengeRow>(INSERT_CHALLENGE, [sessionId, organizationId]);
 }
 
 const TAKE_TRY: Statement = {
@@ -54,7 +53,7 @@ export async function takeTry(
   db: Db,
   id: string,
 ): Promise<{ sessionId: string; organizationId: string; userId: string } | undefined> {
-  return (await db.query<{ sessionId: string; organizationId: string; userId: string }>(TAKE_TRY, [id]))[0];
+  return db.first<{ sessionId: string; organizationId: string; userId: string }>(TAKE_TRY, [id]);
 }
 
 const FIND_CHALLENGE: Statement = {
@@ -64,7 +63,7 @@ const FIND_CHALLENGE: Statement = {
 
 /** Whose challenge it is. */
 export async function findChallenge(db: Db, id: string): Promise<{ userId: string } | undefined> {
-  return (await db.query<{ userId: string }>(FIND_CHALLENGE, [id]))[0];
+  return db.first<{ userId: string }>(FIND_CHALLENGE, [id]);
 }
 
 const DELETE_CHALLENGE: Statement = {

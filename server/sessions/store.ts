@@ -43,8 +43,7 @@ export async function insertSession(
   origin: Origin,
 ): Promise<SessionRow> {
   const { userId, method, organizationId } = session;
-  const [row] = await db.query<SessionRow>(INSERT, [userId, method, organizationId, origin.ip, origin.userAgent]);
-  return row!;
+  return db.one<SessionRow>(INSERT, [userId, method, organizationId, origin.ip, origin.userAgent]);
 }
 
 const INSERT_TOKEN: Statement = {
@@ -70,7 +69,7 @@ export async function insertSessionToken(
   },
 ): Promise<IssuedRow | undefined> {
   const { sessionId, organizationId, limited, ttl } = token;
-  return (await db.query<IssuedRow>(INSERT_TOKEN, [sessionId, organizationId, limited, ttl]))[0];
+  return db.first<IssuedRow>(INSERT_TOKEN, [sessionId, organizationId, limited, ttl]);
 }
 
 const SELECT: Statement = {
@@ -90,7 +89,7 @@ const OF_TOKEN: Statement = {
 
 /** The session that an access token belongs to. */
 export async function sessionOfToken(db: Db, tokenId: string): Promise<SessionRow | undefined> {
-  return (await db.query<SessionRow>(OF_TOKEN, [tokenId]))[0];
+  return db.first<SessionRow>(OF_TOKEN, [tokenId]);
 }
 
 const LOCK: Statement = {
@@ -100,7 +99,7 @@ const LOCK: Statement = {
 
 /** A live session, locked. */
 export async function lockSession(tx: Db, id: string): Promise<(SessionRow & { justRotated: boolean }) | undefined> {
-  return (await tx.query<SessionRow & { justRotated: boolean }>(LOCK, [id]))[0];
+  return tx.first<SessionRow & { justRotated: boolean }>(LOCK, [id]);
 }
 
 const ROTATE: Statement = {

@@ -14,7 +14,7 @@ const FIND: Statement = {
 };
 
 export async function findInstance(db: Db): Promise<InstanceRow> {
-  return (await db.query<InstanceRow>(FIND, []))[0]!;
+  return db.one<InstanceRow>(FIND, []);
 }
 
 const SET_METHODS: Statement = { name: 'settings.set-methods', text: 'update instance set machine_auth_methods = $1' };

@@ -42,7 +42,7 @@ export async function sharesWith(db: Db, projectId: string): Promise<ShareRow[]>
 }
 
 export async function findShare(db: Db, projectId: string, id: string): Promise<ShareRow | undefined> {
-  return (await db.query<ShareRow>(FIND, [projectId, id]))[0];
+  return db.first<ShareRow>(FIND, [projectId, id]);
 }
 
 const INSERT: Statement = {
@@ -59,7 +59,7 @@ const INSERT: Statement = {
 
 /** Shares a folder with a project. Nothing when that is no project of the same organization. */
 export async function insertShare(tx: Db, folderId: string, targetProjectId: string): Promise<string | undefined> {
-  return (await tx.query<{ id: string }>(INSERT, [folderId, targetProjectId]))[0]?.id;
+  return (await tx.first<{ id: string }>(INSERT, [folderId, targetProjectId]))?.id;
 }
 
 const DELETE: Statement = { name: 'shares.delete', text: 'delete from folder_shares where id = $1' };

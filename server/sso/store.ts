@@ -37,7 +37,7 @@ const FIND: Statement = {
 };
 
 export async function findProvider(db: Db, organizationId: string): Promise<ProviderRow | undefined> {
-  return (await db.query<ProviderRow>(FIND, [organizationId]))[0];
+  return db.first<ProviderRow>(FIND, [organizationId]);
 }
 
 const FIND_BY_ID: Statement = {
@@ -46,7 +46,7 @@ const FIND_BY_ID: Statement = {
 };
 
 export async function findProviderById(db: Db, id: string): Promise<ProviderRow | undefined> {
-  return (await db.query<ProviderRow>(FIND_BY_ID, [id]))[0];
+  return db.first<ProviderRow>(FIND_BY_ID, [id]);
 }
 
 const FIND_BY_SLUG: Statement = {
@@ -58,7 +58,7 @@ const FIND_BY_SLUG: Statement = {
 
 /** The provider that an organization's people sign on with now. */
 export async function findActiveProvider(db: Db, slug: string): Promise<ProviderRow | undefined> {
-  return (await db.query<ProviderRow>(FIND_BY_SLUG, [slug]))[0];
+  return db.first<ProviderRow>(FIND_BY_SLUG, [slug]);
 }
 
 const ORGANIZATION: Statement = {
@@ -67,7 +67,7 @@ const ORGANIZATION: Statement = {
 };
 
 export async function organizationOfSlug(db: Db, slug: string): Promise<string | undefined> {
-  return (await db.query<{ id: string }>(ORGANIZATION, [slug]))[0]?.id;
+  return (await db.first<{ id: string }>(ORGANIZATION, [slug]))?.id;
 }
 
 const PUT: Statement = {
@@ -89,12 +89,11 @@ const PUT: Statement = {
 /** Stores a provider, new or changed. A second one of an organization is a unique violation. */
 export async function putProvider(tx: Db, p: ProviderRow): Promise<ProviderRow> {
   const urls = [p.discoveryUrl, p.issuer, p.authorizationEndpoint, p.tokenEndpoint, p.jwksUri, p.userinfoEndpoint];
-  const [row] = await tx.query<ProviderRow>(PUT, [
+  return tx.one<ProviderRow>(PUT, [
     ...[p.id, p.organizationId, p.isActive, p.configurationType, ...urls, p.clientId, p.sealedClientSecret],
     ...[p.allowedEmailDomains, p.signatureAlgorithm, p.defaultRole, p.groupsClaim, JSON.stringify(p.groupRoles)],
     p.manageGroupMemberships,
   ]);
-  return row!;
 }
 
 const INSERT_ATTEMPT: Statement = {
@@ -130,7 +129,7 @@ export async function takeAttempt(
   stateMac: Buffer,
   browserMac: Buffer,
 ): Promise<{ providerId: string; linkUserId: string | null } | undefined> {
-  return (await db.query<{ providerId: string; linkUserId: string | null }>(TAKE_ATTEMPT, [stateMac, browserMac]))[0];
+  return db.first<{ providerId: string; linkUserId: string | null }>(TAKE_ATTEMPT, [stateMac, browserMac]);
 }
 
 const FIND_IDENTITY: Statement = {
@@ -145,7 +144,7 @@ export async function findIdentity(
   issuer: string,
   subject: string,
 ): Promise<string | undefined> {
-  return (await db.query<{ userId: string }>(FIND_IDENTITY, [organizationId, issuer, subject]))[0]?.userId;
+  return (await db.first<{ userId: string }>(FIND_IDENTITY, [organizationId, issuer, subject]))?.userId;
 }
 
 const INSERT_IDENTITY: Statement = {

@@ -17,6 +17,5 @@ const PROBE: Statement = {
 };
 
 export async function probe(db: Db): Promise<Probe | undefined> {
-  const [row] = await db.query<Probe>(PROBE, []);
-  return row;
+  return db.first<Probe>(PROBE, []);
 }

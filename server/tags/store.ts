@@ -62,8 +62,7 @@ export async function insertTag(
   },
 ): Promise<TagRow> {
   const { projectId, slug, name, color, maker } = tag;
-  const [row] = await db.query<TagRow>(INSERT, [projectId, slug, name, color, maker.id, maker.kind]);
-  return row!;
+  return db.one<TagRow>(INSERT, [projectId, slug, name, color, maker.id, maker.kind]);
 }
 
 const UPDATE: Statement = {
@@ -100,5 +99,5 @@ const DELETE: Statement = {
 };
 
 export async function deleteTag(db: Db, projectId: string, id: string): Promise<TagRow | undefined> {
-  return (await db.query<TagRow>(DELETE, [projectId, id]))[0];
+  return db.first<TagRow>(DELETE, [projectId, id]);
 }

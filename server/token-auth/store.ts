@@ -32,7 +32,7 @@ export async function listTokens(db: Db, identityId: string, offset: number, lim
 const FIND: Statement = { name: 'token-auth.find', text: `${SELECT} where t.id = $1` };
 
 export async function findToken(db: Db, id: string): Promise<TokenRow | undefined> {
-  return (await db.query<TokenRow>(FIND, [id]))[0];
+  return db.first<TokenRow>(FIND, [id]);
 }
 
 const RENAME: Statement = { name: 'token-auth.rename', text: 'update access_tokens set name = $2 where id = $1' };

@@ -36,8 +36,7 @@ const INSERT: Statement = {
 
 /** Issues a token that stems from no login: a recovery session, the first admin of a caller without a credential. */
 export async function insertToken(db: Db, actorId: string, ttlSeconds: number): Promise<IssuedRow> {
-  const [row] = await db.query<IssuedRow>(INSERT, [actorId, ttlSeconds]);
-  return row!;
+  return db.one<IssuedRow>(INSERT, [actorId, ttlSeconds]);
 }
 
 // To the end of its max TTL and no further; a token that may not be used any more is not renewed either.
@@ -73,7 +72,7 @@ export async function renewToken(
   actorId: string,
   { ip, userAgent, requestId }: Origin,
 ): Promise<IssuedRow | undefined> {
-  return (await db.query<IssuedRow>(RENEW, [id, ip, userAgent, requestId, actorId]))[0];
+  return db.first<IssuedRow>(RENEW, [id, ip, userAgent, requestId, actorId]);
 }
 
 export interface TokenOwner {
@@ -93,7 +92,7 @@ const REVOKE: Statement = {
 
 /** Ends a token; whose it was, or nothing when it had ended already. */
 export async function revokeToken(db: Db, id: string): Promise<TokenOwner | undefined> {
-  return (await db.query<TokenOwner>(REVOKE, [id]))[0];
+  return db.first<TokenOwner>(REVOKE, [id]);
 }
 
 const SWEEP: Statement = {

@@ -82,8 +82,7 @@ export async function insertUniversalAuth(
   identityId: string,
   write: UniversalAuthWrite,
 ): Promise<UniversalAuthRow> {
-  const [row] = await db.query<UniversalAuthRow>(INSERT, [identityId, ...settings(write)]);
-  return row!;
+  return db.one<UniversalAuthRow>(INSERT, [identityId, ...settings(write)]);
 }
 
 const FIND: Statement = {
@@ -92,14 +91,14 @@ const FIND: Statement = {
 };
 
 export async function findUniversalAuth(db: Db, identityId: string): Promise<UniversalAuthRow | undefined> {
-  return (await db.query<UniversalAuthRow>(FIND, [identityId]))[0];
+  return db.first<UniversalAuthRow>(FIND, [identityId]);
 }
 
 const LOCK: Statement = { name: 'universal-auth.lock', text: `${FIND.text} for update` };
 
 /** As `findUniversalAuth`, and keeps others from changing it. */
 export async function lockUniversalAuth(tx: Db, identityId: string): Promise<UniversalAuthRow | undefined> {
-  return (await tx.query<UniversalAuthRow>(LOCK, [identityId]))[0];
+  return tx.first<UniversalAuthRow>(LOCK, [identityId]);
 }
 
 const UPDATE: Statement = {
@@ -118,8 +117,7 @@ export async function updateUniversalAuth(
   identityId: string,
   write: UniversalAuthWrite,
 ): Promise<UniversalAuthRow> {
-  const [row] = await db.query<UniversalAuthRow>(UPDATE, [identityId, ...settings(write)]);
-  return row!;
+  return db.one<UniversalAuthRow>(UPDATE, [identityId, ...settings(write)]);
 }
 
 const DELETE: Statement = { name: 'universal-auth.delete', text: 'delete from universal_auths where identity_id = $1' };
@@ -155,15 +153,7 @@ export async function insertClientSecret(
   write: ClientSecretWrite,
 ): Promise<ClientSecretRow> {
   const { mac, prefix, description, ttl, numUsesLimit } = write;
-  const [row] = await db.query<ClientSecretRow>(INSERT_SECRET, [
-    universalAuthId,
-    mac,
-    prefix,
-    description,
-    ttl,
-    numUsesLimit,
-  ]);
-  return row!;
+  return db.one<ClientSecretRow>(INSERT_SECRET, [universalAuthId, mac, prefix, description, ttl, numUsesLimit]);
 }
 
 const LIST_SECRETS: Statement = {
@@ -186,7 +176,7 @@ const FIND_SECRET: Statement = {
 };
 
 export async function findClientSecret(db: Db, identityId: string, id: string): Promise<ClientSecretRow | undefined> {
-  return (await db.query<ClientSecretRow>(FIND_SECRET, [identityId, id]))[0];
+  return db.first<ClientSecretRow>(FIND_SECRET, [identityId, id]);
 }
 
 const REVOKE_SECRET: Statement = {

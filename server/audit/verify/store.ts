@@ -82,7 +82,7 @@ const EDGE: Statement = {
 
 /** No row that is seen can be of this transaction or a later one. */
 export async function edgeOfTime(tx: Db): Promise<string> {
-  return (await tx.query<{ ahead: string }>(EDGE, []))[0]!.ahead;
+  return (await tx.one<{ ahead: string }>(EDGE, [])).ahead;
 }
 
 export interface LiveGrant {

@@ -69,10 +69,10 @@ test('a transaction that always meets another gives up', async () => {
 
 test('a connection lost in a transaction fails that one alone', async () => {
   const failing = db.transaction(async (tx) => {
-    const [me] = await tx.query<{ pid: number }>({ name: 'pid', text: 'select pg_backend_pid() as pid' }, []);
+    const me = await tx.one<{ pid: number }>({ name: 'pid', text: 'select pg_backend_pid() as pid' }, []);
     const admin = new pg.Client(database.adminUri);
     await admin.connect();
-    await admin.query('select pg_terminate_backend($1)', [me!.pid]).finally(() => admin.end());
+    await admin.query('select pg_terminate_backend($1)', [me.pid]).finally(() => admin.end());
     await tx.query(ADD, [1]);
   });
   expect(asRefusal(await failing.catch((error) => error))).toMatchObject({ kind: 'unavailable' });
@@ -80,11 +80,8 @@ test('a connection lost in a transaction fails that one alone', async () => {
 });
 
 test('times and dates are UTC, whatever the database says', async () => {
-  const [row] = await db.query<{ zone: string }>(
-    { name: 'zone', text: `select current_setting('timezone') as zone` },
-    [],
-  );
-  expect(row!.zone).toBe('UTC');
+  const row = await db.one<{ zone: string }>({ name: 'zone', text: `select current_setting('timezone') as zone` }, []);
+  expect(row.zone).toBe('UTC');
 });
 
 const failure = (message: string, more: object = {}) => Object.assign(new Error(message), more);
