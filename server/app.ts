@@ -1,3 +1,4 @@
+import type { Server } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import { VERSION } from '../contracts/index.ts';
 import { limitNames } from '../keys/index.ts';
@@ -5,7 +6,7 @@ import type { AppOptions } from './app-options.ts';
 import { BrokenSeals } from './audit/broken-seals.ts';
 import { Database, POINT_LOOKUPS } from './database/database.ts';
 import { authenticate } from './http/authentication.ts';
-import { knowAddresses } from './http/client-address.ts';
+import { addressesBehind, knowAddresses } from './http/client-address.ts';
 import { limitConnections } from './http/connections.ts';
 import { documentApi } from './http/documents.ts';
 import { parseBodies } from './http/parsing.ts';
@@ -23,6 +24,7 @@ import { meterRequests } from './metrics/requests.ts';
 import { makeParts, type Pools } from './parts.ts';
 import { registerRoutes } from './routes.ts';
 import { putIntoOneScope } from './service-tokens/single-scope.ts';
+import { Shortcut } from './shortcut/shortcut.ts';
 import { HealthCheck } from './status/health.ts';
 import type { TracingOptions } from './tracing/tracing.ts';
 
@@ -93,7 +95,10 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
   const started = Promise.all([events.start(metrics), replicas.start(metrics)]);
   started.catch(() => undefined);
   const proxies = options.trustedProxies && new TrustedProxies(options.trustedProxies);
-  const app = newServer(options, new RequestIds(proxies));
+  const ids = new RequestIds(proxies);
+  const app = newServer(options, ids);
+  const shortcut = new Shortcut();
+  shortcut.install(app.server as Server);
   limitConnections(app, options.connections ?? {}, proxies);
   options.prepare?.(app);
   const tracing = options.tracing ? await startTracing(options.tracing, app, pools) : undefined;
@@ -102,6 +107,7 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
   let stopping = false;
   const drain = () => {
     stopping = true;
+    shortcut.close();
   };
   app.decorate('drain', drain);
   app.addHook('preClose', async () => {
@@ -161,8 +167,10 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
     redis: async () => redis?.check() ?? 'off',
     stopping: () => stopping,
   });
-  await registerRoutes(app, parts, { health, stream: options.events });
+  await registerRoutes(app, parts, { health, stream: options.events, shortcut });
   await started;
+  // A trace is made by Fastify's hooks, of each part of a request.
+  if (!tracing) shortcut.open({ reads: parts.reads, limits, ids, addressOf: addressesBehind(proxies), log: app.log });
   return app;
 }
 

@@ -32,6 +32,7 @@ import { serviceTokensRoutes } from './service-tokens/routes.ts';
 import { sessionsRoutes } from './sessions/routes.ts';
 import { settingsRoutes } from './settings/routes.ts';
 import { sharesRoutes } from './shares/routes.ts';
+import type { Shortcut } from './shortcut/shortcut.ts';
 import { ssoRoutes } from './sso/routes.ts';
 import type { HealthCheck } from './status/health.ts';
 import { statusRoutes } from './status/routes.ts';
@@ -41,12 +42,17 @@ import { universalAuthRoutes } from './universal-auth/routes.ts';
 
 interface Besides {
   readonly health: HealthCheck;
+  readonly shortcut: Shortcut;
   /** Bounds of event streams. @default events/stream.ts */
   readonly stream?: StreamOptions | undefined;
 }
 
 /** Hands each group of routes the parts that it works with, and no others. */
-export async function registerRoutes(app: FastifyInstance, parts: Parts, { health, stream }: Besides): Promise<void> {
+export async function registerRoutes(
+  app: FastifyInstance,
+  parts: Parts,
+  { health, stream, shortcut }: Besides,
+): Promise<void> {
   const {
     tokens,
     sessions,
@@ -127,7 +133,7 @@ export async function registerRoutes(app: FastifyInstance, parts: Parts, { healt
     people: peopleOfProjects,
     groups: groupsOfProjects,
   });
-  await app.register(secretReadRoutes, { reads });
+  await app.register(secretReadRoutes, { reads, shortcut });
   await app.register(importedSecretsRoutes, { reads });
   await app.register(secretsRoutes, { writes, personal });
   await app.register(moveRoutes, { moves });

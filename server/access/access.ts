@@ -9,6 +9,7 @@ import { badRequest, forbidden, notFound, tokenRefused, unavailable } from '../r
 import type { Caller, ProjectReference } from './caller.ts';
 import { type Change, firstBeyond } from './granting.ts';
 import { decideOrganization, OrganizationRights } from './organization-rights.ts';
+import type { Pass } from './pass-store.ts';
 import { Passes } from './passes.ts';
 import type { Need, Rights } from './permissions.ts';
 import { refusedGrant, refusedNeed } from './refused.ts';
@@ -233,7 +234,7 @@ export class Access {
       await this.#refused(caller, verdict, 'project', { asked });
       throw notFound(`project "${asked}" not found`);
     }
-    return inProjectOf(caller, verdict, verdict.actor, rights);
+    return { ...inProjectOf(caller, verdict, verdict.actor), rights };
   }
 
   /** As `project`, together with the question whether the held answer may be served (then its audit is written). */
@@ -246,7 +247,7 @@ export class Access {
     if (kept) {
       const { verdict, served } = kept;
       const rights = served ? this.#roles.known('') : this.#roles.known(verdict.grants);
-      if (rights) return { ...inProjectOf(caller, verdict, actorOf(verdict), rights), served };
+      if (rights) return { ...inProjectOf(caller, verdict, actorOf(verdict)), rights, served };
     }
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const verdict = await this.verdict(caller, { ...named(reference), held });
@@ -257,6 +258,26 @@ export class Access {
       return { ...access, served: verdict.served };
     }
     throw unavailable('your roles in this project are changing too fast; try again');
+  }
+
+  /** Whether the held answer can be asked for by a kept verdict alone: the shortest way of `projectWithHeld`. */
+  passFor(caller: Caller, reference: ProjectReference, held: Held): Pass | undefined {
+    return this.#passes.passFor(caller, reference, held);
+  }
+
+  /**
+   * Asks for it. When it was not served, `projectWithHeld` goes on from what was said, for the same caller.
+   */
+  async servedBy(
+    pass: Pass,
+    caller: Caller,
+    reference: ProjectReference,
+    held: Held,
+  ): Promise<Omit<ProjectAccess, 'rights'> | undefined> {
+    const admitted = await this.#passes.ask(caller, reference, pass, held);
+    if (admitted?.served) return inProjectOf(caller, admitted.verdict, actorOf(admitted.verdict));
+    this.#passes.tell(caller, admitted);
+    return undefined;
   }
 
   /** Keeps a verdict that a read made anew, so that the next one need not be judged again. */
@@ -347,7 +368,7 @@ export class Access {
     const isLive = tokenKnown && actorId === caller.actorId && !revoked && !expired && ipTrusted;
     if (!isLive || projectId === null) return undefined;
     const rights = this.#roles.known(verdict.grants);
-    return rights && inProjectOf(caller, verdict, actorOf(verdict), rights);
+    return rights && { ...inProjectOf(caller, verdict, actorOf(verdict)), rights };
   }
 
   /** The project that a caller who was let in named so before, if this process remembers: where a change may be tried. */
@@ -463,13 +484,12 @@ const actorOf = (verdict: Verdict): Actor => ({
   boundTo: verdict.boundTo,
 });
 
-const inProjectOf = (caller: Caller, verdict: Verdict, actor: Actor, rights: Rights): ProjectAccess => ({
+const inProjectOf = (caller: Caller, verdict: Verdict, actor: Actor): Omit<ProjectAccess, 'rights'> => ({
   caller,
   actor,
   organization: { id: verdict.organizationId!, role: verdict.organizationRole! },
   project: { id: verdict.projectId!, slug: verdict.projectSlug!, changeId: verdict.changeId! },
   grants: verdict.grants,
-  rights,
 });
 
 /** An audit record of a project, without what its access already says. */

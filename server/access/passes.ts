@@ -9,6 +9,12 @@ const KEPT_AT_MOST = 20_000;
 /** A statement costs some 0.3 ms of two cores, whatever is in it. */
 const GATHER_US = 120;
 
+/** What became of a kept verdict, and whether the held answer was served under it. */
+export interface Admitted {
+  readonly verdict: Verdict;
+  readonly served: boolean;
+}
+
 interface Request {
   readonly pass: Pass;
   readonly held: Held;
@@ -25,6 +31,8 @@ interface Request {
 export class Passes {
   readonly #kept = new Map<string, Pass>();
   readonly #gate: Batch<Request, Admission>;
+  /** Callers, one object a request, that have asked already. */
+  readonly #told = new WeakMap<Caller, Admitted | 'ended'>();
 
   constructor(path: Db) {
     this.#gate = new Batch<Request, Admission>(
@@ -62,21 +70,36 @@ export class Passes {
    * The kept verdict, and whether the held answer was served: then its audit is written. When only the project has changed
    * the answer has to be made anew, by a statement that judges the caller again, so the verdict is good enough to try it.
    */
-  async admit(
-    caller: Caller,
-    reference: ProjectReference,
-    held: Held,
-  ): Promise<{ readonly verdict: Verdict; readonly served: boolean } | undefined> {
-    const name = nameOf(caller, reference);
-    const pass = this.#kept.get(name);
-    if (pass === undefined || held.sources !== null || held.version !== null) return undefined;
-    const { verdict } = pass;
-    if (verdict.changeId !== held.changeId || verdict.grants !== held.grants) return undefined;
+  async admit(caller: Caller, reference: ProjectReference, held: Held): Promise<Admitted | undefined> {
+    const told = this.#told.get(caller);
+    if (told !== undefined) {
+      this.#told.delete(caller);
+      return told === 'ended' ? undefined : told;
+    }
+    const pass = this.passFor(caller, reference, held);
+    return pass && this.ask(caller, reference, pass, held);
+  }
+
+  /** The kept verdict under which the held answer can be asked for. */
+  passFor(caller: Caller, reference: ProjectReference, held: Held): Pass | undefined {
+    if (held.sources !== null || held.version !== null) return undefined;
+    const pass = this.#kept.get(nameOf(caller, reference));
+    return pass?.verdict.changeId === held.changeId && pass.verdict.grants === held.grants ? pass : undefined;
+  }
+
+  async ask(caller: Caller, reference: ProjectReference, pass: Pass, held: Held): Promise<Admitted | undefined> {
     const { userAgent, requestId } = caller.origin;
     const admission = await this.#gate.add({ pass, held, userAgent, requestId });
+    const { verdict } = pass;
     if (admission === 'served') return { verdict, served: true };
+    const name = nameOf(caller, reference);
     if (this.#kept.get(name) === pass) this.#kept.delete(name);
     return admission === 'project-changed' ? { verdict, served: false } : undefined;
+  }
+
+  /** Lets the next `admit` of this request take what `ask` said to it. */
+  tell(caller: Caller, admitted: Admitted | undefined): void {
+    this.#told.set(caller, admitted ?? 'ended');
   }
 }
 

@@ -1,5 +1,8 @@
 import type { Db, Statement } from '../database/database.ts';
 import { CHECK_VIOLATION, sqlState } from '../database/sqlstate.ts';
+import type { Origin } from './origin.ts';
+
+export type { Origin } from './origin.ts';
 
 /** One record of the audit (HIP-27, "Audit Logging"): who, what, when, where, which action. Never a value. */
 export interface AuditRecord {
@@ -18,13 +21,6 @@ export interface AuditRecord {
   readonly metadata?: Readonly<Record<string, unknown>>;
   /** What the server does by itself comes from nowhere. */
   readonly origin: Omit<Origin, 'ip'> & { readonly ip: string | null };
-}
-
-/** Where a request came from. */
-export interface Origin {
-  readonly ip: string;
-  readonly userAgent: string | null;
-  readonly requestId: string;
 }
 
 const INSERT: Statement = {

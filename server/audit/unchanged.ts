@@ -37,7 +37,7 @@ export class Unchanged {
     await this.flush();
   }
 
-  count({ actor, organization, project, caller }: ProjectAccess, held: Held): void {
+  count({ actor, organization, project, caller }: Omit<ProjectAccess, 'rights'>, held: Held): void {
     const { environment, path, key } = held;
     const name = `${actor.id}\n${project.id}\n${environment}\n${path}\n${key ?? ''}`;
     const known = this.#counts.get(name);

@@ -3,8 +3,9 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { readServiceToken, type SigningKeys, TokenInvalid } from '../../keys/index.ts';
 import type { Caller } from '../access/access.ts';
 import type { Audit } from '../audit/audit.ts';
-import type { Origin } from '../audit/store.ts';
+import { type Origin, originFrom } from '../audit/origin.ts';
 import { Refusal, tokenRefused, unauthorized } from '../refusal.ts';
+import { begunFor } from '../shortcut/begun.ts';
 import { KnownTokens } from './known-tokens.ts';
 import { refuseToServiceTokens } from './service-tokens.ts';
 
@@ -24,18 +25,10 @@ declare module 'fastify' {
 export function originOf(request: FastifyRequest): Origin {
   const known = request.knownOrigin;
   if (known) return known;
-  const userAgent = request.headers['user-agent'];
-  const origin = {
-    ip: request.clientAddress(),
-    userAgent: userAgent === undefined ? null : printable(userAgent).slice(0, 256),
-    requestId: request.id,
-  };
+  const origin = originFrom(request.clientAddress(), request.headers['user-agent'], request.id);
   request.knownOrigin = origin;
   return origin;
 }
-
-// Headers arrive as Latin-1; what the audit stores of them must be text that every reader can show.
-const printable = (text: string) => text.replace(/[^\x20-\x7e]/g, '?');
 
 /**
  * Checks the token's signature before anything else is done for a request: a forged one dies here, without a statement.
@@ -52,6 +45,11 @@ export function authenticate(
   const tokens = new KnownTokens(keys);
   app.addHook('onRequest', (request, _reply, done) => {
     if (request.routeOptions.config.public || request.is404) return done();
+    const begun = begunFor(request.raw);
+    if (begun) {
+      request.caller = begun.caller;
+      return done(begun.fault);
+    }
     const bearer = bearerOf(request, audit);
     const serviceTokenId = readServiceToken(keyring.clientSecretMacKey, bearer);
     if (serviceTokenId !== undefined) {

@@ -1,5 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
+export const JSON_TYPE = 'application/json; charset=utf-8';
+
 /** Sends a body that is bytes already, or 304 when the client holds the same. */
 export function sendBody(
   request: FastifyRequest,
@@ -8,7 +10,7 @@ export function sendBody(
 ): FastifyReply {
   reply.header('etag', body.etag).header('cache-control', 'no-store');
   if (matches(request.headers['if-none-match'], body.etag)) return reply.code(304).send();
-  return reply.type('application/json; charset=utf-8').send(body.json);
+  return reply.type(JSON_TYPE).send(body.json);
 }
 
 /** Whether the client holds this already (RFC 9110, 13.1.2): a list of tags, weak comparison, or `*`. */

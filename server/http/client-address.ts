@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { canonicalAddress, type TrustedProxies } from './trusted-proxies.ts';
 
@@ -16,22 +17,23 @@ declare module 'fastify' {
 /** A caller who is gone already has no address; it gets one that no list of trusted addresses holds, unless that holds all. */
 const NOBODY = '0.0.0.0';
 
-const socketAddress = (request: FastifyRequest): string =>
-  canonicalAddress((request.raw.socket.remoteAddress as string | undefined) ?? NOBODY) ?? NOBODY;
+const socketAddress = (request: IncomingMessage): string =>
+  canonicalAddress((request.socket.remoteAddress as string | undefined) ?? NOBODY) ?? NOBODY;
 
-/** Teaches requests where they come from. Without trusted proxies no header is looked at. */
+/** Tells where a request comes from. */
+export type AddressOf = (request: IncomingMessage) => string;
+
+/** Without trusted proxies no header is looked at. */
+export const addressesBehind = (proxies: TrustedProxies | undefined): AddressOf =>
+  proxies === undefined ? socketAddress : (request) => proxies.clientOf(socketAddress(request), request.headers);
+
+/** Teaches requests where they come from. */
 export function knowAddresses(app: FastifyInstance, proxies: TrustedProxies | undefined): void {
-  app.decorateRequest(
-    'clientAddress',
-    proxies === undefined
-      ? function (this: FastifyRequest) {
-          return socketAddress(this);
-        }
-      : function (this: FastifyRequest) {
-          return proxies.clientOf(socketAddress(this), this.headers);
-        },
-  );
+  const addressOf = addressesBehind(proxies);
+  app.decorateRequest('clientAddress', function (this: FastifyRequest) {
+    return addressOf(this.raw);
+  });
   app.decorateRequest('fromProxy', function (this: FastifyRequest) {
-    return proxies?.trusts(socketAddress(this)) ?? false;
+    return proxies?.trusts(socketAddress(this.raw)) ?? false;
   });
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { begunFor } from '../shortcut/begun.ts';
 import { canonicalAddress, type TrustedProxies } from './trusted-proxies.ts';
 
 /** Letters, digits and what ids are joined with: nothing that a log, a header or a terminal reads as something else. */
@@ -20,6 +21,8 @@ export class RequestIds {
   }
 
   of(request: IncomingMessage): string {
+    const begun = begunFor(request);
+    if (begun) return begun.caller.origin.requestId;
     if (this.#proxies === undefined) return this.next();
     const given = request.headers['x-request-id'];
     const address = canonicalAddress(request.socket.remoteAddress ?? '');

@@ -3,8 +3,9 @@ import ipaddr from 'ipaddr.js';
 import type { Audit } from '../audit/audit.ts';
 import { originOf } from '../http/authentication.ts';
 import { Refusal } from '../refusal.ts';
+import { begunFor } from '../shortcut/begun.ts';
 import { classOf, type LimitClass } from './classes.ts';
-import type { Limits } from './limits.ts';
+import type { Limits, Standing } from './limits.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -27,18 +28,23 @@ export function enforceLimits(app: FastifyInstance, limits: Limits, audit: Audit
   app.addHook('onRequest', (request, reply, done) => {
     const of = request.routeOptions.config.limitClass;
     if (of === undefined || of === false || request.is404) return done();
-    const standing = limits.take(of, callerOf(request));
+    const standing = begunFor(request.raw)?.standing ?? limits.take(of, callerOf(request));
     if (standing === undefined) return done();
-    const { limit, remaining, reset, refused } = standing;
-    reply.header('x-ratelimit-limit', limit);
-    reply.header('x-ratelimit-remaining', remaining);
-    reply.header('x-ratelimit-reset', reset);
+    const { reset, refused } = standing;
+    reply.headers(rateHeaders(standing));
     if (!refused) return done();
     reply.header('retry-after', reset);
     if (!request.caller) audit.refusedStranger('rate-limited');
     return done(new Refusal('rateLimited', `Rate limit exceeded. Please try again in ${reset} seconds`));
   });
 }
+
+/** Infisical's names. */
+export const rateHeaders = ({ limit, remaining, reset }: Standing) => ({
+  'x-ratelimit-limit': limit,
+  'x-ratelimit-remaining': remaining,
+  'x-ratelimit-reset': reset,
+});
 
 /** An IPv6 address counts by its network of 64 bits: whoever has one address there has all of them. */
 function callerOf(request: FastifyRequest): string {

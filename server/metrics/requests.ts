@@ -3,11 +3,21 @@ import { Histogram, SECONDS } from './histogram.ts';
 import type { Metrics } from './metrics.ts';
 
 /** What one route has answered. It lies on the route, so that counting a request looks nothing up. */
-interface Meter {
-  readonly route: string;
+export class Meter {
   readonly method: string;
-  readonly statuses: Map<number, number>;
-  readonly seconds: Histogram;
+  readonly route: string;
+  readonly statuses = new Map<number, number>();
+  readonly seconds = new Histogram(SECONDS);
+
+  constructor(method: string, route: string) {
+    this.method = method;
+    this.route = route;
+  }
+
+  observe(status: number, seconds: number): void {
+    this.statuses.set(status, (this.statuses.get(status) ?? 0) + 1);
+    this.seconds.observe(seconds);
+  }
 }
 
 declare module 'fastify' {
@@ -21,7 +31,7 @@ declare module 'fastify' {
 export function meterRequests(app: FastifyInstance, metrics: Metrics): void {
   const meters: Meter[] = [];
   const meterOf = (method: string, route: string): Meter => {
-    const meter = { method, route, statuses: new Map<number, number>(), seconds: new Histogram(SECONDS) };
+    const meter = new Meter(method, route);
     meters.push(meter);
     return meter;
   };
@@ -30,9 +40,8 @@ export function meterRequests(app: FastifyInstance, metrics: Metrics): void {
     route.config = { ...route.config, meter: meterOf([route.method].flat()[0]!, route.url) };
   });
   app.addHook('onResponse', (request, reply, done) => {
-    const { statuses, seconds } = (request.is404 ? undefined : request.routeOptions.config.meter) ?? unmatched;
-    statuses.set(reply.statusCode, (statuses.get(reply.statusCode) ?? 0) + 1);
-    seconds.observe(reply.elapsedTime / 1000);
+    const meter = (request.is404 ? undefined : request.routeOptions.config.meter) ?? unmatched;
+    meter.observe(reply.statusCode, reply.elapsedTime / 1000);
     done();
   });
 

@@ -41,6 +41,11 @@ export class Answers {
     return this.#bytes;
   }
 
+  /** As `get`, of one who only looks whether it is there. */
+  peek(question: string): Answer | undefined {
+    return this.#entries.get(question)?.answer;
+  }
+
   get(question: string): Answer | undefined {
     const entry = this.#entries.get(question);
     if (entry === undefined) {

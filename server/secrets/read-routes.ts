@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import {
   flagOr,
@@ -17,6 +17,7 @@ import {
   SecretsOfImportsQuery,
 } from '../../contracts/index.ts';
 import { sendBody } from '../http/bodies.ts';
+import type { Shortcut } from '../shortcut/shortcut.ts';
 import { refuseEndToEnd } from './move-routes.ts';
 import type { Question } from './question.ts';
 import type { Reads } from './reads.ts';
@@ -63,9 +64,17 @@ export async function importedSecretsRoutes(scope: FastifyInstance, { reads }: {
 }
 
 /** The reading half of the secrets. */
-export async function secretReadRoutes(scope: FastifyInstance, { reads }: { reads: Reads }): Promise<void> {
+export async function secretReadRoutes(
+  scope: FastifyInstance,
+  { reads, shortcut }: { reads: Reads; shortcut: Shortcut },
+): Promise<void> {
   const app = scope.withTypeProvider<ZodTypeProvider>();
   const tags = ['secrets'];
+  const answer = async (request: FastifyRequest, reply: FastifyReply, question: Question) => {
+    const body = await reads.read(request.caller, question, request.headers['if-none-match']);
+    shortcut.keep(request, question);
+    return sendBody(request, reply, body);
+  };
 
   for (const { base, whenAbsent, listed } of VERSIONS) {
     const common = (query: Omit<GetQuery, 'version' | 'type'>) => ({
@@ -93,8 +102,7 @@ export async function secretReadRoutes(scope: FastifyInstance, { reads }: { read
         const tagSlugs = slugs?.split(',').map((slug) => slug.trim()) ?? [];
         const filter = tagSlugs.length + metadata.length === 0 ? undefined : { tagSlugs, metadata };
         const personal = flagOr(false, includePersonalOverrides) ? 'first' : listed;
-        const question: Question = { ...common(request.query), recursive, personal, filter };
-        return sendBody(request, reply, await reads.read(request.caller, question, request.headers['if-none-match']));
+        return answer(request, reply, { ...common(request.query), recursive, personal, filter });
       },
     );
 
@@ -113,8 +121,7 @@ export async function secretReadRoutes(scope: FastifyInstance, { reads }: { read
         const { version, type, includePersonalOverrides } = request.query;
         const personal = type === 'personal' ? 'only' : flagOr(false, includePersonalOverrides) ? 'first' : 'none';
         const key = request.params.secretName;
-        const question = { ...common(request.query), recursive: false, key, personal, version } as const;
-        return sendBody(request, reply, await reads.read(request.caller, question, request.headers['if-none-match']));
+        return answer(request, reply, { ...common(request.query), recursive: false, key, personal, version });
       },
     );
 

@@ -1,5 +1,6 @@
 import { contentTag, type MemorySeal } from '../../keys/index.ts';
 import type { Access, Caller, ProjectAccess, ProjectReference } from '../access/access.ts';
+import type { Pass } from '../access/pass-store.ts';
 import type { Held } from '../access/store.ts';
 import type { Unchanged } from '../audit/unchanged.ts';
 import type { Db } from '../database/database.ts';
@@ -25,6 +26,19 @@ import { type Reach, seesAllOf, seesSomeOf, sightOf } from './visibility.ts';
 export interface Body {
   readonly json: Buffer;
   readonly etag: string;
+  /** The client has it already: nothing is shown, and there is no json. @default false */
+  readonly unchanged?: boolean;
+}
+
+/** An answer in memory that may be asked for at once. */
+export interface HeldRead {
+  readonly caller: Caller;
+  readonly project: ProjectReference;
+  readonly name: string;
+  readonly answer: Answer;
+  readonly unchanged: boolean;
+  readonly held: Held;
+  readonly pass: Pass;
 }
 
 export interface ReadsOptions {
@@ -91,7 +105,7 @@ export class Reads {
       const allowed = await access.projectWithHeld(caller, question.project, held);
       if (allowed.served && unchanged) {
         this.#on.unchanged.count(allowed, answer.held);
-        return { json: NO_BODY, etag: answer.etag };
+        return { json: NO_BODY, etag: answer.etag, unchanged };
       }
       if (allowed.served && answer) return { json: this.#opened.open(answer, name), etag: answer.etag };
       await this.#needSome(allowed, reach);
@@ -114,6 +128,34 @@ export class Reads {
       }
     }
     throw unavailable('this project is changing too fast to be read; try again');
+  }
+
+  /**
+   * The answer of a question that was answered before, when it takes the one statement and nothing else to serve it. It asks
+   * nobody anything.
+   */
+  held(
+    caller: Caller,
+    { project, name }: { readonly project: ProjectReference; readonly name: string },
+    has?: string,
+  ): HeldRead | undefined {
+    const { answers, access } = this.#on;
+    const answer = answers.peek(name);
+    const pass = answer && access.passFor(caller, project, answer.held);
+    if (pass === undefined) return undefined;
+    answers.get(name);
+    const unchanged = matches(has, answer!.etag);
+    const held = unchanged ? { ...answer!.held, event: null } : answer!.held;
+    return { caller, project, name, answer: answer!, unchanged, held, pass };
+  }
+
+  /** Serves it, by that statement. Undefined when it may not be; then `read` goes on from what the statement said. */
+  async serve({ caller, project, name, answer, unchanged, held, pass }: HeldRead): Promise<Body | undefined> {
+    const served = await this.#on.access.servedBy(pass, caller, project, held);
+    if (served === undefined) return undefined;
+    if (!unchanged) return { json: this.#opened.open(answer, name), etag: answer.etag };
+    this.#on.unchanged.count(served, answer.held);
+    return { json: NO_BODY, etag: answer.etag, unchanged };
   }
 
   /** Refuses a read that could never show anything, and names as little of where as is enough to say so. */

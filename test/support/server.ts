@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import type { RequestListener } from 'node:http';
+import { createRequire } from 'node:module';
 import type { FastifyInstance, InjectOptions } from 'fastify';
 import pg from 'pg';
 import { makeProof, newClientSecret, parseAuthSecret, parseRootKey } from '../../keys/index.ts';
@@ -153,6 +155,19 @@ export class TestServer {
   }
 }
 
+/**
+ * Injects requests where those of sockets come in. Fastify's own `inject` begins behind that, where nothing is that answers before
+ * Fastify (server/shortcut).
+ */
+function injectAtTheDoor(app: FastifyInstance): FastifyInstance['inject'] {
+  const dispatch = (...request: Parameters<RequestListener>) => void app.server.emit('request', ...request);
+  return (async (options: InjectOptions) => {
+    await app.ready();
+    return lightMyRequest(dispatch, options);
+  }) as FastifyInstance['inject'];
+}
+const lightMyRequest = createRequire(createRequire(import.meta.url).resolve('fastify'))('light-my-request');
+
 /** Starts a server that has its first admin. */
 export async function startServer(options: Partial<AppOptions> = {}): Promise<TestServer> {
   const server = await startEmptyServer(options);
@@ -189,6 +204,7 @@ export async function startEmptyServer(options: Partial<AppOptions> = {}): Promi
       options.prepare?.(app);
     },
   });
+  app.inject = injectAtTheDoor(app);
   const sql = new pg.Client(database.uri);
   await sql.connect();
   return new TestServer(app, database, secrets, sql, leaks);
