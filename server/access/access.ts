@@ -89,6 +89,11 @@ export class Access {
     return this.#gate;
   }
 
+  /** The groups of those whose verdict is kept. */
+  get passes(): Load {
+    return this.#passes.gate;
+  }
+
   /** Where changes are made: the pool of their transactions. */
   get changes(): Database {
     return this.#db;
