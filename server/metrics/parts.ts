@@ -28,7 +28,12 @@ export function tellParts(metrics: Metrics, parts: Parts): void {
   const { pools, access, audit, answers, events, writes, limits, redis, faults } = parts;
   metrics.gauge('kms_info', 'the version that runs', () => [[{ version: VERSION }, 1]]);
 
-  const groups: Record<string, Load> = { verdicts: access.gate, passes: access.passes, audit: audit.batch, writes: writes.groups };
+  const groups: Record<string, Load> = {
+    verdicts: access.gate,
+    passes: access.passes,
+    audit: audit.batch,
+    writes: writes.groups,
+  };
   metrics.histogram('kms_group_size', 'requests that shared one statement, or writes that shared one transaction', () =>
     Object.entries(groups).map(([group, { sizes }]) => [{ group }, sizes]),
   );
