@@ -137,9 +137,11 @@ export class SharedWrites implements Making<SharedWrite, Spots, Secret[]> {
       case 'update': {
         if (row === undefined || !rights.may('edit', row)) return undefined;
         const change = order.items[n]!;
+        // Another rule may speak of it without its tags: whether the caller may take them away is asked where it is made alone.
+        if (change.tagIds && row.tags.length > 0) return undefined;
         const write = sealNext(this.#keyring, home, key, row, change);
         const { tags, createdAt } = row;
-        return { write, row: rowOf(write, spot, address.path, { tags: change.tagIds ? [] : tags, createdAt }) };
+        return { write, row: rowOf(write, spot, address.path, { tags, createdAt }) };
       }
       case 'delete':
         return row !== undefined && rights.may('delete', row) ? { write: undefined, row } : undefined;

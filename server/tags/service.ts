@@ -1,8 +1,17 @@
-import type { Access, Caller, Need } from '../access/access.ts';
+import type { Access, Caller, Need, ProjectAccess } from '../access/access.ts';
 import type { Database, Db } from '../database/database.ts';
 import { takenAs } from '../database/taken.ts';
 import { notFound } from '../refusal.ts';
-import { deleteTag, findTags, findTagsBySlug, insertTag, listTags, type TagRow, updateTag } from './store.ts';
+import {
+  decidesAccess,
+  deleteTag,
+  findTags,
+  findTagsBySlug,
+  insertTag,
+  listTags,
+  type TagRow,
+  updateTag,
+} from './store.ts';
 
 interface TagChange {
   readonly slug?: string | undefined;
@@ -40,37 +49,50 @@ export class Tags {
   async create(caller: Caller, projectId: string, given: TagChange & { readonly slug: string }): Promise<TagRow> {
     const { slug, name = slug } = given;
     return takenAs(`tag "${slug}" exists already in this project`, () =>
-      this.#change(caller, projectId, 'create', (tx, maker) =>
-        insertTag(tx, { projectId, slug, name, color: given.color ?? '', maker }),
+      this.#change(caller, projectId, 'create', (tx, { actor }) =>
+        insertTag(tx, { projectId, slug, name, color: given.color ?? '', maker: actor }),
       ),
     );
   }
 
   async update(caller: Caller, projectId: string, id: string, change: TagChange): Promise<TagRow> {
     return takenAs(`tag "${change.slug}" exists already in this project`, () =>
-      this.#change(
-        caller,
-        projectId,
-        'edit',
-        async (tx) => (await updateTag(tx, projectId, id, change)) ?? missing(id),
-      ),
+      this.#change(caller, projectId, 'edit', async (tx, allowed) => {
+        if (change.slug !== undefined) await this.#mayLetGo(tx, allowed, id, change.slug);
+        return (await updateTag(tx, projectId, id, change)) ?? missing(id);
+      }),
     );
   }
 
   /** Deletes a tag; the secrets that carried it carry it no longer. */
   async remove(caller: Caller, projectId: string, id: string): Promise<TagRow> {
-    return this.#change(caller, projectId, 'delete', async (tx) => (await deleteTag(tx, projectId, id)) ?? missing(id));
+    return this.#change(caller, projectId, 'delete', async (tx, allowed) => {
+      await this.#mayLetGo(tx, allowed, id);
+      return (await deleteTag(tx, projectId, id)) ?? missing(id);
+    });
+  }
+
+  /**
+   * Refuses to call a tag otherwise, or to end it, where rules speak of tags and secrets carry it: to who may not read and
+   * change them all. A slug is what rules go by, so without it what they forbid is open, and with another what they allow is.
+   */
+  async #mayLetGo(tx: Db, allowed: ProjectAccess, id: string, slug?: string): Promise<void> {
+    const projectId = allowed.project.id;
+    const [tag] = await findTags(tx, projectId, [id]);
+    if (!tag || tag.slug === slug || !(await decidesAccess(tx, projectId, id))) return;
+    for (const action of ['read', 'edit'] as const)
+      await this.#access.needEverywhere(allowed, { action, subject: 'secrets' });
   }
 
   async #change(
     caller: Caller,
     projectId: string,
     action: 'create' | 'edit' | 'delete',
-    work: (tx: Db, maker: { readonly id: string; readonly kind: string }) => Promise<TagRow>,
+    work: (tx: Db, allowed: ProjectAccess) => Promise<TagRow>,
   ): Promise<TagRow> {
     const allowed = await this.#access.project(caller, { id: projectId }, need(action));
-    return this.#access.change(allowed, [need(action)], async (tx, audit) => {
-      const tag = await work(tx, allowed.actor);
+    return this.#access.change(allowed, [need(action)], async (tx, audit, again) => {
+      const tag = await work(tx, again);
       const verb = action === 'edit' ? 'update' : action;
       await audit([{ action: verb, event: `${verb}-tag`, metadata: { tagId: tag.id, slug: tag.slug } }]);
       return tag;

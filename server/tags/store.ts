@@ -88,6 +88,19 @@ export async function updateTag(
   return rows[0];
 }
 
+const DECIDES: Statement = {
+  name: 'tags.decides',
+  text: `
+    select exists (select from project_roles where project_id = $1 and permissions @? '$[*].conditions.secretTags')
+       and (exists (select from secrets where project_id = $1 and $2::uuid = any (tag_ids))
+         or exists (select from secret_versions where project_id = $1 and $2::uuid = any (tag_ids))) as decides`,
+};
+
+/** Whether the tag may decide about access: rules of the project speak of tags, and a secret carries it, or did in its history. */
+export async function decidesAccess(db: Db, projectId: string, id: string): Promise<boolean> {
+  return (await db.one<{ decides: boolean }>(DECIDES, [projectId, id])).decides;
+}
+
 // The secrets let go of it in place: taking a tag away everywhere is a change of the tag, and no new version of each secret.
 const DELETE: Statement = {
   name: 'tags.delete',

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Machine, startServer, type TestServer } from '../../support/server.ts';
 
 let server: TestServer;
@@ -86,6 +86,65 @@ test('tags come and go by their slugs', async () => {
   expect(await slugs('DELETE', ['right'])).toEqual(['left']);
   const unknown = await send('POST', url, { ...at, tagSlugs: ['left', 'nowhere'] });
   expect([unknown.status, unknown.body.message]).toEqual([404, 'tag "nowhere" not found in this project']);
+});
+
+describe('a tag that rules go by', () => {
+  const DEVELOPER = { role: 'developer' };
+  let id: string;
+  let gated: string;
+  let bound: Machine;
+  const tagUrl = () => `/api/v1/projects/${gated}/tags/${id}`;
+  const at = () => ({ projectId: gated, environment: 'dev' });
+  const slugs = async () =>
+    (await server.do('GET', `/api/v4/secrets/GUARDED?${new URLSearchParams(at())}`)).secret.tags.map(
+      ({ slug }: any) => slug,
+    );
+
+  beforeAll(async () => {
+    gated = (await server.project('gated')).id;
+    const url = `/api/v1/projects/${gated}`;
+    id = (await server.do('POST', `${url}/tags`, { body: { slug: 'restricted' } })).tag.id;
+    await server.do('POST', '/api/v4/secrets/GUARDED', { body: { ...at(), secretValue: 'v', tagIds: [id] } });
+    const secretTags = { $in: ['restricted'] };
+    const permissions = [{ subject: 'secrets', action: ['read'], conditions: { secretTags }, inverted: true }];
+    await server.do('POST', `${url}/roles`, { body: { slug: 'kept-out', name: 'Kept out', permissions } });
+    bound = await server.machine('bound', { projectId: gated, roles: [DEVELOPER, { role: 'kept-out' }] });
+  });
+
+  test.each<{ what: string; ask: () => [string, string, object?] }>([
+    { what: 'ended', ask: () => ['DELETE', tagUrl()] },
+    { what: 'called otherwise', ask: () => ['PATCH', tagUrl(), { slug: 'harmless' }] },
+    { what: 'taken off by none', ask: () => ['PATCH', '/api/v4/secrets/GUARDED', { ...at(), tagIds: [] }] },
+    {
+      what: 'taken off in a batch',
+      ask: () => ['PATCH', '/api/v4/secrets/batch', { ...at(), secrets: [{ secretKey: 'GUARDED', tagIds: [] }] }],
+    },
+    {
+      what: 'taken off by its slug',
+      ask: () => ['DELETE', '/api/v3/secrets/tags/GUARDED', { ...at(), tagSlugs: ['restricted'] }],
+    },
+  ])('is not $what by whom it keeps out', async ({ ask }) => {
+    const [method, url, body] = ask();
+    const { status, text } = await send(method, url, body, bound.token);
+    expect(status, text).toBe(403);
+    expect(await slugs()).toEqual(['restricted']);
+    const read = await send('GET', `/api/v4/secrets/GUARDED?${new URLSearchParams(at())}`, undefined, bound.token);
+    expect(read.status).toBe(403);
+  });
+
+  test('is not given the slug that lets somebody in', async () => {
+    const developer = await server.machine('tagger', { projectId: gated, roles: [DEVELOPER] });
+    expect((await send('PATCH', tagUrl(), { slug: 'public' }, developer.token)).status).toBe(403);
+    expect((await send('PATCH', tagUrl(), { color: 'red', slug: 'restricted' }, developer.token)).status).toBe(200);
+  });
+
+  test('is ended by who may read and change every secret', async () => {
+    await server.do('PATCH', '/api/v4/secrets/GUARDED', { body: { ...at(), tagIds: [] } });
+    expect(await slugs()).toEqual([]);
+    // Its history goes by it still.
+    expect((await send('DELETE', tagUrl(), undefined, bound.token)).status).toBe(403);
+    await server.do('DELETE', tagUrl());
+  });
 });
 
 test("another project's tag is not found", async () => {
