@@ -8,13 +8,13 @@ import { Turns } from '../database/turns.ts';
 import { badRequest, forbidden, notFound, tokenRefused, unavailable } from '../refusal.ts';
 import type { Caller, ProjectReference } from './caller.ts';
 import { type Change, firstBeyond } from './granting.ts';
+import type { Held as HeldInProject } from './held-store.ts';
 import { decideOrganization, OrganizationRights } from './organization-rights.ts';
 import type { Pass } from './pass-store.ts';
 import { Passes } from './passes.ts';
 import type { Need, Rights } from './permissions.ts';
 import { refusedGrant, refusedNeed } from './refused.ts';
 import { RoleBook } from './role-book.ts';
-import type { CompiledRule } from './rules.ts';
 import { type Ask, admit, type Held, judge, lockProject, takeUse, type Verdict } from './store.ts';
 
 export type { Caller, ProjectReference } from './caller.ts';
@@ -192,16 +192,16 @@ export class Access {
     tx: Db,
     access: OrganizationAccess,
     what: string,
-    held: ReadonlyMap<string, readonly CompiledRule[]>,
-    changeOf: (rules: readonly CompiledRule[]) => Change,
+    held: ReadonlyMap<string, HeldInProject>,
+    changeOf: (held: HeldInProject) => Change,
   ): Promise<void> {
     if (access.organization.role === 'admin') return;
     const { caller } = access;
-    for (const [projectId, rules] of held) {
+    for (const [projectId, theirs] of held) {
       const verdict = await judge(tx, { ...caller.origin, tokenId: caller.tokenId, projectId });
       const rights = await this.#rights(tx, verdict);
       if (!rights) throw unavailable('your roles in a project changed at this moment; try again');
-      const beyond = firstBeyond(rights, changeOf(rules));
+      const beyond = firstBeyond(rights, changeOf(theirs));
       if (beyond === undefined) continue;
       await this.#refusedBeyond(access, what, beyond.rule);
       throw refusedGrant(access.actor.name, 'a project of the organization', rights, beyond);

@@ -8,9 +8,13 @@ import { type CompiledRule, covers } from './rules.ts';
  */
 export interface Change {
   readonly before: readonly CompiledRule[];
+  /** What is held from then on, until somebody takes it away. */
   readonly after: readonly CompiledRule[];
-  /** The rules of `after` that end by themselves. What they forbid, they forbid for a while only. @default none */
-  readonly passing?: readonly CompiledRule[];
+  /**
+   * What is held besides and ends by itself: the rules of each role on time, which end together. What they forbid, they
+   * forbid for a while only, so it narrows no rule but those of the same role. @default none
+   */
+  readonly passing?: readonly (readonly CompiledRule[])[];
 }
 
 /** A rule that stands in the way of a change: what it gives, what is there already, or what it lifts is not held. */
@@ -25,11 +29,13 @@ export interface Beyond {
  * those who hold more, who could be made to hold less and then be replaced.
  */
 export function firstBeyond(rights: Rights, { before, after, passing = [] }: Change): Beyond | undefined {
-  const gives = rights.beyond(after);
+  const stays = after.filter(({ inverted }) => inverted);
+  const gives = [after, ...passing.map((role) => [...role, ...stays])]
+    .map((rules) => rights.beyond(rules))
+    .find((rule) => rule !== undefined);
   if (gives) return { rule: gives.written, why: 'gives' };
   const has = rights.beyond(before);
   if (has) return { rule: has.written, why: 'has' };
-  const stays = after.filter((rule) => rule.inverted && !passing.includes(rule));
   for (const rule of before.filter(({ inverted }) => inverted)) {
     const kept = [...rule.actions].every((action) => stays.some((other) => covers(other, rule, action)));
     // Held everywhere where the rule forbade: then nobody gets by its end what the caller does not have.

@@ -10,7 +10,7 @@ export type Holder = { readonly actorId: string } | { readonly groupId: string }
 const HELD: Statement = {
   name: 'access.held-in-projects',
   text: `
-    select m.project_id as "projectId", r.role, c.permissions, r.environments
+    select m.project_id as "projectId", r.role, c.permissions, r.environments, r.expires_at is not null as "isTemporary"
       from project_memberships m
       join projects p on p.id = m.project_id and p.organization_id = $1
       join project_membership_roles r on r.membership_id = m.id
@@ -19,17 +19,33 @@ const HELD: Statement = {
        and (r.expires_at is null or r.expires_at > now())`,
 };
 
+/** What somebody holds in a project: what lasts, and the rules of each role that ends by itself. */
+export interface Held {
+  readonly lasting: readonly CompiledRule[];
+  readonly passing: readonly (readonly CompiledRule[])[];
+}
+
 /** What somebody, or a group, holds in the projects of an organization. */
 export async function heldInProjects(
   db: Db,
   organizationId: string,
   holder: Holder,
-): Promise<ReadonlyMap<string, readonly CompiledRule[]>> {
+): Promise<ReadonlyMap<string, Held>> {
   const values = 'actorId' in holder ? [organizationId, holder.actorId, null] : [organizationId, null, holder.groupId];
-  type Row = { projectId: string; role: string; permissions: Rule[] | null; environments: string[] | null };
-  const held = new Map<string, CompiledRule[]>();
-  for (const { projectId, role, permissions, environments } of await db.query<Row>(HELD, values)) {
-    held.set(projectId, [...(held.get(projectId) ?? []), ...rulesOfRole(role, permissions, environments)]);
+  type Row = {
+    projectId: string;
+    role: string;
+    permissions: Rule[] | null;
+    environments: string[] | null;
+    isTemporary: boolean;
+  };
+  const held = new Map<string, { lasting: CompiledRule[]; passing: CompiledRule[][] }>();
+  for (const { projectId, role, permissions, environments, isTemporary } of await db.query<Row>(HELD, values)) {
+    const here = held.get(projectId) ?? { lasting: [], passing: [] };
+    const rules = rulesOfRole(role, permissions, environments);
+    if (isTemporary) here.passing.push(rules);
+    else here.lasting.push(...rules);
+    held.set(projectId, here);
   }
   return held;
 }

@@ -25,13 +25,13 @@ export async function readRoles(tx: Db, projectId: string, given: readonly RoleG
     given.map(({ role }) => role),
   );
   const read = given.map((grant, n) => readRole(grant, n, known, custom));
-  const rules = read.map(({ write, rules }) => ({ write, rules: limited(compileAll(rules), write.environments) }));
+  const rulesWhere = (temporary: boolean) =>
+    read
+      .filter(({ write }) => (write.temporary !== null) === temporary)
+      .map(({ write, rules }) => limited(compileAll(rules), write.environments));
   return {
     writes: read.map(({ write }) => write),
-    gives: {
-      after: rules.flatMap(({ rules }) => rules),
-      passing: rules.filter(({ write }) => write.temporary !== null).flatMap(({ rules }) => rules),
-    },
+    gives: { after: rulesWhere(false).flat(), passing: rulesWhere(true) },
   };
 }
 

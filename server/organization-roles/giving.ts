@@ -1,6 +1,6 @@
 import { OrganizationRole } from '../../contracts/index.ts';
 import type { Access, OrganizationAccess } from '../access/access.ts';
-import { type Holder, heldInProjects } from '../access/held-store.ts';
+import { type Held, type Holder, heldInProjects } from '../access/held-store.ts';
 import { organizationRules } from '../access/organization-rights.ts';
 import type { CompiledRule } from '../access/rules.ts';
 import type { Db } from '../database/database.ts';
@@ -47,7 +47,11 @@ export async function mayManage(
   const organizationId = within.organization.id;
   const rules = await rulesOf(tx, organizationId, actorId);
   await access.mayGrantInOrganization(tx, within, what, { before: rules, after: rules });
-  await changing(access, tx, within, what, { actorId }, (held) => ({ before: held, after: held }));
+  await changing(access, tx, within, what, { actorId }, (held) => ({
+    before: allOf(held),
+    after: held.lasting,
+    passing: held.passing,
+  }));
 }
 
 /**
@@ -64,14 +68,20 @@ export async function mayEnter(
 ): Promise<void> {
   if (within.organization.role === 'admin') return;
   const held = await heldInProjects(tx, within.organization.id, { groupId });
-  await access.mayGrantInProjects(tx, within, what, held, (after) => ({ before: [], after }));
-  const forbids = [...held.values()].some((rules) => rules.some(({ inverted }) => inverted));
+  await access.mayGrantInProjects(tx, within, what, held, ({ lasting, passing }) => ({
+    before: [],
+    after: lasting,
+    passing,
+  }));
+  const forbids = [...held.values()].some((theirs) => allOf(theirs).some(({ inverted }) => inverted));
   if (forbids && actorId !== undefined) await mayManage(access, tx, within, what, actorId);
 }
 
 /** Refuses to take somebody out of such a group: it may forbid what another role allows. */
 export const mayLeave = (access: Access, tx: Db, within: OrganizationAccess, what: string, groupId: string) =>
-  changing(access, tx, within, what, { groupId }, (before) => ({ before, after: [] }));
+  changing(access, tx, within, what, { groupId }, (held) => ({ before: allOf(held), after: [] }));
+
+const allOf = ({ lasting, passing }: Held) => [...lasting, ...passing.flat()];
 
 async function changing(
   access: Access,

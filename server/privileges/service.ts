@@ -1,5 +1,6 @@
 import type { PrivilegeTime, Rule, UpdatePrivilegeBody } from '../../contracts/index.ts';
 import type { Access, Caller, Need, ProjectReference } from '../access/access.ts';
+import type { Change } from '../access/granting.ts';
 import { compileAll } from '../access/permissions.ts';
 import type { Database, Db } from '../database/database.ts';
 import { takenAs } from '../database/taken.ts';
@@ -49,9 +50,8 @@ export class Privileges {
       this.#access.change(allowed, [need('edit')], async (tx, audit, again) => {
         const membership = await findMembershipOf(tx, projectId, { kind: 'identity', id: identityId });
         if (!membership) throw notFound(`identity ${identityId} is no member of this project`);
-        const after = compileAll(permissions);
-        const passing = given.type.isTemporary ? after : [];
-        await this.#access.mayGrant(again, 'create-privilege', { before: [], after, passing });
+        const change = { before: [], ...gives(permissions, given.type.isTemporary) };
+        await this.#access.mayGrant(again, 'create-privilege', change);
         const id = await insertPrivilege(tx, { projectId, membershipId: membership.id, slug, permissions });
         await addRoles(tx, membership.id, [written(id, given.type)]);
         const metadata = { privilegeId: id, identityId, slug, permissions };
@@ -68,12 +68,10 @@ export class Privileges {
     return takenAs(`privilege "${change.slug}" exists already for this identity`, () =>
       this.#access.change(allowed, [need('edit')], async (tx, audit, again) => {
         const before = await this.#found(tx, id);
-        const after = compileAll(change.permissions ?? before.permissions);
         const isTemporary = change.type?.isTemporary ?? before.expiresAt !== null;
         await this.#access.mayGrant(again, 'update-privilege', {
           before: compileAll(before.permissions),
-          after,
-          passing: isTemporary ? after : [],
+          ...gives(change.permissions ?? before.permissions, isTemporary),
         });
         await updateRole(tx, id, { slug: change.slug, name: change.slug, permissions: change.permissions });
         if (change.type) {
@@ -138,6 +136,11 @@ export class Privileges {
 }
 
 const noPrivilege = (id: string) => notFound(`privilege ${id} not found`);
+
+function gives(permissions: readonly Rule[], isTemporary: boolean): Pick<Change, 'after' | 'passing'> {
+  const rules = compileAll(permissions);
+  return isTemporary ? { after: [], passing: [rules] } : { after: rules };
+}
 
 function written(customRoleId: string, time: PrivilegeTime): RoleWrite {
   const base = { role: 'custom', customRoleId, environments: null };

@@ -205,6 +205,24 @@ describe('a rule that forbids', () => {
     await refused('DELETE', self, undefined, bound);
   });
 
+  test.each<{ what: string; later?: boolean }>([{ what: 'for a while' }, { what: 'from tomorrow on', later: true }])(
+    '$what narrows nothing that lasts',
+    async ({ later }) => {
+      const start = later ? { temporaryAccessStartTime: new Date(Date.now() + 86_400_000).toISOString() } : {};
+      const passing = { role: forbidding.slug, isTemporary: true, temporaryRange: '1s', ...start };
+      const member = `${base()}/identity-memberships/${accomplice.id}`;
+      await refused('PATCH', member, { roles: [{ role: own.slug }, passing] }, bound);
+      // Two that end at different times.
+      const longer = { role: own.slug, isTemporary: true, temporaryRange: '1h' };
+      await refused('PATCH', member, { roles: [longer, passing] }, bound);
+      const both = await server.send('PATCH', member, {
+        token: bound.token,
+        body: { roles: [longer, { role: forbidding.slug }] },
+      });
+      expect(both.status, both.text).toBe(200);
+    },
+  );
+
   test('narrows what may be given', async () => {
     const member = `${base()}/identity-memberships/${accomplice.id}`;
     await refused('PATCH', member, { roles: [{ role: own.slug }] }, bound);

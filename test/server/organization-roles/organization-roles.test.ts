@@ -524,6 +524,28 @@ test('a rule that forbids is not lifted by whom it binds', async () => {
   expect(lifted.body.message).toContain('may not lift what is forbidden');
 });
 
+test('what a group forbids for a while opens it to nobody', async () => {
+  const { id } = await server.project(`passing-${++count}`);
+  const forbids = { subject: 'secrets', action: ['read'], conditions: { environment: 'prod' }, inverted: true };
+  await server.do('POST', `/api/v1/projects/${id}/roles`, {
+    body: { slug: 'no-prod', name: 'No prod', permissions: [forbids] },
+  });
+  const body = { name: `Passing ${count}`, organizationId: server.organizationId };
+  const group = await server.do('POST', '/api/v1/groups', { body });
+  const puppet = await server.machine(`puppet-${count}`);
+  const role = await newRole(rule('groups', 'read', 'add-identities'), rule('identity', 'read', 'edit'));
+  const roles = [{ role: 'viewer' }, { role: 'no-prod' }];
+  const deputy = await server.machine(`deputy-${count}`, { role: role.slug, projectId: id, roles });
+  const enter = () => as(deputy, 'POST', `/api/v1/groups/${group.id}/machine-identities/${puppet.id}`);
+  const range = { isTemporary: true, temporaryRange: '1h' };
+  const given = [{ role: 'viewer' }, { role: 'no-prod', ...range }];
+  await server.do('POST', `/api/v1/projects/${id}/groups/${group.id}`, { body: { roles: given } });
+  expect((await enter()).status).toBe(403);
+  await server.do('PATCH', `/api/v1/projects/${id}/groups/${group.id}`, { body: { roles } });
+  const entered = await enter();
+  expect(entered.status, entered.text).toBe(200);
+});
+
 test('a change loses against the edit of the role that allowed it', async () => {
   const machine = await holder(rule('groups', 'create'));
   const url = `${ROLES}/${machine.roleId}`;
