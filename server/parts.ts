@@ -62,7 +62,9 @@ import { SsoSettings } from './sso/settings.ts';
 import { Tags } from './tags/service.ts';
 import { TokenAuth } from './token-auth/service.ts';
 import { Tokens } from './tokens/service.ts';
+import { UniversalAuthLogin } from './universal-auth/login.ts';
 import { UniversalAuth } from './universal-auth/service.ts';
+import { WrongSecrets } from './universal-auth/wrong-secrets.ts';
 
 /** Connections by what they are for: what holds a transaction may wait for the audit or a verdict, which must not wait for it. */
 export interface Pools {
@@ -123,7 +125,9 @@ export async function makeParts(options: AppOptions, pools: Pools) {
   const groups = new Groups({ db, access, audit });
   const projectMemberships = new Memberships({ db, access });
   const memberships = new IdentityMemberships({ db, identities, memberships: projectMemberships });
-  const universalAuth = new UniversalAuth({ db, path, access, audit, identities, keyring, tokens });
+  const wrongSecrets = new WrongSecrets();
+  const universalAuth = new UniversalAuth({ db, access, identities, keyring, wrongSecrets });
+  const universalAuthLogin = new UniversalAuthLogin({ db, path, audit, keyring, tokens, wrongSecrets });
   const outbound = new Outbound({ allow: options.outboundAllow });
   const settings = new Settings({ db: path, access, audit });
   const logins = new MachineLogins({ db, access, audit, identities, tokens, settings });
@@ -198,6 +202,7 @@ export async function makeParts(options: AppOptions, pools: Pools) {
     groups,
     memberships,
     universalAuth,
+    universalAuthLogin,
     outbound,
     settings,
     logins,

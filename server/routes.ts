@@ -74,6 +74,7 @@ export async function registerRoutes(
     groups,
     memberships,
     universalAuth,
+    universalAuthLogin,
     settings,
     logins,
     tokenAuth,
@@ -103,7 +104,7 @@ export async function registerRoutes(
   await app.register(statusRoutes, { health, version: VERSION });
   await app.register(adminRoutes, { admin });
   await app.register(settingsRoutes, { settings });
-  await app.register(universalAuthRoutes, { universalAuth, tokens });
+  await app.register(universalAuthRoutes, { login: universalAuthLogin, universalAuth, tokens });
   await app.register(sessionsRoutes, { login, sessions, people, devices });
   await app.register(peopleRoutes, { people, resets, organizations, devices });
   await app.register(invitationsRoutes, { invitations, devices });

@@ -25,7 +25,7 @@ import type { Sessions } from '../sessions/service.ts';
 import { slugFor } from '../slugs.ts';
 import type { Tokens } from '../tokens/service.ts';
 import { insertToken } from '../tokens/store.ts';
-import { toWrite } from '../universal-auth/service.ts';
+import { toWrite } from '../universal-auth/settings.ts';
 import { findUniversalAuth, insertClientSecret, insertUniversalAuth } from '../universal-auth/store.ts';
 import {
   clientSecretMacs,

@@ -1,7 +1,7 @@
 import { macFor } from '../../keys/index.ts';
 import type { Database } from '../database/database.ts';
 import type { Keyring } from '../keyring/keyring.ts';
-import { networkOf } from '../universal-auth/throttle.ts';
+import { networkOf } from '../universal-auth/wrong-secrets.ts';
 import { countFailure, forgetFailures, waitOf } from './throttle-store.ts';
 import { tooMany } from './too-many.ts';
 

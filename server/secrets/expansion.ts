@@ -2,28 +2,12 @@ import { MAX_VALUE_BYTES } from '../../contracts/index.ts';
 import type { Rights } from '../access/permissions.ts';
 import { badRequest } from '../refusal.ts';
 import type { ReadRow } from './fill-store.ts';
+import { type Found, spotOf } from './found.ts';
 import type { Linked, Located } from './linked.ts';
 import { type FolderName, MAX_DEPTH } from './linked-store.ts';
+import { cycle, denied, tooDeep, tooLong, unresolved } from './reference-refusals.ts';
 import { mayRefer, type Piece, piecesOf, type Reference } from './references.ts';
-import { type Spot, sightOf } from './visibility.ts';
-
-/** A secret, and where it was found. */
-export interface Found {
-  readonly row: ReadRow;
-  readonly at: Located;
-}
-
-/** A reference to what the caller may not read. Told apart from other refusals, since the audit has to hear of it. */
-export class ReferenceDenied extends Error {
-  readonly spot: Spot;
-  readonly told: string;
-
-  constructor(told: string, spot: Spot) {
-    super('a reference leads to what the caller may not read');
-    this.told = told;
-    this.spot = spot;
-  }
-}
+import { sightOf } from './visibility.ts';
 
 /** A secret with what its references lead to. */
 export interface ReferenceTree {
@@ -253,38 +237,3 @@ function folderName(reference: Reference, from: Located): FolderName | undefined
     ? { projectId: from.projectId, environment, path }
     : { projectSlug, environment, path };
 }
-
-/** Where the rights to a secret are asked. */
-export const spotOf = ({ row, at }: Found): Spot => ({
-  ...at.scope,
-  key: row.key,
-  tags: row.tags.map(({ slug }) => slug),
-});
-
-const denied = (secret: Found, piece: { readonly text: string }, spot: Spot) =>
-  new ReferenceDenied(`secret ${placed(secret)} refers to ${piece.text}`, spot);
-
-const placed = ({ row, at }: Found) => `"${row.key}" (environment "${at.environment}", path "${at.path}")`;
-const told = (chain: readonly Found[]) =>
-  chain.map(({ row, at }) => `${at.environment}:${at.path === '/' ? '' : at.path}/${row.key}`);
-
-function cycle(chain: readonly Found[]) {
-  const last = chain.at(-1)!;
-  const names = told(chain.slice(chain.findIndex(({ row }) => row.id === last.row.id)));
-  return badRequest(`these secrets refer to each other in a circle: ${names.join(' -> ')}; take one reference out`, {
-    cycle: names,
-  });
-}
-
-const tooDeep = (chain: readonly Found[]) =>
-  badRequest(`references are followed ${MAX_DEPTH} deep, and these go further: ${told(chain).join(' -> ')}`);
-
-const tooLong = (secret: Found) =>
-  badRequest(`secret ${placed(secret)} would have more than ${MAX_VALUE_BYTES} characters with its references put in`);
-
-const unresolved = (secret: Found, reference: string) =>
-  badRequest(
-    `secret ${placed(secret)} refers to ${reference}, which is not there; write the key that is meant, read with ` +
-      'expandSecretReferences=false, or set unresolvedReferences of the project to "keep"',
-    { secretKey: secret.row.key, environment: secret.at.environment, secretPath: secret.at.path, reference },
-  );

@@ -12,11 +12,11 @@ import { forbidden, notFound, Refusal, tokenRefused, unavailable } from '../refu
 import type { Answer, Answers } from './answers.ts';
 import { type Composed, Composition } from './composition.ts';
 import { type Dependent, dependentsOf } from './dependents.ts';
-import { ReferenceDenied } from './expansion.ts';
 import { type Filled, fill } from './fill-store.ts';
 import { type Address, findAddress, keepManifests } from './linked-store.ts';
 import { Opened } from './opened.ts';
 import { nameOf, type Question } from './question.ts';
+import { ReferenceDenied } from './reference-refusals.ts';
 import { openPersonal, openSecret } from './seal.ts';
 import { noSecret, showPersonal, showSecret } from './show.ts';
 import { findPlace, findSecrets } from './store.ts';

@@ -19,16 +19,21 @@ import {
 import { originOf } from '../http/authentication.ts';
 import { showIp } from '../machine-logins/show.ts';
 import type { Tokens } from '../tokens/service.ts';
+import type { UniversalAuthLogin } from './login.ts';
 import type { UniversalAuth } from './service.ts';
 import type { ClientSecretRow, UniversalAuthRow } from './store.ts';
 
 interface Options {
+  readonly login: UniversalAuthLogin;
   readonly universalAuth: UniversalAuth;
   readonly tokens: Tokens;
 }
 
 /** Universal Auth: the login that strangers reach, and its set-up, which admins do. */
-export async function universalAuthRoutes(scope: FastifyInstance, { universalAuth, tokens }: Options): Promise<void> {
+export async function universalAuthRoutes(
+  scope: FastifyInstance,
+  { login, universalAuth, tokens }: Options,
+): Promise<void> {
   const app = scope.withTypeProvider<ZodTypeProvider>();
   const tags = ['universal auth'];
   const stranger = { config: { public: true } };
@@ -39,7 +44,7 @@ export async function universalAuthRoutes(scope: FastifyInstance, { universalAut
       ...stranger,
       schema: { tags, summary: 'Log in as a machine identity', body: LoginBody, response: { 200: AccessToken } },
     },
-    (request) => universalAuth.login(request.body.clientId, request.body.clientSecret, originOf(request)),
+    (request) => login.logIn(request.body.clientId, request.body.clientSecret, originOf(request)),
   );
   app.post(
     '/api/v1/auth/token/renew',

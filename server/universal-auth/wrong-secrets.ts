@@ -21,12 +21,12 @@ const HELD_AT_MOST = 500;
  * which takes microseconds, and the wrong ones are answered late, with 429 and the time to wait. Guessing is hopeless
  * either way (2^256 secrets); this keeps it cheap for us, and seen.
  */
-export class Throttle {
+export class WrongSecrets {
   readonly #counts = new Map<string, Count>();
   #held = 0;
 
   /** Notes a wrong secret. The seconds to wait, when there were too many; by then the answer was held back. */
-  async wrong(clientId: string, address: string, lockout: Lockout): Promise<number> {
+  async note(clientId: string, address: string, lockout: Lockout): Promise<number> {
     if (!lockout.enabled) return 0;
     const seconds = this.#count(`${clientId} ${networkOf(address)}`, lockout);
     if (seconds > 0 && this.#held < HELD_AT_MOST) {
