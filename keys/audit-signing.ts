@@ -6,27 +6,43 @@ export function newAuditSigningKey(): KeyObject {
   return generateKeyPairSync('ed25519').privateKey;
 }
 
-/** The keys of the audit: one signs its heads, the other makes the macs of attestations and of written secrets. */
-export interface AuditKeys {
+/** What a version of the audit's key is recognized by, once it signs nothing any more as well. */
+export interface AuditPublicKey {
   readonly version: number;
-  readonly signing: KeyObject;
   readonly verifying: KeyObject;
   /** SHA-256 of the public key (SPKI), in hex: what people compare. */
   readonly fingerprint: string;
+}
+
+/** The keys of the audit: one signs its heads, the other makes the macs of attestations and of written secrets. */
+export interface AuditKeys extends AuditPublicKey {
+  readonly signing: KeyObject;
   /** Derived from the signing key and not from the root, so that a rotated root leaves every mac good. */
   readonly attesting: KeyObject;
 }
 
 /** Everything that follows from the signing key. */
 export function auditKeys(signing: KeyObject, version: number): AuditKeys {
-  const verifying = createPublicKey(signing);
-  const fingerprint = createHash('sha256')
-    .update(verifying.export({ format: 'der', type: 'spki' }))
-    .digest('hex');
   const seed = signing.export({ format: 'der', type: 'pkcs8' });
   const attesting = takeSecret(Buffer.from(hkdfSync('sha256', seed, '', 'hanzo-kms/v1/audit/attestation', 32)));
   seed.fill(0);
-  return { version, signing, verifying, fingerprint, attesting };
+  return { ...publicKey(createPublicKey(signing), version), signing, attesting };
+}
+
+/** A version's public key from its SPKI DER. @throws TypeError when it is none of Ed25519 */
+export function auditPublicKey(der: Buffer, version: number): AuditPublicKey {
+  const verifying = createPublicKey({ key: der, format: 'der', type: 'spki' });
+  if (verifying.asymmetricKeyType !== 'ed25519') throw new TypeError('the public key of the audit is of Ed25519');
+  return publicKey(verifying, version);
+}
+
+/** As SPKI DER. */
+export const publicKeyBytes = ({ verifying }: Pick<AuditPublicKey, 'verifying'>): Buffer =>
+  verifying.export({ format: 'der', type: 'spki' });
+
+function publicKey(verifying: KeyObject, version: number): AuditPublicKey {
+  const fingerprint = createHash('sha256').update(publicKeyBytes({ verifying })).digest('hex');
+  return { version, verifying, fingerprint };
 }
 
 /** Signs with Ed25519 (RFC 8032). */

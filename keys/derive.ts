@@ -5,6 +5,7 @@ import { type AuthSecret, type RootKey, takeSecret } from './secret.ts';
 type KeyLabel =
   | 'wrap-project-key'
   | 'wrap-client-secret-mac-key'
+  | 'wrap-former-client-secret-mac-key'
   | 'wrap-audit-signing-key'
   | 'wrap-config-key'
   | 'content-tag'

@@ -22,6 +22,10 @@ export class UnknownFormat extends Error {
   }
 }
 
+/** Whether an error says that something sealed does not open. */
+export const isBrokenSeal = (error: unknown): error is SealBroken | UnknownFormat =>
+  error instanceof SealBroken || error instanceof UnknownFormat;
+
 /** Why an access token was refused: a field for metrics and tests. The caller of the API is told none of it. */
 export type TokenRefusal = 'size' | 'encoding' | 'header' | 'algorithm' | 'key' | 'signature' | 'claims';
 

@@ -5,7 +5,16 @@ export {
   signingKeys,
   verifyAccessToken,
 } from './access-token.ts';
-export { type AuditKeys, auditKeys, isSignedBy, newAuditSigningKey, signHead } from './audit-signing.ts';
+export {
+  type AuditKeys,
+  type AuditPublicKey,
+  auditKeys,
+  auditPublicKey,
+  isSignedBy,
+  newAuditSigningKey,
+  publicKeyBytes,
+  signHead,
+} from './audit-signing.ts';
 export { parseAuthSecret } from './auth-secret.ts';
 export {
   clientSecretMac,
@@ -16,7 +25,7 @@ export {
 } from './client-secret.ts';
 export { type ConfigPlace, configKeyVersion, newConfigKey, openConfig, sealConfig } from './config-seal.ts';
 export { deriveKey } from './derive.ts';
-export { KeyFormatError, SealBroken, TokenInvalid, type TokenRefusal, UnknownFormat } from './errors.ts';
+export { isBrokenSeal, KeyFormatError, SealBroken, TokenInvalid, type TokenRefusal, UnknownFormat } from './errors.ts';
 export { contentTag } from './etag.ts';
 export { frame } from './frame.ts';
 export { limitNames } from './limit-name.ts';

@@ -8,6 +8,8 @@ import { type ConfigKey, type DataKey, type RootKey, takeSecret } from './secret
 export interface Unwrapped {
   'wrap-project-key': DataKey;
   'wrap-client-secret-mac-key': KeyObject;
+  /** One that recognizes client secrets from before, and makes nothing any more: it must not pass for the one that does. */
+  'wrap-former-client-secret-mac-key': KeyObject;
   'wrap-audit-signing-key': KeyObject;
   'wrap-config-key': ConfigKey;
 }

@@ -139,7 +139,8 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
   knowAddresses(app, proxies);
   pruning.start(metrics, app.log);
   sender.start(metrics, options.sealEveryMs);
-  const brokenSeals = new BrokenSeals(path, audit);
+  const brokenSeals = new BrokenSeals(path, audit, app.log);
+  keyring.onBroken = (cause) => void brokenSeals.alert(cause).catch(() => undefined);
   app.faults.onBrokenSeal = (cause, request) => void brokenSeals.alert(cause, request).catch(() => undefined);
   evidence.start({ sink: options.auditSink, everyMs: options.sealEveryMs }, outbound, app.log, metrics);
   parseBodies(app);

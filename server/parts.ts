@@ -1,7 +1,6 @@
 import { MemorySeal, signingKeys } from '../keys/index.ts';
 import { Access } from './access/access.ts';
 import { Explain } from './access/explain.ts';
-import { Proofs } from './admin/proofs.ts';
 import { Admin } from './admin/service.ts';
 import type { AppOptions } from './app-options.ts';
 import { Audit } from './audit/audit.ts';
@@ -24,7 +23,7 @@ import { IdentityMemberships } from './identities/memberships.ts';
 import { Identities } from './identities/service.ts';
 import { Imports } from './imports/service.ts';
 import { Invitations } from './invitations/service.ts';
-import { openKeyring } from './keyring/keyring.ts';
+import { openKeyring } from './keyring/open.ts';
 import { KubernetesAuth } from './kubernetes-auth/service.ts';
 import { MachineLogins } from './machine-logins/service.ts';
 import { GroupsOfProjects, PeopleOfProjects } from './memberships/holders.ts';
@@ -34,7 +33,6 @@ import { Mfa } from './mfa/service.ts';
 import { OidcAuth } from './oidc-auth/service.ts';
 import { ExplainOrganization } from './organization-roles/explain.ts';
 import { OrganizationRoles } from './organization-roles/service.ts';
-import { Members } from './organizations/members.ts';
 import { Organizations } from './organizations/service.ts';
 import { Outbound } from './outbound/outbound.ts';
 import { Accounts } from './people/account.ts';
@@ -88,7 +86,7 @@ export async function makeParts(options: AppOptions, pools: Pools) {
   const { db, changes, path } = pools;
   const keyring = await openKeyring(db, options.rootKey, options.previousRootKey);
   const keys = signingKeys(options.authSecret, options.previousAuthSecret);
-  const audit = new Audit(path, keyring.audit);
+  const audit = new Audit(path, keyring);
   const metrics = new Metrics();
   const unchanged = new Unchanged(path);
   unchanged.start(metrics);
@@ -116,7 +114,6 @@ export async function makeParts(options: AppOptions, pools: Pools) {
   const invitations = new Invitations({ db, access, audit, accounts, links, passwords, sessions });
   const mfa = new Mfa({ db, audit, accounts, keyring, sessions, throttle });
   const organizations = new Organizations({ db, access, audit });
-  const members = new Members({ db, access, audit });
   const projects = new Projects({ db, access, audit, keyring });
   const environments = new Environments({ db, access, keyring });
   const folders = new Folders({ db, access });
@@ -167,8 +164,7 @@ export async function makeParts(options: AppOptions, pools: Pools) {
     ...{ db, audit, accounts, keyring, providers, sessions, siteUrl },
     instanceAdmins: ssoInstanceAdmins,
   });
-  const proofs = new Proofs({ db, audit, authSecrets });
-  const admin = new Admin({ db, audit, keyring, tokens, passwords, sessions, proofs, allowUnproven });
+  const admin = new Admin({ db, audit, keyring, tokens, passwords, sessions, authSecrets, allowUnproven });
   const pruning = new Pruning({ db });
   const sender = new StreamSender({ db, keyring, outbound });
 
@@ -195,7 +191,6 @@ export async function makeParts(options: AppOptions, pools: Pools) {
     invitations,
     mfa,
     organizations,
-    members,
     projects,
     environments,
     folders,

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import type { AuditLog } from '../../contracts/index.ts';
+import { isBrokenSeal } from '../../keys/index.ts';
 import { showRecord } from '../audit/show.ts';
 import type { Database } from '../database/database.ts';
 import type { Keyring } from '../keyring/keyring.ts';
@@ -79,6 +80,7 @@ export class StreamSender {
         at = { ...at, next, afterId };
       }
     } catch (error) {
+      if (isBrokenSeal(error)) keyring.onBroken(error);
       await streamFailed(db, stream.id, (error as Error).message.slice(0, 300));
     }
   }

@@ -35,7 +35,7 @@ export const ATTESTED: readonly AttestedTable[] = [
   accessTokens,
   table('actors', ['change_id', ...times]),
   table('audit_streams', ['next', 'after_id', 'failures', 'retry_at', 'last_error', 'last_sent_at', ...times]),
-  table('client_secrets', [...times, 'num_uses', 'description']),
+  table('client_secrets', [...times, 'num_uses', 'description', 'mac_key_version']),
   table('environments', ['name', 'position', ...times]),
   table('folder_shares', ['created_at']),
   table('folders', ['version', ...times]),

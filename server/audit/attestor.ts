@@ -1,6 +1,7 @@
 import { createHmac, type KeyObject } from 'node:crypto';
-import { type AuditKeys, frame } from '../../keys/index.ts';
+import { frame } from '../../keys/index.ts';
 import type { CommitGuard, Database, Db, Statement } from '../database/database.ts';
+import type { Keyring } from '../keyring/keyring.ts';
 import { type Attestation, adoptions, adoptRows, pendingAttestations, storeMacs } from './attest-store.ts';
 import { ATTESTED, changesAttested } from './attested.ts';
 
@@ -10,11 +11,11 @@ import { ATTESTED, changesAttested } from './attested.ts';
  * that a copy of an old one is worth nothing.
  */
 export class Attestor implements CommitGuard {
-  readonly #key: KeyObject;
+  readonly #keyring: Pick<Keyring, 'audit'>;
   readonly #known = new Map<string, boolean>();
 
-  constructor(keys: AuditKeys) {
-    this.#key = keys.attesting;
+  constructor(keyring: Pick<Keyring, 'audit'>) {
+    this.#keyring = keyring;
   }
 
   guards({ name, text }: Statement): boolean {
@@ -32,7 +33,7 @@ export class Attestor implements CommitGuard {
     await storeMacs(
       tx,
       pending.map(({ n }) => n),
-      pending.map((attestation) => attestationMac(this.#key, attestation)),
+      pending.map((attestation) => attestationMac(this.#keyring.audit.attesting, attestation)),
     );
   }
 

@@ -1,6 +1,6 @@
-import type { AuditKeys } from '../../keys/index.ts';
 import { Batch, type Load } from '../database/batch.ts';
 import type { Database, Db } from '../database/database.ts';
+import type { Keyring } from '../keyring/keyring.ts';
 import type { Jobs } from '../metrics/job.ts';
 import { Tally } from '../metrics/tally.ts';
 import { unavailable } from '../refusal.ts';
@@ -24,16 +24,16 @@ interface ByWhom {
  */
 export class Audit {
   readonly #db: Database;
-  readonly #keys: AuditKeys;
+  readonly #keyring: Pick<Keyring, 'audit'>;
   readonly #batch: Batch<AuditRecord, undefined>;
   readonly #anonymous = new Map<string, number>();
   /** All refusals of strangers since the start, by reason. */
   readonly strangers = new Tally();
   #stops: readonly (() => void)[] = [];
 
-  constructor(db: Database, keys: AuditKeys) {
+  constructor(db: Database, keyring: Pick<Keyring, 'audit'>) {
     this.#db = db;
-    this.#keys = keys;
+    this.#keyring = keyring;
     this.#batch = new Batch<AuditRecord, undefined>(
       { size: 500, lanes: 1, waiting: 10_000, overflow: () => unavailable('the audit cannot keep up') },
       async (records) => {
@@ -67,7 +67,7 @@ export class Audit {
   async writeWithin(tx: Db, records: readonly AuditRecord[]): Promise<void> {
     await insertRecords(
       tx,
-      records.map((record) => withWrittenMac(this.#keys.attesting, record)),
+      records.map((record) => withWrittenMac(this.#keyring.audit.attesting, record)),
     );
   }
 

@@ -1,60 +1,76 @@
-import type { FastifyRequest } from 'fastify';
-import type { Database, Db, Statement } from '../database/database.ts';
-import { brokenPlace } from '../secrets/seal.ts';
+import type { FastifyBaseLogger, FastifyRequest } from 'fastify';
+import type { Database } from '../database/database.ts';
+import { type BrokenPlace, brokenPlace } from '../keyring/broken.ts';
 import type { Audit } from './audit.ts';
+import { findProject, organizationsOfOwner } from './broken-seals-store.ts';
 import { Seldom } from './seldom.ts';
-
-const PROJECT: Statement = {
-  name: 'audit.project-of-broken-seal',
-  text: `
-    select p.id, p.slug, p.organization_id as "organizationId", e.slug as environment
-      from projects p left join environments e on e.id = $2 where p.id = $1`,
-};
-
-interface ProjectRow {
-  readonly id: string;
-  readonly slug: string;
-  readonly organizationId: string;
-  readonly environment: string | null;
-}
-
-async function findProject(db: Db, projectId: string, environmentId: string): Promise<ProjectRow | undefined> {
-  return db.first<ProjectRow>(PROJECT, [projectId, environmentId]);
-}
+import type { AuditRecord } from './store.ts';
 
 /** One that is asked for again and again is recorded once in this time. */
 const RECORD_MS = 60_000;
 
 /**
  * Raises the alarm over something sealed that does not open: in the log at once, and in the audit of its organization.
- * The request has failed by then; nothing of it was shown.
+ * What needed it has failed by then; nothing of it was shown.
  */
 export class BrokenSeals {
   readonly #db: Database;
   readonly #audit: Audit;
+  readonly #log: FastifyBaseLogger;
   readonly #seldom = new Seldom(RECORD_MS);
 
-  constructor(db: Database, audit: Audit) {
+  constructor(db: Database, audit: Audit, log: FastifyBaseLogger) {
     this.#db = db;
     this.#audit = audit;
+    this.#log = log;
   }
 
-  async alert(cause: Error, request: FastifyRequest): Promise<void> {
+  /** @param request the one that failed over it, if one did */
+  async alert(cause: Error, request?: FastifyRequest): Promise<void> {
     const place = brokenPlace(cause);
-    request.log.error({ alert: 'seal-broken', kind: cause.name, ...place }, 'alert: something sealed does not open');
-    if (!this.#seldom.isFirst(place?.secretId ?? 'unknown')) return;
-    const project = place && (await findProject(this.#db, place.projectId, place.environmentId));
-    await this.#audit.write({
+    const log = request?.log ?? this.#log;
+    log.error({ alert: 'seal-broken', kind: cause.name, ...place }, 'alert: something sealed does not open');
+    if (!this.#seldom.isFirst(JSON.stringify(place ?? 'unknown'))) return;
+    const asked = request && { method: request.method, route: request.routeOptions.url };
+    const record = {
       action: 'read',
       event: 'seal-broken',
       outcome: 'refused',
-      actor: { kind: 'server', id: request.caller?.actorId ?? null },
-      organizationId: project?.organizationId ?? null,
-      project: project ?? null,
-      environment: project?.environment ?? null,
-      secretKey: place?.key ?? null,
-      metadata: { version: place?.version, method: request.method, route: request.routeOptions.url },
-      origin: request.caller?.origin ?? { ip: request.ip, userAgent: null, requestId: request.id },
-    });
+      actor: { kind: 'server', id: request?.caller?.actorId ?? null },
+      metadata: { kind: cause.name, ...asked },
+      origin: originOf(request),
+    } as const;
+    for (const of of await this.#placed(place)) {
+      await this.#audit.write({ ...record, ...of, metadata: { ...record.metadata, ...of.metadata } });
+    }
+  }
+
+  /** What a record says of the place: one, or one for each organization that it concerns. */
+  async #placed(place: BrokenPlace | undefined): Promise<Partial<AuditRecord>[]> {
+    if (place === undefined) return [{}];
+    if ('projectId' in place) {
+      const secret = 'secretId' in place ? place : undefined;
+      const project = await findProject(this.#db, place.projectId, secret?.environmentId ?? null);
+      return [
+        {
+          organizationId: project?.organizationId ?? null,
+          project: project ?? null,
+          environment: project?.environment ?? null,
+          secretKey: secret?.key ?? null,
+          metadata: secret ? { version: secret.version, ownerId: secret.ownerId } : { ...place },
+        },
+      ];
+    }
+    if ('instanceKey' in place) return [{ metadata: { ...place } }];
+    const organizations = await organizationsOfOwner(this.#db, place.ownerId);
+    const metadata = { ...place };
+    return organizations.length === 0
+      ? [{ metadata }]
+      : organizations.map((organizationId) => ({ organizationId, metadata }));
   }
 }
+
+const originOf = (request: FastifyRequest | undefined): AuditRecord['origin'] =>
+  request === undefined
+    ? { ip: null, userAgent: null, requestId: 'server' }
+    : (request.caller?.origin ?? { ip: request.ip, userAgent: null, requestId: request.id });

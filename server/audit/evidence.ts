@@ -35,7 +35,7 @@ export class Evidence {
 
   /** From here on, changes of grants are attested. What was there before attestations is taken over once. */
   static async of(options: EvidenceOptions): Promise<Evidence> {
-    const attestor = new Attestor(options.keyring.audit);
+    const attestor = new Attestor(options.keyring);
     options.db.guardCommits(attestor);
     options.changes.guardCommits(attestor);
     options.path.guardCommits(attestor);
@@ -69,13 +69,12 @@ export class Evidence {
     };
     const sealer = new Sealer({
       db,
-      instanceId: keyring.instanceId,
-      keys: keyring.audit,
+      keyring,
       sink: openSink(sink, outbound, (head) => log.info(head as object, 'audit head')),
       warn,
       alert,
     });
-    const retention = new Retention({ db, keys: keyring.audit, sealer, attestor: this.#attestor, alert });
+    const retention = new Retention({ db, keyring, sealer, attestor: this.#attestor, alert });
     this.#stopRetention = jobs.job('audit-retention').every(RETENTION_MS, () => retention.run(new Date()), warn);
     sealer.start(everyMs, jobs.job('audit-seal'));
     this.#sealer = sealer;

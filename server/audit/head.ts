@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { type AuditKeys, frame, isSignedBy, signHead } from '../../keys/index.ts';
+import { type AuditKeys, type AuditPublicKey, frame, isSignedBy, publicKeyBytes, signHead } from '../../keys/index.ts';
+import type { BatchRow } from './seal-store.ts';
 
 /** The rows of one table or partition within a batch. */
 export interface Part {
@@ -60,11 +61,11 @@ export function signedHead(keys: AuditKeys, head: Head): SignedHead {
   return { ...head, hash: hashOf(head), signature: signHead(keys, bytesOf(head)) };
 }
 
-export const isIntact = (keys: AuditKeys, head: SignedHead): boolean =>
-  hashOf(head).equals(head.hash) && isSignedBy(keys, bytesOf(head), head.signature);
+export const isIntact = (key: AuditPublicKey, head: SignedHead): boolean =>
+  hashOf(head).equals(head.hash) && isSignedBy(key, bytesOf(head), head.signature);
 
 /** A head as a line for a sink: nothing of it is secret, and the signature can be checked by whoever has the public key. */
-export function exported(head: SignedHead, keys: AuditKeys): string {
+export function exported(head: SignedHead, key: AuditPublicKey): string {
   return JSON.stringify({
     kmsAuditHead: 1,
     instanceId: head.instanceId,
@@ -78,9 +79,16 @@ export function exported(head: SignedHead, keys: AuditKeys): string {
     note: head.note,
     keyVersion: head.keyVersion,
     keyFingerprint: head.keyFingerprint,
-    publicKey: keys.verifying.export({ format: 'der', type: 'spki' }).toString('base64'),
+    publicKey: publicKeyBytes(key).toString('base64'),
     previous: head.previous.toString('hex'),
     hash: head.hash.toString('hex'),
     signature: head.signature.toString('base64'),
   });
+}
+
+/** A stored batch as the head that was signed. */
+export function asHead(row: BatchRow, instanceId: string, key: Pick<AuditPublicKey, 'fingerprint'>): SignedHead {
+  const { names, counts, roots, hints: _hints, ...head } = row;
+  const parts = names.map((name, n) => ({ name, rows: counts[n] ?? -1, root: roots[n] ?? Buffer.alloc(0) }));
+  return { ...head, instanceId, keyFingerprint: key.fingerprint, parts };
 }

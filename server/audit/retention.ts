@@ -1,6 +1,7 @@
-import type { AuditKeys } from '../../keys/index.ts';
 import type { Database, Db } from '../database/database.ts';
+import type { Keyring } from '../keyring/keyring.ts';
 import type { Attestor } from './attestor.ts';
+import { inForce, trustedKeys } from './handover.ts';
 import {
   dropPartition,
   forgetHints,
@@ -12,11 +13,11 @@ import {
   oldPartitions,
 } from './retention-store.ts';
 import type { Sealer } from './sealer.ts';
-import { writtenMac } from './written.ts';
+import { isWrittenBy } from './written.ts';
 
 export interface RetentionOptions {
   readonly db: Database;
-  readonly keys: AuditKeys;
+  readonly keyring: Pick<Keyring, 'instanceId' | 'auditKeys'>;
   readonly sealer: Sealer;
   readonly attestor: Attestor;
   readonly alert: (what: string, details: Record<string, unknown>) => void;
@@ -56,12 +57,13 @@ export class Retention {
 
   async #keepOn(tx: Db, partition: string): Promise<void> {
     const kept: KeptSecret[] = [];
+    const keys = inForce(this.#on.keyring.auditKeys, await trustedKeys(tx, this.#on.keyring));
     for (const { table, secretId, action, metadata } of await lastRecordsIn(tx, partition)) {
       const { version, sealedHash, mac } = metadata as { version: number; sealedHash: string; mac: string };
       const commentHash = typeof metadata.commentHash === 'string' ? metadata.commentHash : null;
       const written = { secretId, version, deleted: action === 'delete', sealedHash, commentHash };
       // A secret that lives on after its deletion, or whose record is forged: the verification says so, and goes on saying so.
-      if (written.deleted || writtenMac(this.#on.keys.attesting, written) !== mac) {
+      if (written.deleted || !isWrittenBy(keys, written, mac)) {
         this.#on.alert('audit-record-forged', { secretId });
       } else kept.push({ ...written, table });
     }

@@ -13,13 +13,16 @@ export interface SealerState {
   readonly waiting: boolean;
   /** Whether another process has sealed within its lease. */
   readonly leased: boolean;
+  /** The newest version of the key that signs; whoever does not hold it must not sign. */
+  readonly keyVersion: number;
 }
 
 const EXISTS = (table: SealedTable) => `exists (select from ${table} where xid >= s.next and xid < audit_horizon())`;
 const STATE = `
   s.number::float8 as number, s.hash, s.next::text, s.exported::float8 as exported, audit_horizon()::text as horizon,
   ${EXISTS('audit_log')} or ${EXISTS('audit_manifests')} or ${EXISTS('audit_attestations')} as waiting,
-  s.holder is not null and s.holder <> $1 and s.lease_until > now() as leased`;
+  s.holder is not null and s.holder <> $1 and s.lease_until > now() as leased,
+  (select max(version) from instance_keys where purpose = 'audit-signing') as "keyVersion"`;
 
 const LOOK: Statement = { name: 'audit.sealer-look', text: `select ${STATE} from audit_sealer s` };
 
@@ -121,11 +124,15 @@ export type BatchRow = Omit<SignedHead, 'instanceId' | 'keyFingerprint' | 'parts
   readonly hints: Buffer[];
 };
 
+/** Every column of a batch but its hints, as a BatchRow has them. */
+export const BATCH_COLUMNS = `
+  number::float8 as number, kind, first::text, until::text, sealed_at as "sealedAt", replica, parts as names, counts, roots,
+  note, key_version as "keyVersion", previous, hash, signature`;
+
 const READ: Statement = {
   name: 'audit.read-batches',
   text: `
-    select number::float8 as number, kind, first::text, until::text, sealed_at as "sealedAt", replica, parts as names, counts, roots,
-           case when $3 then hints else '{}' end as hints, note, key_version as "keyVersion", previous, hash, signature
+    select ${BATCH_COLUMNS}, case when $3 then hints else '{}' end as hints
       from audit_batches where number > $1 order by number limit $2`,
 };
 

@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
-import type { AuditKeys } from '../../keys/index.ts';
 import type { Database, Db } from '../database/database.ts';
+import type { Keyring } from '../keyring/keyring.ts';
 import type { Job } from '../metrics/job.ts';
-import { exported, type Head, type Part, type SignedHead, signedHead } from './head.ts';
+import { handoverNote, keyAt, trustedKeys } from './handover.ts';
+import { asHead, exported, type Head, type Part, signedHead } from './head.ts';
 import { merkleRoot } from './merkle.ts';
 import {
-  type BatchRow,
   insertBatch,
   lookAtSealer,
   readBatches,
@@ -21,8 +21,7 @@ import type { HeadSink } from './sink.ts';
 
 export interface SealerOptions {
   readonly db: Database;
-  readonly instanceId: string;
-  readonly keys: AuditKeys;
+  readonly keyring: Pick<Keyring, 'instanceId' | 'audit' | 'auditKeys' | 'refresh'>;
   readonly sink: HeadSink;
   /** Told what only an intruder, or a restored backup, can have done. */
   readonly alert: (what: string, details: Record<string, unknown>) => void;
@@ -77,6 +76,9 @@ export class Sealer {
   async #work(): Promise<void> {
     let state = await lookAtSealer(this.#on.db, this.replica);
     this.#compare(state);
+    // Another key signs by now: what this process signed with the former one would count for nothing.
+    if (!this.#holdsKey(state)) await this.#on.keyring.refresh();
+    if (!this.#holdsKey(state)) throw new Error("the newest key of the audit's does not open, so nothing is sealed");
     // What is written meanwhile is for the next look: under load there is always more, and a batch of a few rows at a time
     // took a third of the database's work.
     const goal = BigInt(state.horizon);
@@ -92,7 +94,7 @@ export class Sealer {
   async checkpoint(note: string, prepare: (tx: Db) => Promise<void>): Promise<boolean> {
     return this.#on.db.transaction(async (tx) => {
       const state = await takeSealer(tx, this.replica);
-      if (state === undefined) return false;
+      if (state === undefined || !this.#holdsKey(state)) return false;
       await prepare(tx);
       await this.#insert(tx, state, { kind: 'checkpoint', until: state.next, parts: [], note }, []);
       return true;
@@ -103,7 +105,7 @@ export class Sealer {
     const { db } = this.#on;
     return db.transaction(async (tx) => {
       const state = await takeSealer(tx, this.replica);
-      if (state === undefined || state.leased || !state.waiting) return false;
+      if (state === undefined || state.leased || !state.waiting || !this.#holdsKey(state)) return false;
       const full = await transactionAt(tx, state.next, state.horizon, BATCH_ROWS);
       const until = full === undefined ? state.horizon : full === state.next ? String(BigInt(full) + 1n) : full;
       const leaves = await readLeaves(tx, state.next, until);
@@ -120,7 +122,7 @@ export class Sealer {
     what: Pick<Head, 'kind' | 'until' | 'parts' | 'note'>,
     hints: readonly Buffer[],
   ): Promise<void> {
-    const { keys, instanceId } = this.#on;
+    const { audit: keys, instanceId } = this.#on.keyring;
     const head = signedHead(keys, {
       ...what,
       instanceId,
@@ -136,6 +138,28 @@ export class Sealer {
     this.#last = { number: head.number, hash: head.hash };
   }
 
+  /**
+   * Signs that the newest key takes over from all others that this process holds, whose macs and heads count for nothing from
+   * then on. `prepare` runs in the same transaction, and refuses by throwing. False while another process seals.
+   */
+  async handOver(prepare: (tx: Db) => Promise<void>): Promise<boolean> {
+    const { db, keyring } = this.#on;
+    return db.transaction(async (tx) => {
+      const state = await takeSealer(tx, this.replica);
+      if (state === undefined || !this.#holdsKey(state)) return false;
+      await prepare(tx);
+      const [newest, ...former] = keyring.auditKeys;
+      const place = { instanceId: keyring.instanceId, number: state.number + 1, previous: state.hash };
+      const note = handoverNote(place, former, newest!);
+      await this.#insert(tx, state, { kind: 'checkpoint', until: state.next, parts: [], note }, []);
+      return true;
+    });
+  }
+
+  #holdsKey(state: SealerState): boolean {
+    return state.keyVersion <= this.#on.keyring.audit.version;
+  }
+
   /** What this process has sealed itself must still be there: a tail that was cut is seen at once, and not at the next audit. */
   #compare(state: SealerState): void {
     const last = this.#last;
@@ -146,20 +170,20 @@ export class Sealer {
   }
 
   async #export(after: number): Promise<void> {
-    const { db, keys, sink, instanceId } = this.#on;
+    const { db, keyring, sink } = this.#on;
     for (let from = after; ; ) {
-      const heads = (await readBatches(db, from, EXPORTED_AT_ONCE)).map((row) => asHead(row, instanceId, keys));
-      if (heads.length === 0) return;
-      await sink.put(heads.map((head) => exported(head, keys)));
-      from = heads.at(-1)!.number;
+      const rows = await readBatches(db, from, EXPORTED_AT_ONCE);
+      if (rows.length === 0) return;
+      const trusted = await trustedKeys(db, keyring);
+      await sink.put(
+        rows.map((row) => {
+          // One that nobody signed whose key counts: the verification names it, by whatever key it is exported under.
+          const key = keyAt(trusted, row) ?? keyring.audit;
+          return exported(asHead(row, keyring.instanceId, key), key);
+        }),
+      );
+      from = rows.at(-1)!.number;
       await setExported(db, from);
     }
   }
-}
-
-/** A stored batch as the head that was signed. */
-export function asHead(row: BatchRow, instanceId: string, keys: Pick<AuditKeys, 'fingerprint'>): SignedHead {
-  const { names, counts, roots, hints: _hints, ...head } = row;
-  const parts = names.map((name, n) => ({ name, rows: counts[n] ?? -1, root: roots[n] ?? Buffer.alloc(0) }));
-  return { ...head, instanceId, keyFingerprint: keys.fingerprint, parts };
 }

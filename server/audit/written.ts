@@ -1,5 +1,5 @@
 import { createHmac, type KeyObject } from 'node:crypto';
-import { frame } from '../../keys/index.ts';
+import { type AuditKeys, frame, sameMac } from '../../keys/index.ts';
 import type { AuditRecord } from './store.ts';
 
 /** Where secrets lie, each under an id of its own: those of everybody, and people's own values in place of them. */
@@ -29,6 +29,10 @@ export function writtenMac(key: KeyObject, written: WrittenSecret): string {
   ]);
   return createHmac('sha256', key).update(framed).digest('base64url');
 }
+
+/** Whether one of these keys made the mac of a written secret. */
+export const isWrittenBy = (keys: readonly AuditKeys[], written: WrittenSecret, mac: string): boolean =>
+  keys.some(({ attesting }) => sameMac(Buffer.from(writtenMac(attesting, written)), Buffer.from(mac)));
 
 /** A record of a written secret, with its mac; any other as it is. */
 export function withWrittenMac(key: KeyObject, record: AuditRecord): AuditRecord {

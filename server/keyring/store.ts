@@ -39,10 +39,10 @@ const READ_KEYS: Statement = {
 
 const ROOT_CHECK: Statement = {
   name: 'keyring.root-check',
-  text: 'select root_check as "rootCheck" from instance for share',
+  text: 'select coalesce(next_root_check, root_check) as "rootCheck" from instance for share',
 };
 
-/** The check value of the root key in use, held until the transaction ends: a rotation waits for whoever wraps a key. */
+/** The check value of the root key that wraps what is new, held until the transaction ends: a rotation waits for whoever wraps a key. */
 export async function readRootCheck(db: Db): Promise<Buffer | null> {
   return (await db.one<{ rootCheck: Buffer | null }>(ROOT_CHECK, [])).rootCheck;
 }

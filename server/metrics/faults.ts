@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import { SealBroken, UnknownFormat } from '../../keys/index.ts';
+import { isBrokenSeal } from '../../keys/index.ts';
 import type { Refusal } from '../refusal.ts';
 import { Tally } from './tally.ts';
 
@@ -13,7 +13,7 @@ export class Faults {
 
   note(refusal: Refusal, request: FastifyRequest): void {
     this.refusals.add(refusal.kind);
-    if (refusal.cause instanceof SealBroken || refusal.cause instanceof UnknownFormat) {
+    if (isBrokenSeal(refusal.cause)) {
       this.seals++;
       this.onBrokenSeal(refusal.cause, request);
     }

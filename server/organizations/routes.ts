@@ -14,7 +14,6 @@ import {
   UpdateMemberBody,
   UpdateOrganizationBody,
 } from '../../contracts/index.ts';
-import type { Members } from './members.ts';
 import type { MemberRow } from './members-store.ts';
 import type { Organizations } from './service.ts';
 import type { OrganizationRow } from './store.ts';
@@ -22,7 +21,7 @@ import type { OrganizationRow } from './store.ts';
 /** Organizations and the people in them. */
 export async function organizationsRoutes(
   scope: FastifyInstance,
-  { organizations, members }: { organizations: Organizations; members: Members },
+  { organizations }: { organizations: Organizations },
 ): Promise<void> {
   const app = scope.withTypeProvider<ZodTypeProvider>();
   const tags = ['organizations'];
@@ -67,9 +66,9 @@ export async function organizationsRoutes(
     }),
   );
 
-  const all = '/api/v2/organizations/:organizationId/memberships';
+  const members = '/api/v2/organizations/:organizationId/memberships';
   app.get(
-    all,
+    members,
     {
       schema: {
         tags,
@@ -79,11 +78,11 @@ export async function organizationsRoutes(
       },
     },
     async ({ caller, params }) => ({
-      users: (await members.list(caller, params.organizationId)).map(showMember),
+      users: (await organizations.members(caller, params.organizationId)).map(showMember),
     }),
   );
   app.post(
-    all,
+    members,
     {
       schema: {
         tags,
@@ -94,27 +93,29 @@ export async function organizationsRoutes(
       },
     },
     async ({ caller, params, body }) => ({
-      membership: showMember(await members.add(caller, params.organizationId, body)),
+      membership: showMember(await organizations.addMember(caller, params.organizationId, body)),
     }),
   );
 
   const member = { tags, params: MembershipParams, response: { 200: MembershipAnswer } };
   app.get(
-    `${all}/:membershipId`,
+    `${members}/:membershipId`,
     { schema: { ...member, summary: 'Read a membership' } },
     async ({ caller, params }) => ({
-      membership: showMember(await members.get(caller, params.organizationId, params.membershipId)),
+      membership: showMember(await organizations.member(caller, params.organizationId, params.membershipId)),
     }),
   );
   app.patch(
-    `${all}/:membershipId`,
+    `${members}/:membershipId`,
     { schema: { ...member, summary: "Change a person's role, or deactivate them", body: UpdateMemberBody } },
     async ({ caller, params, body }) => ({
-      membership: showMember(await members.update(caller, params.organizationId, params.membershipId, body)),
+      membership: showMember(
+        await organizations.updateMember(caller, params.organizationId, params.membershipId, body),
+      ),
     }),
   );
   app.get(
-    `${all}/:membershipId/project-memberships`,
+    `${members}/:membershipId/project-memberships`,
     {
       schema: {
         ...member,
@@ -124,7 +125,7 @@ export async function organizationsRoutes(
     },
     async ({ caller, params }) => {
       const { organizationId, membershipId } = params;
-      const found = await members.projects(caller, organizationId, membershipId);
+      const found = await organizations.memberProjects(caller, organizationId, membershipId);
       const user = showUser(found.member);
       const memberships = found.projects.map(({ id, projectId, projectName: name, projectSlug: slug, roles }) => ({
         ...{ id, projectId, userId: user.id, user, roles },
@@ -134,10 +135,10 @@ export async function organizationsRoutes(
     },
   );
   app.delete(
-    `${all}/:membershipId`,
+    `${members}/:membershipId`,
     { schema: { ...member, summary: 'Remove a person' } },
     async ({ caller, params }) => ({
-      membership: showMember(await members.remove(caller, params.organizationId, params.membershipId)),
+      membership: showMember(await organizations.removeMember(caller, params.organizationId, params.membershipId)),
     }),
   );
 }

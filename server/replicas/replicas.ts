@@ -64,6 +64,7 @@ export class Replicas {
       rootFingerprints: keyring.rootFingerprints,
       authKeyIds: [keys.current.kid, ...(keys.previous ? [keys.previous.kid] : [])],
       configKeyVersion: keyring.configKeyVersion,
+      auditKeyVersion: keyring.audit.version,
       subscribers: subscribers(),
     });
     if (keys.previous === undefined) return;

@@ -3,13 +3,14 @@ import { Attestor } from '../audit/attestor.ts';
 import { Audit } from '../audit/audit.ts';
 import { type Config, ConfigError, readConfig } from '../config.ts';
 import { Database } from '../database/database.ts';
-import { openKeyring } from '../keyring/keyring.ts';
+import { openKeyring } from '../keyring/open.ts';
 import { rotateConfig } from './config.ts';
-import { rotateProject } from './project.ts';
+import { rotateLeaked } from './leaked.ts';
+import { retireMacKeys } from './mac-keys.ts';
+import { rotateProjects } from './projects.ts';
 import { rotateRoot } from './root.ts';
-import { type Rotation, RotationStopped } from './rotation.ts';
+import type { Rotation } from './rotation.ts';
 import { keysStatus, tell } from './status.ts';
-import { findProjects } from './store.ts';
 
 type Run = (command: () => Promise<void>) => Promise<void>;
 
@@ -37,7 +38,7 @@ export function keysCommands(program: Command, run: Run): void {
     .description('wrap every key anew under ROOT_ENCRYPTION_KEY, from ROOT_ENCRYPTION_KEY_PREVIOUS')
     .option(
       '--leaked',
-      'the former key was seen by others: replace the keys of projects, configuration and client secrets too',
+      'the former key was seen by others: replace every key that it could have opened, and seal, attest and sign anew',
     )
     .action((options: { leaked?: true }) =>
       run(async () => {
@@ -49,16 +50,11 @@ export function keysCommands(program: Command, run: Run): void {
               'ROOT_ENCRYPTION_KEY_PREVIOUS is not set; it is the root key that this rotation comes from',
             );
           }
+          if (options.leaked) return void (await rotateLeaked(on, { root, previous }));
           await rotateRoot(on, { root, previous });
-          if (!options.leaked) {
-            on.say(
-              'a root key that leaked could have opened every project key: then run this again with --leaked, which seals all anew',
-            );
-            return;
-          }
-          await rotateConfig(on, { leaked: true });
-          on.say('refresh tokens, service tokens, recovery codes and open links are over: make them anew');
-          await rotateAll(on, undefined);
+          on.say(
+            'a root key that leaked could have opened every other key: then go to another root key with --leaked, which replaces them all',
+          );
         });
       }),
     );
@@ -73,7 +69,7 @@ export function keysCommands(program: Command, run: Run): void {
         if ((options.project === undefined) === (options.all === undefined)) {
           throw new ConfigError('say which: --project <slug>, or --all');
         }
-        await withRotation(readConfig(process.env), (on) => rotateAll(on, options.project));
+        await withRotation(readConfig(process.env), (on) => rotateProjects(on, options.project));
       }),
     );
 
@@ -87,41 +83,27 @@ export function keysCommands(program: Command, run: Run): void {
         }),
       ),
     );
-}
 
-async function rotateAll(on: Rotation, name: string | undefined): Promise<void> {
-  const projects = await findProjects(on.db, name);
-  if (name !== undefined && projects.length === 0) throw new ConfigError(`there is no project "${name}"`);
-  if (name !== undefined && projects.length > 1) {
-    const ids = projects.map(({ id }) => id).join(', ');
-    throw new ConfigError(`${projects.length} organizations have a project "${name}"; name one by its id: ${ids}`);
-  }
-  const failed: string[] = [];
-  for (const [done, project] of projects.entries()) {
-    try {
-      const { version, rows } = await rotateProject(on, project);
-      on.say(
-        `${done + 1} of ${projects.length}: project ${project.slug} is at version ${version}, ${rows} rows sealed anew`,
-      );
-    } catch (error) {
-      if (!(error instanceof RotationStopped)) throw error;
-      failed.push(error.message);
-    }
-  }
-  if (failed.length > 0) throw new RotationStopped(failed.join('\n'));
+  keys
+    .command('retire')
+    .description('delete former keys of client secrets that no client secret needs any more')
+    .option('--end', 'delete them even so: client secrets that have not logged in since their key was replaced end')
+    .action((options: { end?: true }) =>
+      run(() => withRotation(readConfig(process.env), (on) => retireMacKeys(on, { end: options.end ?? false }))),
+    );
 }
 
 async function withRotation(config: Config, work: (on: Rotation) => Promise<void>): Promise<void> {
   const uri = config.DB_CONNECTION_URI;
   if (uri === undefined)
     throw new ConfigError('DB_CONNECTION_URI is not set; it names the database whose keys these are');
-  const db = new Database({ uri, connections: 2, applicationName: 'kms-server keys' });
+  const db = new Database({ uri, connections: 4, applicationName: 'kms-server keys' });
   try {
     const keyring = await openKeyring(db, config.ROOT_ENCRYPTION_KEY, config.ROOT_ENCRYPTION_KEY_PREVIOUS);
     // What is sealed anew in tables that grant something is attested like any other change of them.
-    db.guardCommits(new Attestor(keyring.audit));
+    db.guardCommits(new Attestor(keyring));
     const say = (line: string) => process.stderr.write(`kms-server: ${line}\n`);
-    await work({ db, keyring, audit: new Audit(db, keyring.audit), say });
+    await work({ db, keyring, audit: new Audit(db, keyring), say });
   } finally {
     await db.close();
   }

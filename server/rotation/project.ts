@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import {
   type DataKey,
+  isBrokenSeal,
   openValue,
   type PersonalPlace,
   type Place,
   SealBroken,
   sealValue,
-  UnknownFormat,
 } from '../../keys/index.ts';
 import { lockProject } from '../access/store.ts';
 import type { AuditRecord } from '../audit/store.ts';
@@ -28,6 +28,9 @@ import {
 
 const ROWS_AT_ONCE = 100;
 
+/** Whether a version of a project's key was made by the rotation that is under way. */
+export type IsNewKey = (projectId: string, key: { readonly version: number; readonly wrapped: Buffer }) => boolean;
+
 export interface Resealed {
   readonly version: number;
   readonly rows: number;
@@ -38,10 +41,11 @@ export interface Resealed {
  * under the project's lock, as any change. What is written meanwhile is under the new key already. A run that was killed
  * is run again: it goes on with the newest key, and what is sealed under it is passed by.
  *
+ * @param isNew says of the newest version whether this rotation made it. @default - it did, while there is another
  * @throws RotationStopped when rows do not open: they are named, and the former key is kept for them
  */
-export async function rotateProject(on: Rotation, project: RotatedProject): Promise<Resealed> {
-  const newest = await newestVersion(on, project);
+export async function rotateProject(on: Rotation, project: RotatedProject, isNew?: IsNewKey): Promise<Resealed> {
+  const newest = await newestVersion(on, project, isNew);
   let rows = 0;
   const broken: string[] = [];
   for (const table of sealedTables) {
@@ -58,12 +62,17 @@ export async function rotateProject(on: Rotation, project: RotatedProject): Prom
 }
 
 /** The version to go to: the newest one while something is left under another, and a new one otherwise. */
-async function newestVersion({ db, keyring, audit, say }: Rotation, project: RotatedProject): Promise<number> {
+async function newestVersion(
+  { db, keyring, audit, say }: Rotation,
+  project: RotatedProject,
+  isNew?: IsNewKey,
+): Promise<number> {
   return db.transaction(async (tx) => {
     await lockProject(tx, project.id);
     const versions = await keyVersions(tx, project.id);
-    const last = versions.at(-1)!.version;
-    if (versions.length > 1) {
+    const newest = versions.at(-1)!;
+    const last = newest.version;
+    if (isNew ? isNew(project.id, newest) : versions.length > 1) {
       say(`project ${project.slug}: goes on with version ${last}`);
       return last;
     }
@@ -102,7 +111,7 @@ async function resealSome(
     try {
       resealed.push(reseal(project.id, row, keys, newest));
     } catch (error) {
-      if (!(error instanceof SealBroken || error instanceof UnknownFormat)) throw error;
+      if (!isBrokenSeal(error)) throw error;
       broken.push(`${table} ${row.id} ("${row.key}", version ${row.version})`);
     }
   }

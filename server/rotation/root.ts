@@ -1,15 +1,11 @@
 import { keyCheck, type RootKey, rootFingerprint, sameMac, type WrapLabel, wrapKey } from '../../keys/index.ts';
-import { INSTANCE_KEYS, unwrapUnder, WrongRootKey } from '../keyring/keyring.ts';
+import type { Db } from '../database/database.ts';
+import { kindOf } from '../keyring/instance-keys.ts';
+import { unwrapUnder, WrongRootKey } from '../keyring/roots.ts';
 import { lockInstance, readInstanceKeys } from '../keyring/store.ts';
+import { rewrapInstanceKey } from './instance-store.ts';
 import { type Rotation, RotationStopped, recordOf, requireOfReplicas } from './rotation.ts';
-import {
-  announceRoot,
-  moveRoot,
-  projectKeysAfter,
-  rewrapInstanceKey,
-  rewrapProjectKey,
-  type WrappedProjectKey,
-} from './store.ts';
+import { announceRoot, moveRoot, projectKeysAfter, rewrapProjectKey, type WrappedProjectKey } from './store.ts';
 
 const KEYS_AT_ONCE = 500;
 
@@ -31,7 +27,19 @@ export interface Wraps {
  * go by what opens each; the database's own check value moves last, when nothing is left under the former key. A run that
  * was killed is run again: what is done is recognized by opening it, and passed by.
  */
-export async function rotateRoot(on: Rotation, { root, previous }: RootKeys): Promise<Wraps> {
+export async function rotateRoot(on: Rotation, keys: RootKeys): Promise<Wraps> {
+  await beginRoot(on, keys);
+  await rewrapAll(on, keys);
+  await finishRoot(on, keys);
+  return prove(on, keys);
+}
+
+/**
+ * Has every server hold both root keys, and wraps what is new under the new one from then on.
+ *
+ * @returns `moved` where the database is under the new one already
+ */
+export async function beginRoot(on: Rotation, { root, previous }: RootKeys): Promise<'moved' | 'begun'> {
   const { db, say } = on;
   const [next, former] = [rootFingerprint(root), rootFingerprint(previous)];
   const state = await db.transaction(async (tx) => {
@@ -43,13 +51,11 @@ export async function rotateRoot(on: Rotation, { root, previous }: RootKeys): Pr
           `ROOT_ENCRYPTION_KEY_PREVIOUS ${former}`,
       );
     }
-    return 'begin';
+    return 'begun';
   });
   if (state === 'moved') say(`the root key is ${next} already; looking for keys that were left under ${former}`);
   else await begin(on, root, previous);
-  await rewrapAll(on, { root, previous });
-  await finish(on, { root, previous });
-  return prove(on, { root, previous });
+  return state;
 }
 
 async function begin(on: Rotation, root: RootKey, previous: RootKey): Promise<void> {
@@ -109,8 +115,16 @@ function rewrapped(
   }
 }
 
-/** Moves the check value, in one transaction with the keys of the instance and whatever was made since. */
-async function finish(on: Rotation, { root, previous }: RootKeys): Promise<void> {
+/**
+ * Moves the check value, in one transaction with the keys of the instance and whatever was made since.
+ *
+ * @param before done in the same transaction, before it
+ */
+export async function finishRoot(
+  on: Rotation,
+  { root, previous }: RootKeys,
+  before: (tx: Db) => Promise<void> = async () => undefined,
+): Promise<void> {
   const [next, former] = [rootFingerprint(root), rootFingerprint(previous)];
   await requireOfReplicas(
     on.db,
@@ -120,8 +134,9 @@ async function finish(on: Rotation, { root, previous }: RootKeys): Promise<void>
   await on.db.transaction(async (tx) => {
     // Whoever wraps a key holds this row until they have committed: behind this lock nothing new comes under the former.
     const instance = await lockInstance(tx);
+    await before(tx);
     for (const key of await readInstanceKeys(tx)) {
-      const kind = INSTANCE_KEYS.find(({ purpose }) => purpose === key.purpose);
+      const kind = kindOf(key.purpose);
       if (kind === undefined)
         throw new RotationStopped(`the instance has a key "${key.purpose}" that this version does not know`);
       const again = rewrapped(root, previous, kind.label, key.wrapped, { id: instance.id, version: key.version });
@@ -146,7 +161,7 @@ async function finish(on: Rotation, { root, previous }: RootKeys): Promise<void>
 }
 
 /** Opens every wrapped key: the count is the proof. @throws RotationStopped when some are not under the new root key */
-async function prove(on: Rotation, keys: RootKeys): Promise<Wraps> {
+export async function prove(on: Rotation, keys: RootKeys): Promise<Wraps> {
   const wraps = await countWraps(on, keys);
   on.say(
     `${wraps.underNew} keys under ${rootFingerprint(keys.root)}, ${wraps.underFormer} under the former, ${wraps.broken.length} open under neither`,
@@ -175,7 +190,7 @@ export async function countWraps(
     }
   };
   for (const { purpose, version, wrapped } of await readInstanceKeys(on.db)) {
-    const kind = INSTANCE_KEYS.find((each) => each.purpose === purpose);
+    const kind = kindOf(purpose);
     if (kind) count(`${purpose}/${version}`, kind.label, wrapped, { id: on.keyring.instanceId, version });
   }
   for (let last: WrappedProjectKey | undefined; ; ) {

@@ -1,5 +1,4 @@
 import type { Db, Statement } from '../database/database.ts';
-import type { ConfigColumn } from '../keyring/sealed-columns.ts';
 
 export interface WrappedProjectKey {
   readonly projectId: string;
@@ -33,19 +32,6 @@ const REWRAP_PROJECT_KEY: Statement = {
 /** Replaces a wrap, unless somebody else did meanwhile. */
 export async function rewrapProjectKey(db: Db, key: WrappedProjectKey, wrapped: Buffer): Promise<void> {
   await db.query(REWRAP_PROJECT_KEY, [key.projectId, key.version, key.wrapped, wrapped]);
-}
-
-const REWRAP_INSTANCE_KEY: Statement = {
-  name: 'rotation.rewrap-instance-key',
-  text: 'update instance_keys set wrapped = $4 where purpose = $1 and version = $2 and wrapped = $3',
-};
-
-export async function rewrapInstanceKey(
-  db: Db,
-  key: { readonly purpose: string; readonly version: number; readonly wrapped: Buffer },
-  wrapped: Buffer,
-): Promise<void> {
-  await db.query(REWRAP_INSTANCE_KEY, [key.purpose, key.version, key.wrapped, wrapped]);
 }
 
 const ANNOUNCE_ROOT: Statement = {
@@ -233,30 +219,4 @@ export async function replaceSeals(db: Db, table: SealedTable, rows: readonly Se
     rows.map((r) => r.sealedComment),
     rows.map((r) => r.sealedMetadata),
   ]);
-}
-
-export interface SealedConfig {
-  readonly ownerId: string;
-  readonly sealed: Buffer;
-}
-
-/** All that one column of configuration holds. The names come from the list in keyring/, never from a caller. */
-export async function sealedConfig(db: Db, { table, column, owner }: ConfigColumn): Promise<SealedConfig[]> {
-  const text = `select ${owner}::text as "ownerId", ${column} as sealed from ${table} where ${column} is not null`;
-  return db.query<SealedConfig>({ name: `rotation.config-${table}-${column}`, text }, []);
-}
-
-/** Replaces one piece of sealed configuration, unless somebody else did meanwhile. */
-export async function replaceConfig(db: Db, at: ConfigColumn, before: SealedConfig, sealed: Buffer): Promise<void> {
-  const text = `update ${at.table} set ${at.column} = $3 where ${at.owner}::text = $1 and ${at.column} = $2`;
-  await db.query({ name: `rotation.reseal-${at.table}-${at.column}`, text }, [before.ownerId, before.sealed, sealed]);
-}
-
-const RETIRE_CONFIG: Statement = {
-  name: 'rotation.retire-config',
-  text: 'delete from instance_keys where purpose = $1 and version < $2',
-};
-
-export async function retireInstanceKeys(db: Db, purpose: string, before: number): Promise<void> {
-  await db.query(RETIRE_CONFIG, [purpose, before]);
 }

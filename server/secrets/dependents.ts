@@ -1,4 +1,4 @@
-import { SealBroken, UnknownFormat } from '../../keys/index.ts';
+import { isBrokenSeal } from '../../keys/index.ts';
 import type { ProjectAccess } from '../access/access.ts';
 import type { Db } from '../database/database.ts';
 import type { Keyring } from '../keyring/keyring.ts';
@@ -45,8 +45,9 @@ function openedValue(keyring: Keyring, projectId: string, row: Referring, skipBr
   try {
     return openSecret(keyring, projectId, row, { value: true, comment: false, metadata: false }).value!;
   } catch (error) {
-    if (skipBroken && (error instanceof SealBroken || error instanceof UnknownFormat)) return '';
-    throw error;
+    if (!skipBroken || !isBrokenSeal(error)) throw error;
+    keyring.onBroken(error);
+    return '';
   }
 }
 

@@ -1,5 +1,6 @@
 import type { SecretMetadata } from '../../contracts/index.ts';
 import { openValue, type PersonalPlace, type Place, sealValue } from '../../keys/index.ts';
+import { atBroken } from '../keyring/broken.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import type { PersonalRow, ReadRow } from './fill-store.ts';
 import { mayRefer } from './references.ts';
@@ -150,10 +151,13 @@ export function openPersonal(
 ): Partial<Opened> {
   const { metadata } = openSecret(keyring, row.projectId, row, { ...wanted, value: true, comment: false });
   const { ownerId, version, keyVersion } = personal;
-  const key = keyring.dataKey(row.projectId, keyVersion, personal.wrappedKey);
   const open = (sealed: Buffer, field: PersonalPlace['field']) => {
     const place = { projectId: row.projectId, secretId: row.id, ownerId, version, keyVersion, field };
-    return openValue(key, place, sealed).toString('utf8');
+    const opened = () => {
+      const key = keyring.dataKey(row.projectId, keyVersion, personal.wrappedKey);
+      return openValue(key, place, sealed).toString('utf8');
+    };
+    return known(row.projectId, { ...row, version }, opened, ownerId);
   };
   return {
     ...(wanted.value ? { value: open(personal.sealedValue, 'value') } : {}),
@@ -182,27 +186,13 @@ export function sealPersonal(
   };
 }
 
-/** A secret that does not open. */
-export interface BrokenPlace {
-  readonly projectId: string;
-  readonly environmentId: string;
-  readonly secretId: string;
-  readonly key: string;
-  readonly version: number;
-}
-
-const broken = new WeakMap<Error, BrokenPlace>();
-
-/** Which secret an error is about, when it is one of a seal that broke. */
-export const brokenPlace = (error: Error): BrokenPlace | undefined => broken.get(error);
-
 /** Opens something of a row, and remembers of an error which row it was: the error itself says nothing about it. */
-function known<Result>(projectId: string, row: SecretRow, open: () => Result): Result {
+function known<Result>(projectId: string, row: SecretRow, open: () => Result, ownerId?: string): Result {
   try {
     return open();
   } catch (error) {
     const { environmentId, id: secretId, key, version } = row;
-    if (error instanceof Error) broken.set(error, { projectId, environmentId, secretId, key, version });
-    throw error;
+    const own = ownerId === undefined ? {} : { ownerId };
+    throw atBroken(error, { projectId, environmentId, secretId, key, version, ...own });
   }
 }

@@ -1,5 +1,5 @@
 import type { Secret } from '../../contracts/index.ts';
-import { SealBroken, UnknownFormat } from '../../keys/index.ts';
+import { isBrokenSeal } from '../../keys/index.ts';
 import type { Access } from '../access/access.ts';
 import type { Admitted, Making, Plan, Planned, Shareable } from '../access/shared-changes.ts';
 import type { Db } from '../database/database.ts';
@@ -103,7 +103,7 @@ export class SharedWrites implements Making<SharedWrite, Spots, Secret[]> {
       const records = rows.map((row) => recordWrite(item.order.action, item.environment, row));
       return { prepared, planned: { item, access, result, records } };
     } catch (error) {
-      if (error instanceof SealBroken || error instanceof UnknownFormat) return undefined;
+      if (isBrokenSeal(error)) return undefined;
       throw error;
     }
   }

@@ -1,5 +1,5 @@
 import type { Secret } from '../../contracts/index.ts';
-import { SealBroken, UnknownFormat } from '../../keys/index.ts';
+import { isBrokenSeal } from '../../keys/index.ts';
 import type { Access, Caller, ProjectAccess, ProjectRecord } from '../access/access.ts';
 import { SharedChanges } from '../access/shared-changes.ts';
 import type { Load } from '../database/batch.ts';
@@ -259,7 +259,8 @@ export class Writes {
     try {
       return this.#show(work, row);
     } catch (error) {
-      if (!(error instanceof SealBroken || error instanceof UnknownFormat)) throw error;
+      if (!isBrokenSeal(error)) throw error;
+      this.#keyring.onBroken(error);
       return showSecret(work.allowed.project.id, work.target.environment, row, {});
     }
   }

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Email } from '../../contracts/index.ts';
-import { macFor, SealBroken } from '../../keys/index.ts';
+import { isBrokenSeal, macFor } from '../../keys/index.ts';
 import type { Caller } from '../access/access.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Origin } from '../audit/store.ts';
@@ -203,7 +203,7 @@ export class Sso {
 
   /** Notes a sign-on that failed, where the organization's admins see it, and says what the browser is told. */
   async #refused(provider: ProviderRow, error: unknown, origin: Origin): Promise<unknown> {
-    const known = error instanceof NotBelieved || error instanceof OutboundFailure || error instanceof SealBroken;
+    const known = error instanceof NotBelieved || error instanceof OutboundFailure || isBrokenSeal(error);
     if (!known && !(error instanceof Refusal)) return error;
     await this.#audit.write({
       action: 'login',

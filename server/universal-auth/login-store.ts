@@ -26,6 +26,8 @@ export interface LoginOutcome {
   readonly matches: boolean;
   readonly ipTrusted: boolean;
   readonly token: IssuedRow | undefined;
+  /** The newest version of the key of MACs, by the database: a replica may not have heard of it. */
+  readonly keyVersion: number;
 }
 
 // Everything that a login is, for a whole group: which secret it is, whether it is good, its uses, the token and the audit
@@ -89,6 +91,7 @@ const LOG_IN: Statement = {
            k.lockout_enabled as "enabled", k.lockout_threshold as "threshold", k.lockout_duration as "duration",
            k.lockout_counter_reset as "counterReset",
            w.token_id as "tokenId", k.ttl, k.max_ttl as "maxTtl", k.token_uses > 0 as "usesLimited",
+           (select max(version) from instance_keys where purpose = 'client-secret-mac') as "keyVersion",
            floor(extract(epoch from now()))::float8 as "issuedAt",
            greatest(floor(extract(epoch from w.ends)), floor(extract(epoch from now())) + 1)::float8 as "expiresAt"
       from known k left join won w on w.n = k.n`,
@@ -104,6 +107,7 @@ type Row = Lockout & {
   readonly ipTrusted: boolean;
   readonly clientSecretId: string;
   readonly tokenId: string | null;
+  readonly keyVersion: number;
   readonly ttl: number;
   readonly maxTtl: number;
   readonly usesLimited: boolean;
@@ -126,6 +130,18 @@ export async function logIn(db: Db, asks: readonly LoginAsk[]): Promise<LoginOut
   return outcomes;
 }
 
+const BY_MAC: Statement = {
+  name: 'universal-auth.by-mac',
+  text: `
+    select cs.id from client_secrets cs join universal_auths ua on ua.id = cs.universal_auth_id
+     where ua.client_id = $1 and cs.mac = $2 and cs.revoked_at is null and (cs.expires_at is null or cs.expires_at > now())`,
+};
+
+/** The client secret of a client id that has this MAC, when it is good. */
+export async function findByMac(db: Db, clientId: string, mac: Buffer): Promise<string | undefined> {
+  return (await db.first<{ id: string }>(BY_MAC, [clientId, mac]))?.id;
+}
+
 const NOBODY: LoginOutcome = {
   identity: undefined,
   universalAuthId: undefined,
@@ -133,6 +149,7 @@ const NOBODY: LoginOutcome = {
   matches: false,
   ipTrusted: false,
   token: undefined,
+  keyVersion: 0,
 };
 
 function outcomeOf(row: Row): LoginOutcome {
@@ -143,6 +160,7 @@ function outcomeOf(row: Row): LoginOutcome {
     lockout: { enabled, threshold, duration, counterReset },
     matches: row.matches,
     ipTrusted: row.ipTrusted,
+    keyVersion: row.keyVersion,
     token:
       row.tokenId === null
         ? undefined

@@ -8,6 +8,7 @@ import type { Database } from '../database/database.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import { forbidden, Refusal, unauthorized, unavailable } from '../refusal.ts';
 import type { Tokens } from '../tokens/service.ts';
+import { recognizeByFormerKeys } from './former-keys.ts';
 import { type LoginAsk, type LoginOutcome, logIn } from './login-store.ts';
 import { replaceMac } from './store.ts';
 import type { WrongSecrets } from './wrong-secrets.ts';
@@ -47,10 +48,8 @@ export class UniversalAuthLogin {
 
   /** An unknown client id and a wrong secret get the same answer for the same work. */
   async logIn(clientId: string, clientSecret: string, origin: Origin): Promise<AccessToken> {
-    const mac = clientSecretMac(this.#keyring.clientSecretMacKey, clientSecret);
     const id = Uuid.safeParse(clientId).data;
-    const outcome =
-      id === undefined ? undefined : await this.#recognize({ ...origin, clientId: id, mac }, clientSecret);
+    const outcome = id === undefined ? undefined : await this.#recognize({ ...origin, clientId: id }, clientSecret);
     if (outcome?.token) return this.#tokens.answer(outcome.token);
     if (!outcome?.matches) return this.#refuseWrong(id, outcome, origin);
     if (!outcome.ipTrusted) {
@@ -63,19 +62,25 @@ export class UniversalAuthLogin {
 
   /**
    * After the key of MACs was replaced, a secret from before is recognized by the former one, and known by the newest from
-   * then on. An unknown client id takes the same questions.
+   * then on. An unknown client id takes the same questions. And one that another replica has just made may be known by a key
+   * that this one has not heard of: the database says so, and then it looks, once a second at most.
    */
-  async #recognize(ask: LoginAsk, clientSecret: string): Promise<LoginOutcome> {
+  async #recognize(who: Omit<LoginAsk, 'mac'>, clientSecret: string): Promise<LoginOutcome> {
+    const version = this.#keyring.clientSecretMacVersion;
+    const ask = { ...who, mac: clientSecretMac(this.#keyring.clientSecretMacKey, clientSecret) };
     const newest = await this.#logins.add(ask);
     if (newest.matches) return newest;
-    for (const key of this.#keyring.formerClientSecretMacKeys) {
-      const mac = clientSecretMac(key, clientSecret);
-      const outcome = await this.#logins.add({ ...ask, mac });
-      if (!outcome.matches) continue;
-      if (outcome.token) await replaceMac(this.#db, outcome.token.clientSecretId!, mac, ask.mac);
-      return outcome;
+    if (newest.keyVersion > version) await this.#keyring.lookAgain();
+    if (this.#keyring.clientSecretMacVersion > version) return this.#recognize(who, clientSecret);
+    const before = await recognizeByFormerKeys(this.#db, this.#keyring, ask.clientId, clientSecret);
+    if (before === undefined) return newest;
+    if (!before.isAttested) {
+      if (this.#wrong.isFirst(before.id)) await this.#audit.write(refusedLogin(newest, ask, 'unattested'));
+      return newest;
     }
-    return newest;
+    const outcome = await this.#logins.add({ ...ask, mac: before.mac });
+    if (outcome.token) await replaceMac(this.#db, before, { mac: ask.mac, version });
+    return outcome;
   }
 
   async #refuseWrong(clientId: string | undefined, outcome: LoginOutcome | undefined, origin: Origin): Promise<never> {

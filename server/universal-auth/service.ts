@@ -127,6 +127,7 @@ export class UniversalAuth {
       const clientSecret = newClientSecret();
       const row = await insertClientSecret(tx, id, {
         mac: clientSecretMac(this.#keyring.clientSecretMacKey, clientSecret),
+        macKeyVersion: this.#keyring.clientSecretMacVersion,
         prefix: clientSecretPrefix(clientSecret),
         ...given,
       });

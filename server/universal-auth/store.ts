@@ -134,13 +134,15 @@ const SECRET_COLUMNS = `
 const INSERT_SECRET: Statement = {
   name: 'client-secrets.insert',
   text: `
-    insert into client_secrets as cs (universal_auth_id, mac, prefix, description, ttl, num_uses_limit, expires_at)
-    values ($1, $2, $3, $4, $5::int, $6, case when $5::int > 0 then now() + $5::int * interval '1 second' end)
+    insert into client_secrets as cs (universal_auth_id, mac, prefix, description, ttl, num_uses_limit, expires_at, mac_key_version)
+    values ($1, $2, $3, $4, $5::int, $6, case when $5::int > 0 then now() + $5::int * interval '1 second' end, $7)
     returning ${SECRET_COLUMNS}`,
 };
 
 export interface ClientSecretWrite {
   readonly mac: Buffer;
+  /** Of the key that made the MAC. */
+  readonly macKeyVersion: number;
   readonly prefix: string;
   readonly description: string;
   readonly ttl: number;
@@ -152,8 +154,9 @@ export async function insertClientSecret(
   universalAuthId: string,
   write: ClientSecretWrite,
 ): Promise<ClientSecretRow> {
-  const { mac, prefix, description, ttl, numUsesLimit } = write;
-  return db.one<ClientSecretRow>(INSERT_SECRET, [universalAuthId, mac, prefix, description, ttl, numUsesLimit]);
+  const { mac, macKeyVersion, prefix, description, ttl, numUsesLimit } = write;
+  const values = [universalAuthId, mac, prefix, description, ttl, numUsesLimit, macKeyVersion];
+  return db.one<ClientSecretRow>(INSERT_SECRET, values);
 }
 
 const LIST_SECRETS: Statement = {
@@ -190,10 +193,14 @@ export async function revokeClientSecret(db: Db, id: string): Promise<void> {
 
 const REPLACE_MAC: Statement = {
   name: 'universal-auth.replace-mac',
-  text: 'update client_secrets set mac = $3 where id = $1 and mac = $2',
+  text: 'update client_secrets set mac = $3, mac_key_version = $4 where id = $1 and mac = $2',
 };
 
 /** Has a client secret known by another key from now on. */
-export async function replaceMac(db: Db, id: string, former: Buffer, mac: Buffer): Promise<void> {
-  await db.query(REPLACE_MAC, [id, former, mac]);
+export async function replaceMac(
+  db: Db,
+  { id, mac: former }: { readonly id: string; readonly mac: Buffer },
+  { mac, version }: { readonly mac: Buffer; readonly version: number },
+): Promise<void> {
+  await db.query(REPLACE_MAC, [id, former, mac, version]);
 }

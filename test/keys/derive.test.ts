@@ -6,7 +6,9 @@ import roots from './vectors/root-keys.json' with { type: 'json' };
 const labels = [
   'wrap-project-key',
   'wrap-client-secret-mac-key',
+  'wrap-former-client-secret-mac-key',
   'wrap-audit-signing-key',
+  'wrap-config-key',
   'content-tag',
   'key-check',
   'fingerprint',

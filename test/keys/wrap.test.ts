@@ -33,6 +33,7 @@ const mine: WrapContext = { id: '0b9c8c1e-58a7-4f3c-a2a5-6a7d2d0f1a01', version:
 const make: Record<WrapLabel, () => KeyObject> = {
   'wrap-project-key': newDataKey,
   'wrap-client-secret-mac-key': newClientSecretMacKey,
+  'wrap-former-client-secret-mac-key': newClientSecretMacKey,
   'wrap-audit-signing-key': newAuditSigningKey,
   'wrap-config-key': newConfigKey,
 };

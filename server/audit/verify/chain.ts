@@ -1,10 +1,9 @@
-import type { AuditKeys } from '../../../keys/index.ts';
 import type { Db } from '../../database/database.ts';
 import { HINT_BYTES, leafOf, NAME_BYTES, type SealedTable } from '../encoding.ts';
-import { isIntact } from '../head.ts';
+import { keyAt, type TrustedKey, type TrustedKeys } from '../handover.ts';
+import { asHead, isIntact } from '../head.ts';
 import { merkleRoot } from '../merkle.ts';
 import type { BatchRow } from '../seal-store.ts';
-import { asHead } from '../sealer.ts';
 import type { Findings } from './findings.ts';
 import type { SinkHead } from './sink-heads.ts';
 import { BATCHES, edgeOfTime, partNames, readRows, type SealedRow, sealedRows, stream } from './store.ts';
@@ -32,7 +31,8 @@ class Rows {
 
 export interface ChainOptions {
   readonly instanceId: string;
-  readonly keys: AuditKeys;
+  /** The keys that count, each where it does. */
+  readonly trusted: TrustedKeys;
   readonly heads: AsyncGenerator<SinkHead>;
   readonly findings: Findings;
   readonly progress: (done: { batches: number; rows: number }) => void;
@@ -97,17 +97,18 @@ export class Chain {
     const dropped = new Map<string, number>();
     const text = BATCHES.replace('order by', "where kind = 'checkpoint' order by");
     for await (const batch of stream<BatchRow>(this.#tx, 'checkpoints', text)) {
-      const head = asHead(batch, this.#on.instanceId, this.#on.keys);
-      if (!isIntact(this.#on.keys, head) || head.note === null) continue;
-      dropped.set((JSON.parse(head.note) as { dropped: string }).dropped, head.number);
+      if (!this.#isSigned(batch) || batch.note === null) continue;
+      const { dropped: partition } = JSON.parse(batch.note) as { dropped?: string };
+      if (partition !== undefined) dropped.set(partition, batch.number);
     }
     return dropped;
   }
 
   #compare(sink: SinkHead, batch: BatchRow | undefined): void {
-    const { findings, keys } = this.#on;
+    const { findings, trusted } = this.#on;
     this.#heads++;
-    if (sink.keyFingerprint !== keys.fingerprint) this.#reportKey(`head ${sink.number} of the sink`);
+    const known = [...trusted.values()].some(({ fingerprint }) => fingerprint === sink.keyFingerprint);
+    if (!known) this.#reportKey(`head ${sink.number} of the sink`);
     if (batch === undefined) {
       const message = `batch ${sink.number}, sealed by ${sink.replica}, is gone from the end of the audit`;
       findings.add({ kind: 'tail-cut', batch: sink.number, message });
@@ -121,7 +122,7 @@ export class Chain {
   }
 
   async #check(batch: BatchRow, before: BatchRow | undefined): Promise<void> {
-    const { findings, keys, instanceId } = this.#on;
+    const { findings } = this.#on;
     const expected = (before?.number ?? 0) + 1;
     const { number } = batch;
     if (number !== expected) {
@@ -137,11 +138,27 @@ export class Chain {
         message: `batch ${number} does not follow batch ${number - 1}`,
       });
     }
-    if (!isIntact(keys, asHead(batch, instanceId, keys))) {
-      const message = `batch ${number} is not as it was signed, or was signed with another key than ${keys.fingerprint.slice(0, 16)}`;
-      findings.add({ kind: 'batch-changed', batch: number, message });
-    }
+    if (!this.#isSigned(batch)) this.#reportUnsigned(batch);
     await this.#checkRows(batch);
+  }
+
+  #isSigned(batch: BatchRow): boolean {
+    const key = keyAt(this.#on.trusted, batch);
+    return key !== undefined && isIntact(key, asHead(batch, this.#on.instanceId, key));
+  }
+
+  #reportUnsigned(batch: BatchRow): void {
+    const { number, keyVersion } = batch;
+    const key: TrustedKey | undefined = this.#on.trusted.get(keyVersion);
+    const ended = key?.until !== undefined && number >= key.until;
+    const why = ended
+      ? `is of version ${keyVersion} of the signing key, which ended with batch ${key.until}`
+      : `is not as it was signed, or was signed with another key than ${key?.fingerprint.slice(0, 16) ?? 'those of this instance'}`;
+    this.#on.findings.add({
+      kind: ended ? 'key-ended' : 'batch-changed',
+      batch: number,
+      message: `batch ${number} ${why}`,
+    });
   }
 
   async #checkRows(batch: BatchRow): Promise<void> {

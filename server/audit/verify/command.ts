@@ -1,7 +1,7 @@
 import { SealBroken } from '../../../keys/index.ts';
 import { type Config, ConfigError } from '../../config.ts';
 import { Database } from '../../database/database.ts';
-import { AuditKeyMissing, openKeyring } from '../../keyring/keyring.ts';
+import { AuditKeyMissing, openKeyring } from '../../keyring/open.ts';
 import { rebase } from '../seal-store.ts';
 import type { Report } from './findings.ts';
 import { verifyAudit } from './verify.ts';

@@ -9,6 +9,7 @@ export type FindingKind =
   | 'tail-cut'
   | 'head-differs'
   | 'signing-key-replaced'
+  | 'key-ended'
   | 'grant-unattested'
   | 'grant-changed'
   | 'grant-put-back'

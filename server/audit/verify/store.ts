@@ -2,6 +2,7 @@ import type { Db, Statement } from '../../database/database.ts';
 import { ADOPTED, rowIdSql } from '../attest-store.ts';
 import { ATTESTED, type AttestedTable } from '../attested.ts';
 import { COLUMNS, NAMED_BY, type SealedTable } from '../encoding.ts';
+import { BATCH_COLUMNS } from '../seal-store.ts';
 import type { WrittenTable } from '../written.ts';
 
 const ONE_MOMENT: Statement = { name: '', text: 'set transaction isolation level repeatable read, read only' };
@@ -69,8 +70,7 @@ export async function readRows(tx: Db, table: SealedTable, first: string, until:
 }
 
 export const BATCHES = `
-  select number::float8 as number, kind, first::text, until::text, sealed_at as "sealedAt", replica, parts as names, counts, roots,
-         hints, note, key_version as "keyVersion", previous, hash, signature
+  select ${BATCH_COLUMNS}, hints
     from audit_batches order by number`;
 
 const EDGE: Statement = {
@@ -110,16 +110,48 @@ const TELLING = [
   'path',
 ];
 
+/** Picks rows of an attested table by their names, as `$1`. */
+const NAMED = (table: AttestedTable): string =>
+  table.key.length === 1
+    ? `where t.${table.key[0]} = any($1::uuid[])`
+    : `where ${rowIdSql('to_jsonb(t)', table)} = any($1::text[])`;
+
+const GRANTS_OF = new Map(
+  ATTESTED.map((table) => [
+    table.name,
+    { name: `verify.grants-of-${table.name}`, text: liveGrants(table, NAMED(table)) },
+  ]),
+);
+
+/** As liveGrants, of these rows alone. */
+export async function grantsOf(db: Db, { name }: AttestedTable, rowIds: readonly string[]): Promise<LiveGrant[]> {
+  return db.query<LiveGrant>(GRANTS_OF.get(name)!, [rowIds]);
+}
+
+const LOCK_GRANTS = new Map(
+  ATTESTED.map((table) => [
+    table.name,
+    { name: `verify.lock-${table.name}`, text: `select from ${table.name} t ${NAMED(table)} for no key update` },
+  ]),
+);
+
+/** Keeps others from changing these rows until the transaction ends. */
+export async function lockGrants(tx: Db, { name }: AttestedTable, rowIds: readonly string[]): Promise<void> {
+  await tx.query(LOCK_GRANTS.get(name)!, [rowIds]);
+}
+
 /** Every row of an attested table with the newest attestation of it. */
-export const liveGrants = (table: AttestedTable): string => `
+export function liveGrants(table: AttestedTable, which = ''): string {
+  return `
   select w.id as "rowId", a.n::text, a.xid::text, a.columns, a.digest, a.mac,
          (select jsonb_object_agg(k, v) from jsonb_each(w.whole) as e (k, v)
            where k in (${TELLING.map((name) => `'${name}'`).join(', ')})) as about,
          sha256(convert_to((select jsonb_object_agg(k, v) from jsonb_each(w.whole) as e (k, v) where k = any (a.columns))::text, 'UTF8')) as live
-    from (select ${rowIdSql('to_jsonb(t)', table)} as id, to_jsonb(t) as whole from ${table.name} t) w
+    from (select ${rowIdSql('to_jsonb(t)', table)} as id, to_jsonb(t) as whole from ${table.name} t ${which}) w
     left join lateral (
       select * from audit_attestations where tab = '${table.name}' and row_id = w.id order by n desc limit 1
     ) a on true`;
+}
 
 const TRIGGERS: Statement = {
   name: 'verify.triggers',
@@ -193,3 +225,16 @@ export const liveSecrets = (table: WrittenTable): string => `
     left join lateral (
       select * from audit_attestations where tab = '${table}' and row_id = s.id::text order by n desc limit 1
     ) a on true`;
+
+const SECRETS_OF: Record<WrittenTable, Statement> = {
+  secrets: { name: 'verify.secrets-of-secrets', text: `${liveSecrets('secrets')} where s.id = any($1::uuid[])` },
+  personal_secrets: {
+    name: 'verify.secrets-of-personal',
+    text: `${liveSecrets('personal_secrets')} where s.id = any($1::uuid[])`,
+  },
+};
+
+/** As liveSecrets, of these alone. */
+export async function secretsOf(db: Db, table: WrittenTable, ids: readonly string[]): Promise<LiveSecret[]> {
+  return db.query<LiveSecret>(SECRETS_OF[table], [ids]);
+}

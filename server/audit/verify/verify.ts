@@ -1,5 +1,6 @@
 import type { Database } from '../../database/database.ts';
 import type { Keyring } from '../../keyring/keyring.ts';
+import { inForce, trustedKeys } from '../handover.ts';
 import { Chain } from './chain.ts';
 import { Findings, type Report } from './findings.ts';
 import { checkGrants, checkSecrets } from './live.ts';
@@ -8,7 +9,7 @@ import { holdMoment } from './store.ts';
 
 export interface VerifyOptions {
   readonly db: Database;
-  readonly keyring: Pick<Keyring, 'instanceId' | 'audit'>;
+  readonly keyring: Pick<Keyring, 'instanceId' | 'auditKeys'>;
   /** Files of exported heads. Without one, a cut tail cannot be told from records that never were. */
   readonly sinks: readonly string[];
   readonly progress?: (line: string) => void;
@@ -24,18 +25,20 @@ export async function verifyAudit({ db, keyring, sinks, progress = () => undefin
   return db.transaction(async (tx) => {
     await holdMoment(tx);
     const findings = new Findings();
+    const trusted = await trustedKeys(tx, keyring);
+    const macKeys = inForce(keyring.auditKeys, trusted);
     const chain = new Chain(tx, {
       instanceId: keyring.instanceId,
-      keys: keyring.audit,
+      trusted,
       heads: headsOf(files),
       findings,
       progress: ({ batches, rows }) => progress(`${batches} batches, ${rows} rows`),
     });
     const walked = await chain.walk();
     progress(`${walked.batches} batches, ${walked.rows} rows; now what grants access`);
-    const grants = await checkGrants(tx, keyring.audit, findings);
+    const grants = await checkGrants(tx, macKeys, findings);
     progress(`${grants} rows that grant access; now the secrets`);
-    const secrets = await checkSecrets(tx, keyring.audit, findings);
+    const secrets = await checkSecrets(tx, macKeys, findings);
     return { ...walked, grants, secrets, findings: findings.list, more: findings.more };
   });
 }

@@ -8,7 +8,7 @@ import { parseRootKey } from '../../../keys/index.ts';
 import type { Finding, Report } from '../../../server/audit/verify/findings.ts';
 import { verifyAudit } from '../../../server/audit/verify/verify.ts';
 import { Database } from '../../../server/database/database.ts';
-import { openKeyring } from '../../../server/keyring/keyring.ts';
+import { openKeyring } from '../../../server/keyring/open.ts';
 import type { TestServer } from '../../support/server.ts';
 
 /** Verifies a database as `kms-server audit verify` does. */

@@ -70,7 +70,7 @@ test('a stray record ahead of its partition stops no start', async () => {
   expect(await place(at.toISOString())).toBe('audit_log_other');
   await withDatabases(async ([db]) => {
     await ensurePartitions(db!, 10);
-    const audit = new Audit(db!, auditKeys(newAuditSigningKey(), 1));
+    const audit = new Audit(db!, { audit: auditKeys(newAuditSigningKey(), 1) });
     await audit.start(new Metrics());
     await audit.stop();
   });

@@ -6,7 +6,7 @@ import { Sealer } from '../../../server/audit/sealer.ts';
 import { openSink } from '../../../server/audit/sink.ts';
 import { Unchanged } from '../../../server/audit/unchanged.ts';
 import { Database } from '../../../server/database/database.ts';
-import { openKeyring } from '../../../server/keyring/keyring.ts';
+import { openKeyring } from '../../../server/keyring/open.ts';
 import { Outbound } from '../../../server/outbound/outbound.ts';
 import { startServer, type TestServer } from '../../support/server.ts';
 import { thorough } from '../../support/thorough.ts';
@@ -25,12 +25,12 @@ beforeAll(async () => {
   project = await server.project('gateway');
   db = new Database({ uri: server.database.uri, connections: 3 });
   sink = await sinkFile();
-  const { audit: keys, instanceId } = await openKeyring(db, parseRootKey(server.secrets.rootKey));
+  const keyring = await openKeyring(db, parseRootKey(server.secrets.rootKey));
   const alert = (what: string) => void alerts.push(what);
   const warn = (error: unknown) => expect(error).toBeUndefined();
   const to = openSink(`file:${sink.path}`, new Outbound(), () => undefined);
-  sealer = new Sealer({ db, instanceId, keys, sink: to, alert, warn });
-  retention = new Retention({ db, keys, sealer, attestor: new Attestor(keys), alert });
+  sealer = new Sealer({ db, keyring, sink: to, alert, warn });
+  retention = new Retention({ db, keyring, sealer, attestor: new Attestor(keyring), alert });
 });
 afterAll(async () => {
   await db?.close();

@@ -234,7 +234,7 @@ describe('between check and change', () => {
     const db = new Database({ uri: server.database.uri, connections: 2 });
     const path = new Database({ uri: server.database.uri, connections: 2 });
     const close = () => Promise.all([db.close(), path.close()]);
-    return { access: new Access(db, path, new Audit(path, auditKeys(newAuditSigningKey(), 1))), close };
+    return { access: new Access(db, path, new Audit(path, { audit: auditKeys(newAuditSigningKey(), 1) })), close };
   }
 
   const callerOf = async (machine: Machine): Promise<Caller> => {

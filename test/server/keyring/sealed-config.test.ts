@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { parseRootKey, SealBroken } from '../../../keys/index.ts';
 import { Database } from '../../../server/database/database.ts';
-import { openKeyring } from '../../../server/keyring/keyring.ts';
+import { brokenPlace } from '../../../server/keyring/broken.ts';
+import { openKeyring } from '../../../server/keyring/open.ts';
 import { CONFIG_COLUMNS, PROJECT_COLUMNS } from '../../../server/keyring/sealed-columns.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
 
@@ -47,4 +48,25 @@ test('every sealed column is known to the rotations', async () => {
   );
   const listed = CONFIG_COLUMNS.map(({ table, column }) => `${table}.${column}`);
   expect(rows.map(({ name }) => name).sort()).toEqual([...PROJECT_COLUMNS, ...listed].sort());
+});
+
+test('whoever asks for unknown keys has them looked for once a second at most', async () => {
+  const keyring = await openKeyring(db, root);
+  const looks = vi.spyOn(db, 'query');
+  await Promise.all(Array.from({ length: 50 }, () => keyring.lookAgain()));
+  for (let n = 0; n < 50; n++) await keyring.lookAgain();
+  expect(looks).toHaveBeenCalledOnce();
+  looks.mockRestore();
+});
+
+test('a key put into the table that does not open is told of, and the others serve on', async () => {
+  const keyring = await openKeyring(db, root);
+  const told: unknown[] = [];
+  keyring.onBroken = (cause) => told.push(brokenPlace(cause));
+  const version = keyring.configKeyVersion;
+  await sql.query(`insert into instance_keys select purpose, 99, wrapped from instance_keys where purpose = 'config'`);
+  await keyring.refresh();
+  await sql.query('delete from instance_keys where version = 99');
+  expect(told).toEqual([{ instanceKey: 'config', keyVersion: 99 }]);
+  expect(keyring.configKeyVersion).toBe(version);
 });

@@ -2,98 +2,17 @@ import { randomBytes } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parseAuthSecret, parseRootKey, rootFingerprint } from '../../../keys/index.ts';
-import { createApp } from '../../../server/app.ts';
-import type { AppOptions } from '../../../server/app-options.ts';
-import { Audit } from '../../../server/audit/audit.ts';
 import { verifyAudit } from '../../../server/audit/verify/verify.ts';
-import { Database } from '../../../server/database/database.ts';
-import { openKeyring, WrongRootKey } from '../../../server/keyring/keyring.ts';
+import { WrongRootKey } from '../../../server/keyring/roots.ts';
 import { rotateConfig } from '../../../server/rotation/config.ts';
 import { rotateProject } from '../../../server/rotation/project.ts';
 import { rotateRoot } from '../../../server/rotation/root.ts';
-import { type Rotation, RotationStopped } from '../../../server/rotation/rotation.ts';
+import { RotationStopped } from '../../../server/rotation/rotation.ts';
 import { keysStatus, tell } from '../../../server/rotation/status.ts';
 import { countRows, findProjects } from '../../../server/rotation/store.ts';
-import { person } from '../../support/people.ts';
-import { invitePerson } from '../../support/person.ts';
-import { startServer, type TestServer } from '../../support/server.ts';
 import { thorough } from '../../support/thorough.ts';
 import { killLeftovers, ServerProcess } from '../process/server-process.ts';
-
-const newKey = () => randomBytes(32).toString('hex');
-
-/** A running server with secrets, history and a personal value, and what a rotation needs besides. */
-class Rig {
-  readonly server: TestServer;
-  readonly db: Database;
-  readonly apps: FastifyInstance[] = [];
-  readonly said: string[] = [];
-  project = { id: '', slug: 'gateway' };
-  person = '';
-
-  constructor(server: TestServer) {
-    this.server = server;
-    this.db = new Database({ uri: server.database.uri, connections: 3 });
-  }
-
-  static async start(): Promise<Rig> {
-    const rig = new Rig(await startServer({ replicas: { name: 'one', everyMs: 20 } }));
-    const { server } = rig;
-    rig.project = await server.project('gateway');
-    await server.setSecrets(rig.project.id, 'dev', { A: 'first', B: 'kept', OTHER: 'other' });
-    await rig.write('A', 'second');
-    rig.person = (await person(server, 'dev@hanzo.ai', { projectId: rig.project.id, role: 'developer' })).token;
-    await server.do('POST', '/api/v4/secrets/B', {
-      token: rig.person,
-      body: { projectId: rig.project.id, environment: 'dev', secretValue: 'my own', type: 'personal' },
-    });
-    return rig;
-  }
-
-  write(key: string, secretValue: string): Promise<unknown> {
-    const body = { projectId: this.project.id, environment: 'dev', secretValue };
-    return this.server.do('PATCH', `/api/v4/secrets/${key}`, { body });
-  }
-
-  async read(app = this.server.app, query = '', key = ''): Promise<any> {
-    const at = `/api/v4/secrets${key === '' ? '' : `/${key}`}?projectId=${this.project.id}&environment=dev${query}`;
-    const headers = { authorization: `Bearer ${this.server.admin}` };
-    const answer = await app.inject({ method: 'GET', url: at, headers });
-    if (answer.statusCode !== 200) throw new Error(`${answer.statusCode} ${answer.body}`);
-    return answer.json();
-  }
-
-  async values(app = this.server.app): Promise<Record<string, string>> {
-    const { secrets } = await this.read(app);
-    return Object.fromEntries(secrets.map((secret: any) => [secret.secretKey, secret.secretValue]));
-  }
-
-  /** Another replica, with other keys perhaps. */
-  async replica(options: Partial<AppOptions>): Promise<FastifyInstance> {
-    const app = await createApp({
-      databaseUri: this.server.database.uri,
-      rootKey: parseRootKey(this.server.secrets.rootKey),
-      authSecret: parseAuthSecret(this.server.secrets.authSecret),
-      events: { closeWithinMs: 0 },
-      ...options,
-      replicas: { name: 'two', everyMs: 20, ...options.replicas },
-    });
-    this.apps.push(app);
-    return app;
-  }
-
-  async rotation(root = this.server.secrets.rootKey, previous?: string): Promise<Rotation> {
-    const keyring = await openKeyring(this.db, parseRootKey(root), previous ? parseRootKey(previous) : undefined);
-    const say = (line: string) => this.said.push(line);
-    return { db: this.db, keyring, audit: new Audit(this.db, keyring.audit), say };
-  }
-
-  async close(): Promise<void> {
-    for (const app of this.apps) await app.close();
-    await this.db.close();
-    await this.server.close();
-  }
-}
+import { load, newKey, Rig } from './rig.ts';
 
 let rig: Rig;
 beforeEach(async () => {
@@ -101,28 +20,6 @@ beforeEach(async () => {
 });
 afterEach(() => rig.close());
 afterAll(killLeftovers);
-
-/** Reads and writes without a pause until told to stop; any failure of any of them is thrown by `stop`. */
-function load(apps: readonly FastifyInstance[]): { stop(): Promise<number> } {
-  let going = true;
-  let rounds = 0;
-  const work = (async () => {
-    for (let n = 0; going; n++) {
-      await rig.write('A', `value ${n}`);
-      for (const app of apps) expect((await rig.values(app)).A).toBe(`value ${n}`);
-      expect((await rig.read(apps[0], '&viewSecretValue=true', 'OTHER')).secret.secretValue).toBe('other');
-      rounds++;
-    }
-  })();
-  work.catch(() => undefined);
-  return {
-    stop: async () => {
-      going = false;
-      await work;
-      return rounds;
-    },
-  };
-}
 
 describe('the root key', () => {
   let next: string;
@@ -145,7 +42,7 @@ describe('the root key', () => {
     await rig.server.app.close();
     const apps = [await rig.replica(both()), await rig.replica({ ...both(), replicas: { name: 'three' } })];
     Object.assign(rig.server, { app: apps[0] });
-    const running = load(apps);
+    const running = load(rig, apps);
     const on = await rig.rotation(next, rig.server.secrets.rootKey);
     const wraps = await rotateRoot(on, keys());
     expect(await running.stop()).toBeGreaterThan(0);
@@ -195,82 +92,13 @@ describe('the root key', () => {
   });
 });
 
-describe('the key of client secrets, when the root key leaked', () => {
-  const rotated = async () => rotateConfig(await rig.rotation(), { leaked: true });
-  const macOf = async (id: string): Promise<Buffer> =>
-    (await rig.server.sql.query('select mac from client_secrets where id = $1', [id])).rows[0].mac;
-  const macKeys = async () =>
-    (await rig.server.sql.query(`select version from instance_keys where purpose = 'client-secret-mac' order by 1`))
-      .rows;
-
-  test('client secrets go on, and are known by the new key once they are used', async () => {
-    const machine = await rig.server.machine('service', { projectId: rig.project.id, roles: [{ role: 'developer' }] });
-    const before = await macOf(machine.clientSecretId);
-    const running = load([rig.server.app]);
-    await rotated();
-    expect(await running.stop()).toBeGreaterThan(0);
-    expect(await macKeys()).toEqual([{ version: 1 }, { version: 2 }]);
-    expect(await macOf(machine.clientSecretId)).toEqual(before);
-    await rig.server.login(machine.clientId, machine.clientSecret);
-    const after = await macOf(machine.clientSecretId);
-    expect(after).not.toEqual(before);
-    await rig.server.login(machine.clientId, machine.clientSecret);
-    expect(await macOf(machine.clientSecretId)).toEqual(after);
-    const made = await rig.server.machine('made since');
-    await rig.server.login(made.clientId, made.clientSecret);
-    const { status } = await rig.server.send('POST', '/api/v1/auth/universal-auth/login', {
-      body: { clientId: machine.clientId, clientSecret: made.clientSecret },
-    });
-    expect(status).toBe(401);
-    const on = await rig.rotation();
-    const { findings } = await verifyAudit({ db: rig.db, keyring: on.keyring, sinks: [] });
-    expect(findings.filter(({ table }) => table === 'client_secrets')).toEqual([]);
-  });
-
-  test('what whoever had the former key could make up is refused', async () => {
-    await rig.server.do('PATCH', '/api/v1/admin/config', { body: { machineAuthMethods: ['service-token'] } });
-    const { serviceToken } = await rig.server.do('POST', '/api/v2/service-token', {
-      body: {
-        ...{ name: 'a token', workspaceId: rig.project.id, permissions: ['read'] },
-        scopes: [{ environment: 'dev', secretPath: '/' }],
-      },
-    });
-    const ada = await invitePerson(rig.server, 'ada@hanzo.ai');
-    await ada.enter();
-    const refresh = () => ada.send('POST', '/api/v1/auth/token');
-    const read = () =>
-      rig.server.send('GET', `/api/v3/secrets/raw?workspaceId=${rig.project.id}&environment=dev`, {
-        token: serviceToken,
-      });
-    expect([(await read()).status, (await refresh()).status]).toEqual([200, 200]);
-    await rotated();
-    expect([(await read()).status, (await refresh()).status]).toEqual([401, 401]);
-    await ada.enter();
-    expect((await refresh()).status).toBe(200);
-  });
-
-  test('a run that ended in the middle goes on with the same key', async () => {
-    const on = await rig.rotation();
-    await on.db.transaction(async (tx) => {
-      await on.keyring.addConfigKeyVersion(tx, 2);
-      await on.keyring.addMacKeyVersion(tx, 2);
-    });
-    await rotated();
-    expect(await macKeys()).toEqual([{ version: 1 }, { version: 2 }]);
-    // One that was begun for the configuration alone had not replaced it.
-    await on.db.transaction((tx) => on.keyring.addConfigKeyVersion(tx, 3));
-    await rotated();
-    expect(await macKeys()).toEqual([{ version: 1 }, { version: 2 }, { version: 3 }]);
-  });
-});
-
 describe('a project key', () => {
   const gateway = async () => (await findProjects(rig.db, 'gateway'))[0]!;
 
   test('everything of a project is sealed anew while it is read and written, with no failure', async () => {
     const second = await rig.replica({});
     const updated = (await rig.read()).secrets.map((secret: any) => [secret.secretKey, secret.updatedAt]);
-    const running = load([rig.server.app, second]);
+    const running = load(rig, [rig.server.app, second]);
     const { version } = await rotateProject(await rig.rotation(), await gateway());
     expect(await running.stop()).toBeGreaterThan(0);
     expect(version).toBe(2);
