@@ -1,4 +1,5 @@
 import type { Db } from '../database/database.ts';
+import { parentOf } from './paths.ts';
 import { type FolderRow, findFolderAt, insertFolder } from './store.ts';
 
 /**
@@ -17,9 +18,8 @@ export async function ensureFolder(
 ): Promise<{ readonly folder: FolderRow; readonly made: readonly string[] }> {
   const there = await findFolderAt(tx, projectId, environment, path);
   if (there) return { folder: there, made: [] };
-  const cut = path.lastIndexOf('/');
-  const above = await ensureFolder(tx, projectId, environment, cut === 0 ? '/' : path.slice(0, cut), mayMakeIn);
+  const above = await ensureFolder(tx, projectId, environment, parentOf(path), mayMakeIn);
   await mayMakeIn(above.folder.path);
-  const folder = await insertFolder(tx, above.folder, path.slice(cut + 1), description);
+  const folder = await insertFolder(tx, above.folder, path.slice(path.lastIndexOf('/') + 1), description);
   return { folder, made: [...above.made, path] };
 }

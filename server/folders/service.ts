@@ -1,13 +1,13 @@
-import { MAX_PATH_CHARACTERS, Uuid } from '../../contracts/index.ts';
+import { Uuid } from '../../contracts/index.ts';
 import type { Access, Caller, Need, ProjectAccess, ProjectRecord, ProjectReference } from '../access/access.ts';
-import type { Place } from '../access/permissions.ts';
 import type { Database, Db } from '../database/database.ts';
 import { takenAs } from '../database/taken.ts';
 import { noEnvironment, noFolder } from '../environments/missing.ts';
 import { type EnvironmentRow, environmentSlugs, listEnvironments } from '../environments/store.ts';
-import { asIfAbsent, badRequest, notFound } from '../refusal.ts';
+import { asIfAbsent, notFound } from '../refusal.ts';
 import { ensureFolder } from './ensure.ts';
-import { refuseEscape, type Way } from './prohibitions.ts';
+import { join, parentOf, refuseDeepPath, refuseLongPath } from './paths.ts';
+import { mayDelete, mayLook, mayMove, need } from './rights.ts';
 import {
   deleteFolder,
   type FolderRow,
@@ -59,8 +59,6 @@ interface Done {
   readonly records: readonly ProjectRecord[];
 }
 
-const MAX_DEPTH = 32;
-
 /** Folders group the secrets of an environment (HIP-27, "Folders"). Their rights go with the secrets in them. */
 export class Folders {
   readonly #db: Database;
@@ -77,8 +75,7 @@ export class Folders {
    */
   async create(caller: Caller, project: ProjectReference, given: readonly NewFolder[]): Promise<ShownFolder[]> {
     for (const { path, name } of given) {
-      const depth = path === '/' ? 1 : path.split('/').length;
-      if (depth > MAX_DEPTH) throw badRequest(`a path has at most ${MAX_DEPTH} levels`);
+      refuseDeepPath(path);
       refuseLongPath(join(path, name).length);
     }
     return this.#change(caller, project, 'create', given, async (tx, allowed, one) => {
@@ -159,7 +156,7 @@ export class Folders {
         const folder = await this.#child(tx, allowed, change);
         const { environment, name, description } = change;
         await this.#access.need(allowed, need('edit', environment, parentOf(folder.path)));
-        if (name !== folder.name) await this.#needWithin(tx, allowed, folder, ['read', 'edit'], name);
+        if (name !== folder.name) await mayMove(this.#access, tx, allowed, folder, name);
         refuseLongPath((await longestPath(tx, folder)) + name.length - folder.name.length);
         await renameFolder(tx, folder, name, description);
         const renamed = (await findFolder(tx, folder.id))!;
@@ -174,7 +171,7 @@ export class Folders {
     return this.#change(caller, project, 'delete', named, async (tx, allowed, one) => {
       const folder = await this.#child(tx, allowed, one);
       await this.#access.need(allowed, need('delete', one.environment, parentOf(folder.path)));
-      await this.#needWithin(tx, allowed, folder, ['delete']);
+      await mayDelete(this.#access, tx, allowed, folder);
       const [shown] = await withLastModified(tx, [folder]);
       await deleteFolder(tx, folder.id);
       return { folder: shown!, records: [record('delete', one.environment, folder.path)] };
@@ -200,32 +197,6 @@ export class Folders {
       for (const { folder } of done) folders.push((await findFolder(tx, folder.id)) ?? folder);
       return withLastModified(tx, folders);
     });
-  }
-
-  /**
-   * A folder takes what is in it along. Deleting one takes the right to delete all that goes; a new name takes it out of the
-   * reach of some rules and into that of others, so that it takes the right to read and change all of it where it is, and
-   * to put it where it goes: else a name would open what a path keeps closed.
-   */
-  async #needWithin(
-    tx: Db,
-    allowed: ProjectAccess,
-    folder: FolderRow,
-    actions: readonly ('read' | 'edit' | 'delete')[],
-    newName?: string,
-  ): Promise<void> {
-    const { environment } = folder;
-    const all = [folder, ...(await listFoldersBelow(tx, folder.environmentId, folder.path))];
-    for (const { path } of all) {
-      for (const action of actions)
-        await this.#access.needEverywhere(allowed, { ...secrets(action, environment), path });
-    }
-    if (newName === undefined) return;
-    const renamed = join(parentOf(folder.path), newName);
-    const ways = all.map(({ path }) => ({ from: path, to: renamed + path.slice(folder.path.length) }));
-    for (const { to } of ways)
-      await this.#access.needEverywhere(allowed, { ...secrets('create', environment), path: to });
-    await refuseEscape(tx, allowed, environment, ways as [Way, ...Way[]]);
   }
 
   async #root(db: Db, allowed: ProjectAccess, environment: string): Promise<FolderRow> {
@@ -264,27 +235,6 @@ async function withLastModified(db: Db, folders: readonly FolderRow[]): Promise<
 }
 
 const dated = (at: Date | null | undefined) => (at ? { lastSecretModified: at } : {});
-
-/** A folder whose path is longer than a request can name could be made, and never be read again. */
-function refuseLongPath(characters: number): void {
-  if (characters > MAX_PATH_CHARACTERS) throw badRequest(`a path has at most ${MAX_PATH_CHARACTERS} characters`);
-}
-
-const need = (action: Need['action'], environment: string, path?: string): Need => ({
-  action,
-  subject: 'secret-folders',
-  environment,
-  path,
-});
-const secrets = (action: Need['action'], environment: string): Need => ({ action, subject: 'secrets', environment });
-
-const parentOf = (path: string) => path.slice(0, path.lastIndexOf('/')) || '/';
-const join = (parent: string, name: string) => (parent === '/' ? `/${name}` : `${parent}/${name}`);
-
-/** Whoever may know of the secrets in a folder may know of the folder, also where no rule speaks of folders. */
-function mayLook({ rights }: ProjectAccess, at: Place): boolean {
-  return rights.may('read', 'secret-folders', at) || rights.may('describeSecret', 'secrets', at);
-}
 
 const record = (action: 'create' | 'update' | 'delete', environment: string, secretPath: string): ProjectRecord => ({
   action,

@@ -1,4 +1,5 @@
 import type { Db, Statement } from '../database/database.ts';
+import { join, parentOf } from './paths.ts';
 
 export interface FolderRow {
   readonly id: string;
@@ -111,7 +112,7 @@ export async function insertFolder(
   name: string,
   description: string | null = null,
 ): Promise<FolderRow> {
-  const path = parent.path === '/' ? `/${name}` : `${parent.path}/${name}`;
+  const path = join(parent.path, name);
   const values = [parent.projectId, parent.environmentId, parent.id, name, path, description];
   const row = await db.one<{ id: string }>(INSERT, values);
   return (await findFolder(db, row.id))!;
@@ -136,7 +137,7 @@ export async function renameFolder(
   name: string,
   description: string | null = folder.description,
 ): Promise<void> {
-  const path = `${folder.path.slice(0, folder.path.lastIndexOf('/'))}/${name}`;
+  const path = join(parentOf(folder.path), name);
   await db.query(RENAME, [folder.environmentId, folder.path, path, folder.id, name, description]);
 }
 

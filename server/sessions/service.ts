@@ -1,13 +1,14 @@
 import type { Access, Caller } from '../access/access.ts';
 import type { Audit } from '../audit/audit.ts';
-import type { AuditRecord, Origin } from '../audit/store.ts';
+import type { Origin } from '../audit/store.ts';
 import type { Database, Db } from '../database/database.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import type { Jobs } from '../metrics/job.ts';
 import { findPerson, type PersonRow } from '../people/store.ts';
-import { sweepFailures } from '../people/throttle-store.ts';
 import { badRequest, forbidden, notFound, tokenRefused, unauthorized } from '../refusal.ts';
 import type { Tokens } from '../tokens/service.ts';
+import { entryRefused, needsSecondFactor } from './entry.ts';
+import { endRecord, entryRecord, sessionRecord } from './records.ts';
 import { readRefreshToken, refreshToken } from './refresh-token.ts';
 import { type EntryRow, findEntry, insertChallenge } from './rules-store.ts';
 import {
@@ -22,8 +23,8 @@ import {
   type SessionRow,
   selectOrganization,
   sessionOfToken,
-  sweepSessions,
 } from './store.ts';
+import { sweepPeople } from './sweep.ts';
 
 /** What a person's token reaches before they chose an organization: their own account. */
 const NO_ORGANIZATION = '00000000-0000-0000-0000-000000000000';
@@ -129,23 +130,13 @@ export class Sessions {
   ): Promise<Entered> {
     const refused = entryRefused(person, session, organizationId, entry);
     if (refused !== undefined) throw forbidden(refused);
-    if ((person.hasMfa || entry.enforceMfa) && !session.mfaDone) {
+    if (needsSecondFactor(person, session, entry)) {
       const challenge = await insertChallenge(tx, session.id, organizationId);
       return { token: this.#challengeToken(person.id, challenge), isMfaEnabled: true };
     }
     await selectOrganization(tx, session.id, organizationId);
     const token = await this.#token(tx, session, organizationId);
-    await this.#audit.writeWithin(tx, [
-      {
-        action: 'login',
-        event: 'select-organization',
-        outcome: 'allowed',
-        actor: { kind: 'user', id: person.id, name: person.email },
-        organizationId,
-        metadata: { sessionId: session.id, method: session.method, secondFactor: session.mfaDone },
-        origin,
-      },
-    ]);
+    await this.#audit.writeWithin(tx, [entryRecord(person, session, organizationId, origin)]);
     return { token, isMfaEnabled: false };
   }
 
@@ -215,16 +206,7 @@ export class Sessions {
     } else if (!(await endSession(tx, which.id, person.id))) {
       throw notFound(`session ${which.id} not found`);
     }
-    await this.#audit.writeWithin(tx, [
-      {
-        action: 'delete',
-        event: which.id === undefined ? 'end-sessions' : 'end-session',
-        outcome: 'allowed',
-        actor: { kind: 'user', id: person.id, name: person.email },
-        metadata: which.id === undefined ? {} : { sessionId: which.id },
-        origin,
-      },
-    ]);
+    await this.#audit.writeWithin(tx, [endRecord(person, which.id, origin)]);
   }
 
   /** The organization that a session goes on in, as long as its rules still let it. */
@@ -233,7 +215,7 @@ export class Sessions {
     if (organizationId === undefined) return undefined;
     const entry = await findEntry(tx, organizationId, person.id);
     if (!entry || entryRefused(person, session, organizationId, entry) !== undefined) return undefined;
-    return (person.hasMfa || entry.enforceMfa) && !session.mfaDone ? undefined : organizationId;
+    return needsSecondFactor(person, session, entry) ? undefined : organizationId;
   }
 
   async #token(tx: Db, session: SessionRow, organizationId: string): Promise<string> {
@@ -259,49 +241,4 @@ export class Sessions {
   #refreshToken(sessionId: string, generation: number): string {
     return refreshToken(this.#keyring.clientSecretMacKey, { sessionId, generation });
   }
-}
-
-/** Deletes what ended long ago: sessions with their tokens, links, sign-ons, counts of wrong tries. */
-export async function sweepPeople(db: Db): Promise<void> {
-  await sweepSessions(db);
-  await sweepFailures(db);
-}
-
-/** Why a person may not enter an organization with this session, if so. */
-function entryRefused(
-  person: PersonRow,
-  session: SessionRow,
-  organizationId: string,
-  entry: EntryRow,
-): string | undefined {
-  if (session.organizationId !== null && session.organizationId !== organizationId) {
-    return "this session was opened by another organization's single sign-on; log in with your password to enter this one";
-  }
-  // A way back for admins: a provider that is down, or was set up wrong, must not lock an organization for good.
-  const wayBack = entry.role === 'admin' && person.hasMfa;
-  if (entry.ssoEnforced && session.method !== 'oidc' && !wayBack) {
-    return `organization "${entry.slug}" lets people in by single sign-on: open /api/v1/sso/oidc/login?orgSlug=${entry.slug}`;
-  }
-  if (entry.enforceMfa && !person.hasMfa) {
-    return `organization "${entry.slug}" asks for a second factor; set one up with POST /api/v1/user/me/totp/register and /verify`;
-  }
-  return undefined;
-}
-
-function sessionRecord(
-  person: PersonRow,
-  session: SessionRow,
-  event: string,
-  outcome: 'allowed' | 'refused',
-  origin: Origin,
-): AuditRecord {
-  return {
-    action: 'login',
-    event,
-    outcome,
-    actor: { kind: 'user', id: person.id, name: person.email },
-    organizationId: session.selectedOrganizationId ?? session.organizationId,
-    metadata: { sessionId: session.id },
-    origin,
-  };
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Database } from '../../../server/database/database.ts';
-import { sweepPeople } from '../../../server/sessions/service.ts';
+import { sweepPeople } from '../../../server/sessions/sweep.ts';
 import { Browser, invitePerson, PASSWORD } from '../../support/person.ts';
 import { startServer, type TestServer } from '../../support/server.ts';
 
