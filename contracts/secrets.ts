@@ -253,7 +253,19 @@ export const ImportedSecrets = z.object({
   folderId: Uuid,
   secrets: z.array(Secret),
 });
-export const SecretsAnswer = z.object({ secrets: z.array(Secret), imports: z.array(ImportedSecrets) });
+/** Tells a folder that is empty from one that is not meant: lists always have it, other servers of this API never do. */
+const FolderRead = z
+  .object({
+    id: Uuid,
+    projectId: Uuid,
+    changeId: Uuid.describe("the project's when this body was made; alone it makes no new ETag"),
+  })
+  .describe('the folder that was read; the uppermost with `recursive`');
+export const SecretsAnswer = z.object({
+  secrets: z.array(Secret),
+  imports: z.array(ImportedSecrets),
+  folder: FolderRead.optional(),
+});
 export const SecretsOfImportsAnswer = z.object({
   secrets: z.array(
     ImportedSecrets.extend({ environmentInfo: z.object({ id: Uuid, slug: z.string(), name: z.string() }) }),

@@ -96,7 +96,8 @@ export interface Filled {
   /** False when the caller's rights are no longer those that the read was allowed on. */
   readonly stillAllowed: boolean;
   readonly environmentFound: boolean;
-  readonly folderFound: boolean;
+  /** Null: there is no such folder. */
+  readonly askedFolderId: string | null;
   readonly manifestId: string | null;
   /** The rows are the whole answer, and its audit is written. Otherwise nothing may be shown of them yet. */
   readonly audited: boolean;
@@ -109,7 +110,7 @@ type FilledRow = Verdict &
   Partial<FlatRow> & {
     stillAllowed: boolean;
     environmentFound: boolean;
-    folderFound: boolean;
+    askedFolderId: string | null;
     manifestId: string | null;
     audited: boolean;
     importers: string[] | null;
@@ -179,7 +180,7 @@ const FILL: Statement = {
        where whole and folder_id is not null and ($13::text is null or exists (select from found))
     )
     select ${VERDICT}, false as served, p.n is not null as "stillAllowed", p.environment_id is not null as "environmentFound",
-           p.folder_id is not null as "folderFound", (select id from manifest) as "manifestId", w.whole as audited, i.importers, s.*, ${WRITER}
+           p.folder_id as "askedFolderId", (select id from manifest) as "manifestId", w.whole as audited, i.importers, s.*, ${WRITER}
       from judged j
      cross join whole w
      cross join importing i
@@ -209,7 +210,7 @@ export async function fill(db: Db, ask: Ask, wanted: Wanted): Promise<Filled> {
     verdict: first,
     stillAllowed: first.stillAllowed,
     environmentFound: first.environmentFound,
-    folderFound: first.folderFound,
+    askedFolderId: first.askedFolderId,
     manifestId: first.manifestId,
     audited: first.audited,
     importers: first.importers ?? [],

@@ -273,13 +273,14 @@ export class Reads {
       key === undefined
         ? question.importsAlone
           ? { secrets: imports }
-          : { secrets, imports }
+          : { secrets, imports, folder: { id: filled.askedFolderId, projectId: allowed.project.id } }
         : question.asTree
           ? // Infisical's name for where a tree begins.
             { tree: { ...tree, key: 'root' }, value: tree?.value }
           : { secret: secrets[0] };
-    const json = Buffer.from(JSON.stringify(content));
-    const etag = contentTag(keyring.etagKey, json);
+    const text = JSON.stringify(content);
+    const etag = contentTag(keyring.etagKey, Buffer.from(text));
+    const json = Buffer.from('folder' in content ? withChangeId(text, filled.verdict.changeId!) : text);
     const held: Held = {
       changeId: filled.verdict.changeId!,
       grants: allowed.grants,
@@ -297,7 +298,7 @@ export class Reads {
   async #refuseMissing(allowed: ProjectAccess, question: Question, filled: Filled): Promise<void> {
     const { slug } = allowed.project;
     if (!filled.environmentFound) throw await noEnvironment(this.#on.db, allowed.project, question.environment);
-    if (!filled.folderFound) throw noFolder(slug, question.environment, question.path);
+    if (filled.askedFolderId === null) throw noFolder(slug, question.environment, question.path);
     if (question.key !== undefined && filled.rows.length === 0 && filled.audited)
       throw noSecret(slug, question, question.key);
   }
@@ -377,6 +378,9 @@ export class Reads {
     return tree;
   }
 }
+
+/** Adds the change id to the folder that ends the body. It is left out of the tag: a write elsewhere in the project makes no new one. */
+const withChangeId = (text: string, changeId: string) => `${text.slice(0, -'}}'.length)},"changeId":"${changeId}"}}`;
 
 function stale(filled: Filled): undefined {
   const { tokenKnown, revoked, expired, ipTrusted } = filled.verdict;

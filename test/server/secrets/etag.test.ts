@@ -52,6 +52,30 @@ test('a write elsewhere in the project keeps the tag', async () => {
   expect((await get(LIST, before)).status).toBe(304);
 });
 
+test('a list names its folder and the change id, from the database and from memory', async () => {
+  const folderOf = async (environment: string) => {
+    const { body } = await get(`/api/v4/secrets?projectId=${project.id}&environment=${environment}`);
+    return body.folder as { id: string; projectId: string; changeId: string };
+  };
+  const filled = await folderOf('staging');
+  expect(filled).toEqual({ id: expect.any(String), projectId: project.id, changeId: expect.any(String) });
+  expect(await folderOf('staging')).toEqual(filled);
+  await server.setSecrets(project.id, 'dev', { B: 'of dev' });
+  const { id, changeId } = await folderOf('staging');
+  expect([id, changeId]).toEqual([filled.id, expect.not.stringMatching(filled.changeId)]);
+  expect((await folderOf('prod')).id).not.toBe(id);
+});
+
+test('an empty folder in place of another empty one has another tag', async () => {
+  const folder = { projectId: project.id, environment: 'staging', name: 'empty', path: '/' };
+  const url = `${LIST.replace('prod', 'staging')}&secretPath=/empty`;
+  const made = await server.do('POST', '/api/v2/folders', { body: folder });
+  const before = String((await get(url)).headers.etag);
+  await server.do('DELETE', `/api/v2/folders/${made.folder.id}`, { body: folder });
+  await server.do('POST', '/api/v2/folders', { body: folder });
+  expect((await get(url, before)).status).toBe(200);
+});
+
 test('a 304 is refused like the read that it stands for', async () => {
   const etag = String((await get(LIST)).headers.etag);
   const member = `/api/v2/workspace/${project.id}/identity-memberships/${reader.id}`;
