@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Timestamp } from './http.ts';
+import { Instant, Timestamp } from './http.ts';
 import {
   EnvironmentSlug,
   FolderPath,
@@ -67,6 +67,9 @@ const reading = {
   include_imports: flag.describe('as includeImports'),
   includeImports: flag.describe('shows what the folder imports. Default: true in v4, false in v3'),
   includePersonalOverrides: flag.describe("shows a person's own values in place of the shared ones. Default: false"),
+  asOf: orAbsent(Instant).describe(
+    'what was there at this moment, as it was stored; takes the right to read `secret-rollback`',
+  ),
 };
 
 /** `key=a,value=b|key=c`: each part, split at `|`, names a key, a value, or both. */

@@ -15,6 +15,7 @@ import { ChangeFeed } from './events/feed.ts';
 import { Events } from './events/service.ts';
 import { Folders } from './folders/service.ts';
 import { Groups } from './groups/service.ts';
+import { Past } from './history/past.ts';
 import { Pruning } from './history/pruning.ts';
 import { Rollbacks } from './history/rollback.ts';
 import { History } from './history/service.ts';
@@ -150,6 +151,7 @@ export async function makeParts(options: AppOptions, pools: Pools) {
   const writes = new Writes({ access, keyring });
   const moves = new Moves({ access, keyring });
   const history = new History({ db, access, keyring });
+  const past = new Past({ db, access, keyring });
   const rollbacks = new Rollbacks({ access, keyring });
   const snapshots = new Snapshots({ db, access, keyring, rollbacks });
   const personal = new PersonalWrites({ access, keyring });
@@ -216,6 +218,7 @@ export async function makeParts(options: AppOptions, pools: Pools) {
     writes,
     moves,
     history,
+    past,
     rollbacks,
     snapshots,
     personal,

@@ -86,6 +86,7 @@ export async function registerRoutes(
     writes,
     moves,
     history,
+    past,
     rollbacks,
     snapshots,
     personal,
@@ -134,7 +135,7 @@ export async function registerRoutes(
     people: peopleOfProjects,
     groups: groupsOfProjects,
   });
-  await app.register(secretReadRoutes, { reads, shortcut });
+  await app.register(secretReadRoutes, { reads, past, shortcut });
   await app.register(importedSecretsRoutes, { reads });
   await app.register(secretsRoutes, { writes, personal });
   await app.register(moveRoutes, { moves });

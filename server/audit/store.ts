@@ -18,6 +18,8 @@ export interface AuditRecord {
   readonly secretPath?: string | null;
   /** The key's name, for records that are about one secret. */
   readonly secretKey?: string | null;
+  /** The list of keys that were shown (`audit_manifests`), for records that are about several. */
+  readonly manifestId?: string | null;
   readonly metadata?: Readonly<Record<string, unknown>>;
   /** What the server does by itself comes from nowhere. */
   readonly origin: Omit<Origin, 'ip'> & { readonly ip: string | null };
@@ -27,9 +29,9 @@ const INSERT: Statement = {
   name: 'audit.insert',
   text: `
     insert into audit_log (action, event, outcome, actor_kind, actor_id, actor_name, organization_id, project_id, project_slug,
-                           environment, secret_path, secret_key, metadata, ip, user_agent, request_id)
+                           environment, secret_path, secret_key, metadata, ip, user_agent, request_id, manifest_id)
     select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::uuid[], $8::uuid[], $9::text[],
-                         $10::text[], $11::text[], $12::text[], $13::jsonb[], $14::inet[], $15::text[], $16::text[])`,
+                         $10::text[], $11::text[], $12::text[], $13::jsonb[], $14::inet[], $15::text[], $16::text[], $17::uuid[])`,
 };
 
 /** Writes records, all in one statement. */
@@ -52,6 +54,7 @@ export async function insertRecords(db: Db, records: readonly AuditRecord[]): Pr
     column((r) => r.origin.ip),
     column((r) => r.origin.userAgent),
     column((r) => r.origin.requestId),
+    column((r) => r.manifestId ?? null),
   ]);
 }
 

@@ -14,7 +14,11 @@ const WRITES = ['POST', 'PATCH', 'DELETE'].flatMap((method) =>
   ].map((url) => `${method} ${url}`),
 );
 
-const FOLDERS = ['/api/v1/folders', '/api/v2/folders'].flatMap((base) => [`GET ${base}`, `GET ${base}/:folderId`]);
+const FOLDERS = ['/api/v1/folders', '/api/v2/folders'].flatMap((base) => [
+  `GET ${base}`,
+  `GET ${base}/:folderId`,
+  `GET ${base}/:projectId/:environment/:path`,
+]);
 
 /** The routes that service tokens work on. On every other one they are refused, whatever their rights. */
 export const SERVICE_TOKEN_ROUTES: ReadonlySet<string> = new Set([

@@ -5,6 +5,7 @@ import {
   type GetSecretQuery as GetQuery,
   GetSecretByIdQuery,
   GetSecretQuery,
+  type ListSecretsQuery as ListQuery,
   ListSecretsQuery,
   ReferenceTreeAnswer,
   ReferenceTreeQuery,
@@ -16,7 +17,9 @@ import {
   SecretsOfImportsAnswer,
   SecretsOfImportsQuery,
 } from '../../contracts/index.ts';
+import type { Past } from '../history/past.ts';
 import { sendBody } from '../http/bodies.ts';
+import { badRequest } from '../refusal.ts';
 import type { Shortcut } from '../shortcut/shortcut.ts';
 import { refuseEndToEnd } from './move-routes.ts';
 import type { Question } from './question.ts';
@@ -66,7 +69,7 @@ export async function importedSecretsRoutes(scope: FastifyInstance, { reads }: {
 /** The reading half of the secrets. */
 export async function secretReadRoutes(
   scope: FastifyInstance,
-  { reads, shortcut }: { reads: Reads; shortcut: Shortcut },
+  { reads, past, shortcut }: { reads: Reads; past: Past; shortcut: Shortcut },
 ): Promise<void> {
   const app = scope.withTypeProvider<ZodTypeProvider>();
   const tags = ['secrets'];
@@ -99,6 +102,8 @@ export async function secretReadRoutes(
       },
       async (request, reply) => {
         const { recursive, includePersonalOverrides, tagSlugs: slugs, metadataFilter: metadata = [] } = request.query;
+        const moment = momentOf(request.query);
+        if (moment) return { secrets: await past.list(request.caller, { ...moment, recursive }), imports: [] };
         const tagSlugs = slugs?.split(',').map((slug) => slug.trim()) ?? [];
         const filter = tagSlugs.length + metadata.length === 0 ? undefined : { tagSlugs, metadata };
         const personal = flagOr(false, includePersonalOverrides) ? 'first' : listed;
@@ -121,6 +126,8 @@ export async function secretReadRoutes(
         const { version, type, includePersonalOverrides } = request.query;
         const personal = type === 'personal' ? 'only' : flagOr(false, includePersonalOverrides) ? 'first' : 'none';
         const key = request.params.secretName;
+        const moment = momentOf(request.query);
+        if (moment) return { secret: await past.get(request.caller, { ...moment, recursive: false, key }) };
         return answer(request, reply, { ...common(request.query), recursive: false, key, personal, version });
       },
     );
@@ -169,4 +176,29 @@ export async function secretReadRoutes(
       },
     );
   }
+}
+
+/** Words of a query that speak of the present alone: what the past referred to and imported is not looked up. */
+const PRESENT = ['expandSecretReferences', 'includeImports', 'include_imports', 'includePersonalOverrides'] as const;
+
+type MaybePast = ListQuery & Partial<Pick<GetQuery, 'version' | 'type'>>;
+
+/** What a query with a moment asks of the past; nothing when it has none. */
+function momentOf(query: Omit<MaybePast, 'recursive'>) {
+  const { asOf, environment, secretPath: path, viewSecretValue } = query;
+  if (asOf === undefined) return undefined;
+  const asked = PRESENT.filter((word) => flagOr(false, query[word]));
+  const present = [
+    ...asked,
+    ...(query.version === undefined ? [] : ['version']),
+    ...(query.type === 'personal' ? ['type=personal'] : []),
+    ...(query.tagSlugs === undefined ? [] : ['tagSlugs']),
+    ...(query.metadataFilter === undefined ? [] : ['metadataFilter']),
+  ];
+  if (present.length > 0)
+    throw badRequest(
+      `asOf shows secrets as they were stored; leave out ${present.join(', ')}, which do not go with it`,
+    );
+  const withValues = flagOr(true, viewSecretValue);
+  return { project: referenceOf(query)!, environment, path, at: new Date(asOf), withValues };
 }

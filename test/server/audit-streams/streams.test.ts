@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
-import { createServer as createTlsServer } from 'node:tls';
+import { createServer as createTlsServer, getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { canary } from '../../support/canary.ts';
 import { newAuthority } from '../../support/certificates.ts';
@@ -185,6 +185,34 @@ test('syslog gets each record as a message of RFC 5424', async () => {
   }
   expect(syslog.messages().some((message) => message.startsWith('<108>'))).toBe(true);
   syslog.stop();
+});
+
+test('a syslog receiver with a certificate of a known authority gets each record over TLS', async () => {
+  const authority = newAuthority();
+  const known = getCACertificates('default');
+  // As NODE_EXTRA_CA_CERTS does when a server starts.
+  setDefaultCACertificates([...known, authority.cert]);
+  const syslog = await syslogReceiver(authority.issue('localhost', '127.0.0.1'));
+  // Known, and of another name: it may be anybody's who got a certificate there.
+  const wrong = await syslogReceiver(authority.issue('receiver.example'));
+  try {
+    const since = await now();
+    await create({ url: `syslogs://127.0.0.1:${syslog.port}` });
+    const { id } = await create({ url: `syslogs://127.0.0.1:${wrong.port}` });
+    await server.project('over-good-tls');
+    const expected = (await written(since)).slice(2);
+    expect(expected.length).toBeGreaterThan(0);
+    const sent = () => syslog.messages().map((message) => JSON.parse(message.slice(message.indexOf('{'))).id);
+    await expect.poll(sent, { timeout: 20_000 }).toEqual(expect.arrayContaining(expected));
+    await expect
+      .poll(async () => (await server.do('GET', `${BASE}/${id}`)).auditLogStream.lastError, { timeout: 20_000 })
+      .toContain('certificate');
+    expect(wrong.messages()).toEqual([]);
+  } finally {
+    setDefaultCACertificates(known);
+    syslog.stop();
+    wrong.stop();
+  }
 });
 
 test('a syslog receiver with a certificate of nobody known gets nothing', async () => {

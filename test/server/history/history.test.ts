@@ -273,3 +273,103 @@ test('a folder does not go back to a moment that is pruned: it would lose what w
   expect((await back({ at: whole })).status).toBe(200);
   expect(await all()).toEqual(['/:OLD=v3', '/:STILL=kept']);
 });
+
+const past = (
+  at: string,
+  more: Record<string, string> = {},
+  token = server.admin,
+  key = '',
+  base = '/api/v4/secrets',
+) =>
+  server.send(
+    'GET',
+    `${base}${key && `/${key}`}?${new URLSearchParams({ projectId, environment: 'dev', asOf: at, ...more })}`,
+    {
+      token,
+    },
+  );
+const pairs = ({ body }: { body: any }) =>
+  body.secrets.map((s: any) => `${s.secretPath}:${s.secretKey}=${s.secretValue}`).sort();
+
+/** Shown as it is written. */
+const reference = 'one $' + '{B}';
+
+test('reads at a moment show what was there then, under the names of then', async () => {
+  await server.do('POST', '/api/v1/folders', { body: { ...at(), name: 'db', path: '/' } });
+  const { id } = await write('POST', 'A', { secretValue: reference });
+  await write('POST', 'GONE', { secretValue: 'gone-then' });
+  await server.setSecrets(projectId, 'dev', { DEEP: 'deep-then' }, '/db');
+  const when = await moment();
+  await write('PATCH', 'A', { secretValue: 'two', newSecretName: 'B' });
+  await write('DELETE', 'GONE');
+  await write('POST', 'NEW', { secretValue: 'new' });
+  const { folders } = await server.do('GET', `/api/v1/folders?${new URLSearchParams(at())}`);
+  await server.do('DELETE', `/api/v1/folders/${folders[0].id}`, { body: at() });
+
+  expect(pairs(await past(when))).toEqual([`/:A=${reference}`, '/:GONE=gone-then']);
+  expect(pairs(await past(when, { recursive: 'true' }))).toEqual([
+    `/:A=${reference}`,
+    '/:GONE=gone-then',
+    '/db:DEEP=deep-then',
+  ]);
+  expect(pairs(await past(when, { secretPath: '/db' }, developer.token))).toEqual(['/db:DEEP=deep-then']);
+  expect(pairs(await past('2001-01-01T00:00:00Z'))).toEqual([]);
+  for (const base of ['/api/v4/secrets', '/api/v3/secrets/raw']) {
+    const { body } = await past(when, {}, developer.token, 'A', base);
+    expect(body.secret).toMatchObject({ id, version: 1, secretKey: 'A', secretValue: reference });
+    expect((await past(when, {}, server.admin, 'NEW', base)).status).toBe(404);
+  }
+  expect((await past(when, { viewSecretValue: 'false' }, server.admin, 'A')).body.secret.secretValue).toBe(
+    HIDDEN_VALUE,
+  );
+  const { rows } = await server.sql.query(
+    "select event, secret_key, metadata, (select keys from audit_manifests m where m.id = manifest_id) as keys from audit_log where metadata ? 'asOf' and project_id = $1 order by at",
+    [projectId],
+  );
+  expect(rows[0]).toMatchObject({ event: 'get-secrets', metadata: { asOf: when }, keys: ['A', 'GONE'] });
+  expect(rows).toContainEqual(expect.objectContaining({ event: 'get-secret', secret_key: 'A' }));
+});
+
+test.each([
+  ['a moment to come', { asOf: '2999-01-01T00:00:00Z' }, /yet to come/],
+  ['expanded references', { expandSecretReferences: 'true' }, /leave out expandSecretReferences/],
+  ['a version', { version: '1' }, /leave out version/],
+  ['no moment', { asOf: 'yesterday' }, /./],
+])('a read of the past with %s is refused', async (_, more, message) => {
+  const { status, text } = await past('2020-01-01T00:00:00Z', more, server.admin, 'A');
+  expect([400, 422]).toContain(status);
+  expect(text).toMatch(message);
+});
+
+test('the past is shown to who may read there, and may look at the past', async () => {
+  await server.setSecrets(projectId, 'prod', { P: 'planted-past' });
+  await server.setSecrets(projectId, 'dev', { D: 'planted-dev' });
+  const when = await moment();
+  const ci = await server.machine(`ci-${round}`, { projectId, roles: [{ role: 'ci' }] });
+  const prod = { environment: 'prod' };
+  for (const [token, more, status] of [
+    [stranger.token, {}, 404],
+    [developer.token, prod, 403],
+    // It reads production, and has no right to its history.
+    [ci.token, prod, 403],
+    [viewer.token, prod, 200],
+  ] as const) {
+    for (const key of ['', more === prod ? 'P' : 'D']) {
+      const answer = await past(when, more, token, key);
+      expect([answer.status, answer.text.includes('planted')]).toEqual([status, status === 200]);
+    }
+  }
+});
+
+test('a pruned past is not taken for an empty one', async () => {
+  await write('POST', 'A', { secretValue: 'one' });
+  const when = await moment();
+  await write('PATCH', 'A', { secretValue: 'two' });
+  await write('PATCH', 'A', { secretValue: 'three' });
+  await server.do('PATCH', `/api/v1/projects/${projectId}`, { body: { pitVersionLimit: 1 } });
+  await prune();
+  for (const key of ['', 'A']) {
+    const { status, body } = await past(when, {}, server.admin, key);
+    expect([status, body.message]).toEqual([400, expect.stringContaining('is pruned')]);
+  }
+});

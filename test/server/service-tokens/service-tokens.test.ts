@@ -214,6 +214,12 @@ test('it sees the folders of its scopes', async () => {
   expect(body.folders.map(({ name }: any) => name)).toEqual(['db']);
   const outside = await get(text, url('/apple'));
   expect(outside.status === 403 || outside.body.folders.length === 0).toBe(true);
+  const at = (id: string, environment: string, path: string) =>
+    get(text, `/api/v1/folders/${id}/${environment}/${encodeURIComponent(path)}`);
+  expect((await at(project.id, 'dev', '/app/db')).body.folder).toMatchObject({ name: 'db', projectId: project.id });
+  expect((await at(project.id, 'dev', '/apple')).status).toBe(403);
+  expect((await at(project.id, 'prod', '/app')).status).toBe(403);
+  expect((await at(other.id, 'dev', '/app')).status).toBe(403);
 });
 
 test('a token for one folder reads it, whatever its request names', async () => {
