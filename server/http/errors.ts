@@ -15,7 +15,7 @@ declare module 'fastify' {
 
 /** The one place where an error becomes a body: `{reqId, statusCode, message, error}`, as Infisical answers today. */
 export function answerError(given: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const refusal = toRefusal(asRefusal(given) as Error);
+  const refusal = wasCutOff(request) ? CUT_OFF : toRefusal(asRefusal(given) as Error);
   const { status } = errorKinds[refusal.kind];
   request.server.faults.note(refusal, request);
   if (status >= 500) request.log.error({ failure: logged(refusal) }, 'request failed');
@@ -29,6 +29,11 @@ export function answerError(given: FastifyError | Error, request: FastifyRequest
     .serializer(JSON.stringify)
     .send(bodyOf(refusal, request.id));
 }
+
+/** Nobody waits for an answer any more, and nothing failed here. It would look like a connection that the database lost. */
+const CUT_OFF = new Refusal('badRequest', 'the connection ended before the request did');
+
+const wasCutOff = ({ raw }: FastifyRequest) => raw.destroyed && !raw.complete;
 
 /** Answers what is no HTTP at all: Node's parser gave up, so there is no request, and the answer is written by hand. */
 export function answerBrokenRequest(error: Error & { code?: string }, socket: Socket, reqId: string): void {

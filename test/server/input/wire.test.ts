@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { startServer, type TestServer } from '../../support/server.ts';
 import { expectDocumented } from './documented.ts';
 
@@ -104,6 +104,7 @@ test('a request that never ends is given a limit', () => {
 });
 
 test('clients that leave in the middle harm nobody', async () => {
+  const before = server.app.faults.refusals.of('badRequest');
   const halves = ['', 'POST', LOGIN, `${LOGIN}content-length: 100\r\n\r\n{"a`, `${STATUS}\r\n`];
   for (const half of halves.flatMap((one) => Array<string>(20).fill(one))) {
     const socket = connect(port, '127.0.0.1');
@@ -113,6 +114,11 @@ test('clients that leave in the middle harm nobody', async () => {
     socket.resetAndDestroy();
   }
   expect((await fetch(`http://127.0.0.1:${port}/api/status`)).status).toBe(200);
+  const { refusals } = server.app.faults;
+  // Those who left behind half a body were heard; an outage, which somebody would be woken for, was not.
+  const cutOff = 20;
+  await vi.waitFor(() => expect(refusals.of('badRequest') - before).toBeGreaterThanOrEqual(cutOff));
+  expect(refusals.of('unavailable')).toBe(0);
 });
 
 test('garbage behind a request ends the connection, not the server', async () => {
