@@ -4,8 +4,16 @@ import { orAbsent, Uuid } from './names.ts';
 
 /** Audit log streams, as Infisical's routes of that name have them. */
 
+/** What says where a request ends, whom it is for and who signed it: another one of these, and the receiver reads another request. */
+const OWN_HEADERS: ReadonlySet<string> = new Set([
+  ...['host', 'content-length', 'content-type', 'content-encoding', 'transfer-encoding', 'trailer', 'te', 'expect'],
+  ...['connection', 'keep-alive', 'proxy-connection', 'upgrade', 'accept-encoding', 'x-kms-signature'],
+]);
 const Header = z.object({
-  key: z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/, 'the name of an HTTP header'),
+  key: z
+    .string()
+    .regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/, 'the name of an HTTP header')
+    .refine((name) => !OWN_HEADERS.has(name.toLowerCase()), 'this header is set by the server itself'),
   value: z
     .string()
     .max(4096)

@@ -107,6 +107,16 @@ test('many records of one transaction are sent page by page', async () => {
   expect(received.length).toBeGreaterThan(2);
 });
 
+test.each(['Host', 'content-length', 'Transfer-Encoding', 'connection', 'Expect', 'X-KMS-Signature'])(
+  "the header %s is nobody else's to set",
+  async (key) => {
+    const body = { url, organizationId: server.organizationId, headers: [{ key, value: '5' }] };
+    const { status, text } = await server.send('POST', BASE, { body, token: server.admin });
+    expect(status, text).toBe(422);
+    expect(text).toContain('set by the server itself');
+  },
+);
+
 test('headers are shown by name alone, and do not follow to another host', async () => {
   const { id } = await create({ headers: [{ key: 'x-key', value: canary }] });
   const { auditLogStream } = await server.do('GET', `${BASE}/${id}`);
