@@ -1,6 +1,7 @@
 import { MemorySeal, signingKeys } from '../keys/index.ts';
 import { Access } from './access/access.ts';
 import { Explain } from './access/explain.ts';
+import { Proofs } from './admin/proofs.ts';
 import { Admin } from './admin/service.ts';
 import type { AppOptions } from './app-options.ts';
 import { Audit } from './audit/audit.ts';
@@ -34,6 +35,7 @@ import { Mfa } from './mfa/service.ts';
 import { OidcAuth } from './oidc-auth/service.ts';
 import { ExplainOrganization } from './organization-roles/explain.ts';
 import { OrganizationRoles } from './organization-roles/service.ts';
+import { Members } from './organizations/members.ts';
 import { Organizations } from './organizations/service.ts';
 import { Outbound } from './outbound/outbound.ts';
 import { Accounts } from './people/account.ts';
@@ -115,6 +117,7 @@ export async function makeParts(options: AppOptions, pools: Pools) {
   const invitations = new Invitations({ db, access, audit, accounts, links, passwords, sessions });
   const mfa = new Mfa({ db, audit, accounts, keyring, sessions, throttle });
   const organizations = new Organizations({ db, access, audit });
+  const members = new Members({ db, access, audit });
   const projects = new Projects({ db, access, audit, keyring });
   const environments = new Environments({ db, access, keyring });
   const folders = new Folders({ db, access });
@@ -166,7 +169,8 @@ export async function makeParts(options: AppOptions, pools: Pools) {
     ...{ db, audit, accounts, keyring, providers, sessions, siteUrl },
     instanceAdmins: ssoInstanceAdmins,
   });
-  const admin = new Admin({ db, audit, keyring, tokens, passwords, sessions, authSecrets, allowUnproven });
+  const proofs = new Proofs({ db, audit, authSecrets });
+  const admin = new Admin({ db, audit, keyring, tokens, passwords, sessions, proofs, allowUnproven });
   const pruning = new Pruning({ db });
   const sender = new StreamSender({ db, keyring, outbound });
 
@@ -193,6 +197,7 @@ export async function makeParts(options: AppOptions, pools: Pools) {
     invitations,
     mfa,
     organizations,
+    members,
     projects,
     environments,
     folders,

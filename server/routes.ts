@@ -63,6 +63,7 @@ export async function registerRoutes(
     invitations,
     mfa,
     organizations,
+    members,
     projects,
     environments,
     folders,
@@ -115,7 +116,7 @@ export async function registerRoutes(
   await app.register(serviceTokensRoutes, { serviceTokens });
   await app.register(oidcAuthRoutes, { oidcAuth });
   await app.register(kubernetesAuthRoutes, { kubernetesAuth });
-  await app.register(organizationsRoutes, { organizations });
+  await app.register(organizationsRoutes, { organizations, members });
   await app.register(organizationRolesRoutes, { organizationRoles, explain: explainOrganization });
   await app.register(projectsRoutes, { projects });
   await app.register(accessRoutes, { explain });

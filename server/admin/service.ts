@@ -1,8 +1,6 @@
 import type { AccessToken, AdminSignupBody, BootstrapBody } from '../../contracts/index.ts';
 import { AttachUniversalAuthBody } from '../../contracts/index.ts';
 import {
-  type AuthSecret,
-  checkProof,
   clientSecretMac,
   clientSecretPrefix,
   isClientSecretShape,
@@ -20,13 +18,14 @@ import { findOrganization, insertOrganization, type OrganizationRow, organizatio
 import { checkPassword } from '../people/password-rules.ts';
 import type { Passwords } from '../people/passwords.ts';
 import { findPerson, type PersonRow, setName } from '../people/store.ts';
-import { conflict, forbidden, invalid, notFound } from '../refusal.ts';
+import { conflict, invalid, notFound } from '../refusal.ts';
 import type { Sessions } from '../sessions/service.ts';
 import { slugFor } from '../slugs.ts';
 import type { Tokens } from '../tokens/service.ts';
 import { insertToken } from '../tokens/store.ts';
 import { toWrite } from '../universal-auth/settings.ts';
 import { findUniversalAuth, insertClientSecret, insertUniversalAuth } from '../universal-auth/store.ts';
+import type { Proofs } from './proofs.ts';
 import {
   clientSecretMacs,
   findUser,
@@ -35,14 +34,12 @@ import {
   lockInstance,
   markBootstrapped,
   readInstance,
-  takeProof,
   type UserRow,
 } from './store.ts';
 
 /** The first credential opens the instance for its set-up, and then ends by itself. */
 const FIRST_CREDENTIAL_TTL_SECONDS = 3600;
 const SESSION_TTL_SECONDS = 7200;
-const PROOF_MAX_AGE_SECONDS = 300;
 const FIRST_IDENTITY = 'Instance Admin Identity';
 
 export interface Bootstrapped {
@@ -61,7 +58,7 @@ export class Admin {
   readonly #tokens: Tokens;
   readonly #passwords: Passwords;
   readonly #sessions: Sessions;
-  readonly #authSecrets: readonly AuthSecret[];
+  readonly #proofs: Proofs;
   readonly #allowUnproven: boolean;
 
   constructor(options: {
@@ -71,7 +68,7 @@ export class Admin {
     tokens: Tokens;
     passwords: Passwords;
     sessions: Sessions;
-    authSecrets: readonly AuthSecret[];
+    proofs: Proofs;
     allowUnproven: boolean;
   }) {
     this.#db = options.db;
@@ -80,7 +77,7 @@ export class Admin {
     this.#tokens = options.tokens;
     this.#passwords = options.passwords;
     this.#sessions = options.sessions;
-    this.#authSecrets = options.authSecrets;
+    this.#proofs = options.proofs;
     this.#allowUnproven = options.allowUnproven;
   }
 
@@ -95,7 +92,7 @@ export class Admin {
     request: ProvenRequest,
     origin: Origin,
   ): Promise<Bootstrapped> {
-    await this.#prove(proof, request, { optional: this.#allowUnproven });
+    await this.#proofs.demand(proof, request, { optional: this.#allowUnproven });
     const { credential, password } = given;
     if (credential !== undefined && !isClientSecretShape(credential)) {
       throw invalid(['credential'], 'a credential is a client secret: "st." and 43 base64url characters');
@@ -188,7 +185,7 @@ export class Admin {
     request: ProvenRequest,
     origin: Origin,
   ): Promise<AccessToken> {
-    await this.#prove(proof, request, { optional: false });
+    await this.#proofs.demand(proof, request, { optional: false });
     const user = await findUserByEmail(this.#db, email);
     if (!user?.instanceAdmin) throw notFound(`${email} is no admin of this instance`);
     return this.#db.transaction(async (tx) => {
@@ -236,30 +233,5 @@ export class Admin {
       throw conflict('this instance has been set up already; log in, or open a recovery session with kms-secrets');
     }
     return { user, organization, identity: { id: login.identityId, name: FIRST_IDENTITY, clientId: login.clientId } };
-  }
-
-  async #prove(proof: string | undefined, request: ProvenRequest, { optional }: { optional: boolean }): Promise<void> {
-    if (proof === undefined) {
-      if (optional) return;
-      this.#audit.refusedStranger('proof-missing');
-      throw forbidden(
-        'this call must prove that it knows kms-secrets; use kms-bootstrap, which sends the header x-kms-proof',
-      );
-    }
-    const age = { now: new Date(), maxAgeSeconds: PROOF_MAX_AGE_SECONDS };
-    const results = this.#authSecrets.map((secret) => checkProof(secret, proof, request, age));
-    const result = results.find((each) => each.ok || each.reason !== 'mac') ?? results[0]!;
-    if (!result.ok) {
-      this.#audit.refusedStranger(`proof-${result.reason}`);
-      const hint =
-        result.reason === 'old' || result.reason === 'future'
-          ? 'it was made more than 5 minutes away from the clock of this server; set the clocks'
-          : 'it was made with another AUTH_SECRET, or for another request';
-      throw forbidden(`the proof of kms-secrets does not hold: ${hint}`);
-    }
-    if (!(await takeProof(this.#db, result.nonce))) {
-      this.#audit.refusedStranger('proof-replayed');
-      throw forbidden('this proof of kms-secrets was used before; make a new one for each call');
-    }
   }
 }

@@ -55,21 +55,11 @@ export class Identities {
       { action: 'create', subject: 'identity' },
       'create-identity',
     );
-    const { actor } = access;
     return this.#access.changeOrganization(access, async (tx) => {
       const asRole = await giveRole(this.#access, tx, access, 'create-identity', role);
       const id = await insertIdentity(tx, { ...given, ...asRole, instanceAdmin: false });
-      await this.#audit.writeWithin(tx, [
-        {
-          action: 'create',
-          event: 'create-identity',
-          outcome: 'allowed',
-          actor,
-          organizationId,
-          metadata: { identityId: id, name, role },
-          origin: caller.origin,
-        },
-      ]);
+      const metadata = { identityId: id, name, role };
+      await this.#audit.changedOrganization(tx, access, 'create', 'create-identity', metadata);
       return (await findIdentity(tx, id))!;
     });
   }
@@ -217,15 +207,12 @@ export class Identities {
   /** Records a change of a managed identity, or of one of its logins, in the change's own transaction. */
   async record(
     tx: Db,
-    { actor, identity, caller }: ManagedIdentity,
+    managed: ManagedIdentity,
     action: 'create' | 'update' | 'delete',
     event: string,
     metadata: Record<string, unknown>,
   ): Promise<void> {
-    const { organizationId } = identity;
-    await this.#audit.writeWithin(tx, [
-      { action, event, outcome: 'allowed', actor, organizationId, metadata, origin: caller.origin },
-    ]);
+    await this.#audit.changedOrganization(tx, managed, action, event, metadata);
   }
 }
 

@@ -14,6 +14,7 @@ import {
   UpdateMemberBody,
   UpdateOrganizationBody,
 } from '../../contracts/index.ts';
+import type { Members } from './members.ts';
 import type { MemberRow } from './members-store.ts';
 import type { Organizations } from './service.ts';
 import type { OrganizationRow } from './store.ts';
@@ -21,7 +22,7 @@ import type { OrganizationRow } from './store.ts';
 /** Organizations and the people in them. */
 export async function organizationsRoutes(
   scope: FastifyInstance,
-  { organizations }: { organizations: Organizations },
+  { organizations, members }: { organizations: Organizations; members: Members },
 ): Promise<void> {
   const app = scope.withTypeProvider<ZodTypeProvider>();
   const tags = ['organizations'];
@@ -66,9 +67,9 @@ export async function organizationsRoutes(
     }),
   );
 
-  const members = '/api/v2/organizations/:organizationId/memberships';
+  const all = '/api/v2/organizations/:organizationId/memberships';
   app.get(
-    members,
+    all,
     {
       schema: {
         tags,
@@ -78,11 +79,11 @@ export async function organizationsRoutes(
       },
     },
     async ({ caller, params }) => ({
-      users: (await organizations.members(caller, params.organizationId)).map(showMember),
+      users: (await members.list(caller, params.organizationId)).map(showMember),
     }),
   );
   app.post(
-    members,
+    all,
     {
       schema: {
         tags,
@@ -93,29 +94,27 @@ export async function organizationsRoutes(
       },
     },
     async ({ caller, params, body }) => ({
-      membership: showMember(await organizations.addMember(caller, params.organizationId, body)),
+      membership: showMember(await members.add(caller, params.organizationId, body)),
     }),
   );
 
   const member = { tags, params: MembershipParams, response: { 200: MembershipAnswer } };
   app.get(
-    `${members}/:membershipId`,
+    `${all}/:membershipId`,
     { schema: { ...member, summary: 'Read a membership' } },
     async ({ caller, params }) => ({
-      membership: showMember(await organizations.member(caller, params.organizationId, params.membershipId)),
+      membership: showMember(await members.get(caller, params.organizationId, params.membershipId)),
     }),
   );
   app.patch(
-    `${members}/:membershipId`,
+    `${all}/:membershipId`,
     { schema: { ...member, summary: "Change a person's role, or deactivate them", body: UpdateMemberBody } },
     async ({ caller, params, body }) => ({
-      membership: showMember(
-        await organizations.updateMember(caller, params.organizationId, params.membershipId, body),
-      ),
+      membership: showMember(await members.update(caller, params.organizationId, params.membershipId, body)),
     }),
   );
   app.get(
-    `${members}/:membershipId/project-memberships`,
+    `${all}/:membershipId/project-memberships`,
     {
       schema: {
         ...member,
@@ -125,7 +124,7 @@ export async function organizationsRoutes(
     },
     async ({ caller, params }) => {
       const { organizationId, membershipId } = params;
-      const found = await organizations.memberProjects(caller, organizationId, membershipId);
+      const found = await members.projects(caller, organizationId, membershipId);
       const user = showUser(found.member);
       const memberships = found.projects.map(({ id, projectId, projectName: name, projectSlug: slug, roles }) => ({
         ...{ id, projectId, userId: user.id, user, roles },
@@ -135,10 +134,10 @@ export async function organizationsRoutes(
     },
   );
   app.delete(
-    `${members}/:membershipId`,
+    `${all}/:membershipId`,
     { schema: { ...member, summary: 'Remove a person' } },
     async ({ caller, params }) => ({
-      membership: showMember(await organizations.removeMember(caller, params.organizationId, params.membershipId)),
+      membership: showMember(await members.remove(caller, params.organizationId, params.membershipId)),
     }),
   );
 }

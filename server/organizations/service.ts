@@ -1,25 +1,11 @@
-import type { OrganizationNeed } from '../../contracts/index.ts';
-import type { Access, Actor, Caller, OrganizationAccess } from '../access/access.ts';
+import type { Access, Caller } from '../access/access.ts';
 import type { Audit } from '../audit/audit.ts';
-import type { Database, Db } from '../database/database.ts';
+import type { Database } from '../database/database.ts';
 import { takenAs } from '../database/taken.ts';
-import { giveRole, mayManage } from '../organization-roles/giving.ts';
-import { lockPerson } from '../people/store.ts';
 import { badRequest, forbidden, notFound } from '../refusal.ts';
-import { endTokensAgainstRules, endTokensInOrganization } from '../sessions/store.ts';
+import { endTokensAgainstRules } from '../sessions/store.ts';
 import { slugFor } from '../slugs.ts';
-import { keepOneAdmin } from './admins.ts';
-import {
-  deleteMembership,
-  ensureUser,
-  findMember,
-  insertMembership,
-  listMembers,
-  type MemberProjectRow,
-  type MemberRow,
-  projectsOfMember,
-  updateMembership,
-} from './members-store.ts';
+import { insertMembership } from './members-store.ts';
 import {
   countProjects,
   deleteOrganization,
@@ -33,7 +19,7 @@ import {
   updateOrganization,
 } from './store.ts';
 
-/** Organizations and their people. Admins run an organization; instance admins alone make new ones. */
+/** Organizations. Admins run one; instance admins alone make new ones. */
 export class Organizations {
   readonly #db: Database;
   readonly #access: Access;
@@ -59,7 +45,15 @@ export class Organizations {
   async create(caller: Caller, given: { name: string; slug?: string | undefined }): Promise<OrganizationRow> {
     const actor = await this.#access.actor(caller);
     if (!actor.instanceAdmin) {
-      await this.#record(caller, actor, null, 'create-organization', 'create', {}, 'refused');
+      await this.#audit.write({
+        action: 'create',
+        event: 'create-organization',
+        outcome: 'refused',
+        actor,
+        organizationId: null,
+        metadata: {},
+        origin: caller.origin,
+      });
       throw forbidden(`${actor.name} may not create organizations: that takes an instance admin`);
     }
     const slug = given.slug ?? slugFor(given.name);
@@ -72,7 +66,8 @@ export class Organizations {
           role: 'admin',
           status: 'accepted',
         });
-        await this.#recordWithin(tx, caller, actor, organization.id, 'create-organization', 'create', { slug });
+        const access = { caller, actor, organization };
+        await this.#audit.changedOrganization(tx, access, 'create', 'create-organization', { slug });
         return organization;
       }),
     );
@@ -85,7 +80,6 @@ export class Organizations {
     const access = aboutLogins
       ? await this.#access.organizationAdmin(caller, id, what)
       : await this.#access.organizationWith(caller, id, { action: 'edit', subject: 'settings' }, what);
-    const { actor } = access;
     return takenAs(`organization "${change.slug}" exists already`, () =>
       this.#access.changeOrganization(access, async (tx) => {
         const organization = await updateOrganization(tx, id, change);
@@ -97,7 +91,7 @@ export class Organizations {
           throw badRequest('set single sign-on up and switch it on first; nobody could come in');
         }
         if (enforceMfa || ssoEnforced) await endTokensAgainstRules(tx, id, { enforceMfa, ssoEnforced });
-        await this.#recordWithin(tx, caller, actor, id, 'update-organization', 'update', { ...change });
+        await this.#audit.changedOrganization(tx, access, 'update', what, { ...change });
         return organization;
       }),
     );
@@ -106,7 +100,6 @@ export class Organizations {
   /** Deletes an organization that has no project left: its secrets are never taken along by accident. */
   async remove(caller: Caller, id: string): Promise<OrganizationRow> {
     const access = await this.#access.organizationAdmin(caller, id, 'delete-organization');
-    const { actor } = access;
     return this.#access.changeOrganization(access, async (tx) => {
       const organization = await lockOrganization(tx, id);
       if (!organization) throw notFound(`organization ${id} not found`);
@@ -114,156 +107,8 @@ export class Organizations {
       if (projects > 0)
         throw badRequest(`organization "${organization.slug}" still has ${projects} projects; delete them first`);
       await deleteOrganization(tx, id);
-      await this.#recordWithin(tx, caller, actor, id, 'delete-organization', 'delete', { slug: organization.slug });
+      await this.#audit.changedOrganization(tx, access, 'delete', 'delete-organization', { slug: organization.slug });
       return organization;
     });
-  }
-
-  async members(caller: Caller, id: string): Promise<MemberRow[]> {
-    await this.#insider(caller, id, 'list-members');
-    return listMembers(this.#db, id);
-  }
-
-  async member(caller: Caller, id: string, membershipId: string): Promise<MemberRow> {
-    await this.#insider(caller, id, 'get-member');
-    return this.#member(this.#db, id, membershipId);
-  }
-
-  /**
-   * Adds a person by e-mail address. Somebody without an account gets one that nobody can log in with yet. An account that
-   * somebody can log in to already is only invited: whoever made it first need not be the owner of the address, and has to
-   * show the invitation that this organization's admin hands on. One instance admin takes another in at once: they run the
-   * instance together, so that there is no address to be proven (HIP-27: one admin "with access across all of them").
-   */
-  async addMember(caller: Caller, id: string, given: { email: string; role: string }): Promise<MemberRow> {
-    const access = await this.#access.organizationWith(
-      caller,
-      id,
-      { action: 'create', subject: 'member' },
-      'add-member',
-    );
-    const { actor } = access;
-    return takenAs(`${given.email} is a member already`, () =>
-      this.#access.changeOrganization(access, async (tx) => {
-        const role = await giveRole(this.#access, tx, access, 'add-member', given.role);
-        const actorId = await ensureUser(tx, given.email);
-        const person = await lockPerson(tx, actorId);
-        const inUse = person !== undefined && (person.passwordHash !== null || person.hasSso || person.instanceAdmin);
-        const known = actor.instanceAdmin && person?.instanceAdmin === true;
-        const membershipId = await insertMembership(tx, {
-          organizationId: id,
-          actorId,
-          ...role,
-          status: inUse && !known ? 'invited' : 'accepted',
-        });
-        await this.#recordWithin(tx, caller, actor, id, 'add-organization-member', 'create', given);
-        return this.#member(tx, id, membershipId);
-      }),
-    );
-  }
-
-  /** Changes a person's role, or deactivates them: every token that they have here is refused at its next request. */
-  async updateMember(
-    caller: Caller,
-    id: string,
-    membershipId: string,
-    change: { role?: string | undefined; isActive?: boolean | undefined },
-  ): Promise<MemberRow> {
-    const access = await this.#access.organizationWith(
-      caller,
-      id,
-      { action: 'edit', subject: 'member' },
-      'update-member',
-    );
-    const { actor } = access;
-    return this.#access.changeOrganization(access, async (tx) => {
-      const member = await this.#member(tx, id, membershipId);
-      const { role, isActive } = change;
-      if ((role !== undefined && role !== 'admin') || isActive === false) await keepOneAdmin(tx, id, member.userId);
-      await mayManage(this.#access, tx, access, 'update-member', member.userId);
-      const given =
-        role === undefined ? {} : await giveRole(this.#access, tx, access, 'update-member', role, member.userId);
-      await updateMembership(tx, id, membershipId, { isActive, ...given });
-      if (isActive === false) await endTokensInOrganization(tx, id, member.userId);
-      await this.#recordWithin(tx, caller, actor, id, 'update-organization-member', 'update', {
-        email: member.email,
-        ...change,
-      });
-      return this.#member(tx, id, membershipId);
-    });
-  }
-
-  async removeMember(caller: Caller, id: string, membershipId: string): Promise<MemberRow> {
-    const access = await this.#access.organizationWith(
-      caller,
-      id,
-      { action: 'delete', subject: 'member' },
-      'remove-member',
-    );
-    const { actor } = access;
-    return this.#access.changeOrganization(access, async (tx) => {
-      const member = await this.#member(tx, id, membershipId);
-      await keepOneAdmin(tx, id, member.userId);
-      await mayManage(this.#access, tx, access, 'remove-member', member.userId);
-      await deleteMembership(tx, id, member.userId);
-      await endTokensInOrganization(tx, id, member.userId);
-      await this.#recordWithin(tx, caller, actor, id, 'remove-organization-member', 'delete', { email: member.email });
-      return member;
-    });
-  }
-
-  /** The projects of an organization that one of its people is a member of. */
-  async memberProjects(
-    caller: Caller,
-    id: string,
-    membershipId: string,
-  ): Promise<{ member: MemberRow; projects: MemberProjectRow[] }> {
-    await this.#insider(caller, id, 'get-member');
-    const member = await this.#member(this.#db, id, membershipId);
-    return { member, projects: await projectsOfMember(this.#db, id, member.userId) };
-  }
-
-  async #insider(caller: Caller, id: string, what: string): Promise<OrganizationAccess> {
-    const need: OrganizationNeed = { action: 'read', subject: 'member' };
-    return this.#access.organizationWith(caller, id, need, what);
-  }
-
-  async #member(db: Db, id: string, membershipId: string): Promise<MemberRow> {
-    const member = await findMember(db, id, membershipId);
-    if (!member) throw notFound(`membership ${membershipId} not found`);
-    return member;
-  }
-
-  #recordWithin(
-    tx: Db,
-    caller: Caller,
-    actor: Actor,
-    organizationId: string,
-    event: string,
-    action: 'create' | 'update' | 'delete',
-    metadata: Record<string, unknown>,
-  ): Promise<void> {
-    const record = {
-      action,
-      event,
-      outcome: 'allowed',
-      actor,
-      organizationId,
-      metadata,
-      origin: caller.origin,
-    } as const;
-    return this.#audit.writeWithin(tx, [record]);
-  }
-
-  #record(
-    caller: Caller,
-    actor: Actor,
-    organizationId: string | null,
-    event: string,
-    action: 'create',
-    metadata: Record<string, unknown>,
-    outcome: 'refused',
-  ): Promise<void> {
-    return this.#audit.write({ action, event, outcome, actor, organizationId, metadata, origin: caller.origin });
   }
 }

@@ -5,7 +5,8 @@ import tls from 'node:tls';
 import { VERSION } from '../../contracts/index.ts';
 import { http, https } from '../http/node-http.ts';
 import { AllowList } from './allow-list.ts';
-import { OutboundFailure } from './failure.ts';
+import { readBody } from './body.ts';
+import { asFailure, notAllowed, notPlain, OutboundFailure } from './failure.ts';
 
 export interface OutboundRequest {
   /** @default 'GET' */
@@ -243,51 +244,3 @@ const hostOf = (url: URL): string =>
     .toLowerCase()
     .replace(/^\[|\]$/g, '')
     .replace(/\.$/, '');
-
-async function readBody(response: IncomingMessage, host: string, maxBytes: number): Promise<Buffer> {
-  const tooLarge = () => new OutboundFailure('too-large', `${host} answered with more than ${maxBytes} bytes`);
-  try {
-    if (Number(response.headers['content-length'] ?? 0) > maxBytes) throw tooLarge();
-    const encoding = response.headers['content-encoding'];
-    if (encoding !== undefined && encoding !== 'identity') {
-      throw new OutboundFailure('bad-answer', `${host} answered compressed, which was not asked for`);
-    }
-    const parts: Buffer[] = [];
-    let length = 0;
-    for await (const part of response as AsyncIterable<Buffer>) {
-      length += part.length;
-      if (length > maxBytes) throw tooLarge();
-      parts.push(part);
-    }
-    return Buffer.concat(parts);
-  } finally {
-    response.destroy();
-  }
-}
-
-const notAllowed = (host: string) =>
-  new OutboundFailure(
-    'not-allowed',
-    `${host} is not called: it is, or stands for, an address inside of a network (private, loopback, link-local or ` +
-      'reserved); whoever runs this server can allow it with KMS_OUTBOUND_ALLOW',
-  );
-
-const notPlain = (host: string) =>
-  new OutboundFailure(
-    'not-allowed',
-    `${host} is not called without TLS; use https, or whoever runs this server can allow it with KMS_OUTBOUND_ALLOW=http://${host}`,
-  );
-
-const TLS = /^(CERT_|ERR_TLS_|ERR_SSL_|ERR_OSSL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|EPROTO$|HOSTNAME_MISMATCH)/;
-
-function asFailure(error: unknown, host: string, timedOut: boolean): OutboundFailure {
-  if (error instanceof OutboundFailure) return error;
-  const code = String((error as { code?: unknown }).code ?? '');
-  if (timedOut) return new OutboundFailure('too-slow', `${host} did not answer in time`);
-  if (TLS.test(code)) {
-    return new OutboundFailure('tls', `${host} has no certificate that is trusted here (${code})`, error);
-  }
-  if (code.startsWith('HPE_'))
-    return new OutboundFailure('bad-answer', `${host} answered with something that is no HTTP`, error);
-  return new OutboundFailure('unreachable', `${host} could not be reached`, error);
-}
