@@ -55,7 +55,8 @@ export const SecretKey = z
 /** Longest value of one secret, in bytes of UTF-8. Kubernetes holds 1 MiB in a whole Secret. */
 export const MAX_VALUE_BYTES = 1_000_000;
 
-const isStorable = (text: string) => text.isWellFormed() && !text.includes('\u0000');
+/** Whether a text can be stored as it is: half a character cannot, and neither can NUL. */
+export const isStorable = (text: string) => text.isWellFormed() && !text.includes('\u0000');
 
 /** A secret's value, kept byte for byte. NUL is refused: neither an environment variable nor Postgres text can hold it. */
 export const SecretValue = z

@@ -67,7 +67,7 @@ export class KubernetesAuth {
       const { allowedAudience, allowedNamespaces, allowedNames } = login.settings;
       const { authenticated, user, audiences } = await this.#review(login, jwt);
       if (!authenticated) throw refused('token', 'the cluster does not know this token');
-      const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(user?.username ?? '');
+      const account = /^system:serviceaccount:([a-z0-9-]{1,63}):([a-z0-9.-]{1,253})$/.exec(user?.username ?? '');
       if (!account) throw refused('subject', 'this token is of no service account');
       const [, namespace, name] = account as unknown as [string, string, string];
       if (!isOneOf(allowedNamespaces, namespace)) throw denied('namespace', 'the namespace');

@@ -1,3 +1,4 @@
+import { isStorable } from '../../contracts/index.ts';
 import { BadGlob, Glob } from '../access/glob.ts';
 
 /** What a login binds a claim to: entries with commas between them, of which one must match. */
@@ -53,4 +54,16 @@ export function claimOf(payload: unknown, name: string): unknown {
     if (inner !== undefined) return inner;
   }
   return undefined;
+}
+
+/** Whether everything that a token says can be stored: its claims are recorded, and an issuer may sign what it likes. */
+export function areStorable(payload: unknown): boolean {
+  const left = [payload];
+  while (left.length > 0) {
+    const one = left.pop();
+    if (typeof one === 'string' && !isStorable(one)) return false;
+    if (typeof one !== 'object' || one === null) continue;
+    for (const [name, value] of Object.entries(one)) left.push(name, value);
+  }
+  return true;
 }

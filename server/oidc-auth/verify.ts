@@ -1,5 +1,6 @@
 import type { JWTPayload, JWTVerifyGetKey } from 'jose';
 import { LoginRefused } from '../machine-logins/service.ts';
+import { areStorable } from './claims.ts';
 import type { Issuer, IssuerKeys } from './issuer-keys.ts';
 
 /**
@@ -36,15 +37,16 @@ export async function verifyForeign(
 ): Promise<JWTPayload> {
   const jose = await import('jose');
   refuseEarly(jose, token, issuer.boundIssuer);
-  const check = async (by: JWTVerifyGetKey) =>
-    (
-      await jose.jwtVerify(token, by, {
-        algorithms: ALGORITHMS,
-        issuer: issuer.boundIssuer,
-        requiredClaims: ['exp', 'iss'],
-        clockTolerance: CLOCK_TOLERANCE,
-      })
-    ).payload;
+  const check = async (by: JWTVerifyGetKey) => {
+    const { payload } = await jose.jwtVerify(token, by, {
+      algorithms: ALGORITHMS,
+      issuer: issuer.boundIssuer,
+      requiredClaims: ['exp', 'iss'],
+      clockTolerance: CLOCK_TOLERANCE,
+    });
+    if (!areStorable(payload)) throw refused('format', 'this token holds NUL, or text that is not well-formed');
+    return payload;
+  };
   try {
     const known = await keys.of(issuer);
     try {

@@ -1,5 +1,6 @@
 import type { JWTPayload, JWTVerifyGetKey } from 'jose';
 import { z } from 'zod';
+import { isStorable } from '../../contracts/index.ts';
 import { IssuerKeys } from '../oidc-auth/issuer-keys.ts';
 import { OutboundFailure } from '../outbound/failure.ts';
 import type { Outbound } from '../outbound/outbound.ts';
@@ -227,7 +228,7 @@ async function checked(
     clockTolerance: CLOCKS_APART_SECONDS,
   });
   const { sub } = payload;
-  if (typeof sub !== 'string' || sub === '' || sub.length > 255 || !sub.isWellFormed()) {
+  if (typeof sub !== 'string' || sub === '' || sub.length > 255 || !isStorable(sub)) {
     throw new NotBelieved('the token has no usable subject');
   }
   return payload;
@@ -249,5 +250,7 @@ function basic(clientId: string, clientSecret: string): string {
 
 function groupsOf(claim: unknown): string[] | undefined {
   if (claim === undefined) return undefined;
-  return [claim].flat().filter((group): group is string => typeof group === 'string' && group.length <= 255);
+  return [claim]
+    .flat()
+    .filter((group): group is string => typeof group === 'string' && group.length <= 255 && isStorable(group));
 }

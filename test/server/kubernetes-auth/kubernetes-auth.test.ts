@@ -84,6 +84,7 @@ test.each<[attack: string, given: { status: number; body: unknown }, status: num
   ['of another service account', reviewed('system:serviceaccount:hanzo:evil'), 401, /the service account/],
   ['of a person', reviewed('system:admin'), 401, /no service account/],
   ['of an account with colons', reviewed('system:serviceaccount:hanzo:gateway:x'), 401, /no service account/],
+  ['of an account with NUL', reviewed('system:serviceaccount:hanzo:gate\0way'), 401, /no service account/],
   ['for another audience', reviewed(GATEWAY, { audiences: ['https://kubernetes'] }), 401, /the audience/],
   ['whose audience was not checked', reviewed(GATEWAY, { audiences: undefined }), 401, /the audience/],
   ['while the reviewer is refused', { status: 403, body: {} }, 503, /tokenReviewerJwt/],

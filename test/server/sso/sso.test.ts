@@ -183,6 +183,7 @@ test.each<{ what: string; lie: (claims: any) => any; message: string }>([
   { what: 'without an end', lie: ({ exp: _, ...c }) => c, message: '"exp"' },
   { what: 'of long ago', lie: (c) => ({ ...c, iat: c.iat - 86_400 }), message: 'is over' },
   { what: 'of nobody', lie: ({ sub: _, ...c }) => c, message: '"sub"' },
+  { what: 'of a subject with NUL', lie: (c) => ({ ...c, sub: `${c.sub}\0` }), message: 'no usable subject' },
   { what: 'of an unverified address', lie: (c) => ({ ...c, email_verified: false }), message: 'has not verified' },
   { what: 'that does not say it is verified', lie: ({ email_verified: _, ...c }) => c, message: 'has not verified' },
   { what: 'without an address', lie: ({ email: _, ...c }) => c, message: 'names no e-mail address' },
@@ -361,7 +362,8 @@ test('groups of the provider are the groups of their names, when they are to be'
   await change({ manageGroupMemberships: true });
   await signOn(claims);
   expect(await groupsNow()).toEqual([staff]);
-  await signOn({ ...claims, groups: ['ops'] });
+  // What no group can be called is of none.
+  await signOn({ ...claims, groups: ['ops', 'st\0aff', '\ud800', 7] });
   expect(await groupsNow()).toEqual([ops]);
   const { groups: _, ...silent } = claims;
   ours.userinfo = { sub: claims.sub };
