@@ -6,6 +6,7 @@ import { badRequest } from '../refusal.ts';
 import { findReferring, MAX_DEPTH, type Referring } from './linked-store.ts';
 import { piecesOf, type Reference } from './references.ts';
 import { openSecret } from './seal.ts';
+import { TreeSize } from './tree-size.ts';
 import { type Spot, sightOf } from './visibility.ts';
 
 /** A secret, with those that refer to it. */
@@ -79,15 +80,21 @@ export async function dependentsOf(db: Db, keyring: Keyring, allowed: ProjectAcc
     });
     for (const name of new Set(names)) byName.set(name, [...(byName.get(name) ?? []), from]);
   }
-  return treeOf(spot, byName, new Set());
+  return treeOf(spot, byName, new Set(), new TreeSize());
 }
 
-function treeOf(spot: Spot, referring: ReadonlyMap<string, readonly Spot[]>, above: ReadonlySet<string>): Dependent {
+function treeOf(
+  spot: Spot,
+  referring: ReadonlyMap<string, readonly Spot[]>,
+  above: ReadonlySet<string>,
+  size: TreeSize,
+): Dependent {
+  size.add('');
   const { environment, path: secretPath, key } = spot;
   const name = nameOf(spot);
   const chain = new Set([...above, name]);
   const from = chain.size > MAX_DEPTH ? [] : (referring.get(name) ?? []).filter((next) => !chain.has(nameOf(next)));
-  return { key, environment, secretPath, children: from.map((next) => treeOf(next, referring, chain)) };
+  return { key, environment, secretPath, children: from.map((next) => treeOf(next, referring, chain, size)) };
 }
 
 const nameOf = ({ environment, path, key }: Spot) => `${environment} ${path} ${key}`;

@@ -7,6 +7,7 @@ import type { Linked, Located } from './linked.ts';
 import { type FolderName, MAX_DEPTH } from './linked-store.ts';
 import { cycle, denied, tooDeep, tooLong, unresolved } from './reference-refusals.ts';
 import { mayRefer, type Piece, piecesOf, type Reference } from './references.ts';
+import { TreeSize } from './tree-size.ts';
 import { sightOf } from './visibility.ts';
 
 /** A secret with what its references lead to. */
@@ -44,6 +45,7 @@ export class Expansion {
   readonly #used = new Map<string, Found>();
   #total = 0;
   #keptForeign = false;
+  readonly #size = new TreeSize();
 
   constructor(options: ExpansionOptions) {
     this.#on = options;
@@ -146,12 +148,14 @@ export class Expansion {
 
   #tree(secret: Found, above: readonly Found[]): ReferenceTree {
     const chain = [...above, secret];
+    const value = this.expand(secret);
+    this.#size.add(value);
     const children = this.#references(secret).flatMap((reference) => {
       const target = this.#follow(reference, secret, chain);
       return target ? [this.#tree(target, chain)] : [];
     });
     const { environment, path: secretPath } = secret.at;
-    return { key: secret.row.key, value: this.expand(secret), environment, secretPath, children };
+    return { key: secret.row.key, value, environment, secretPath, children };
   }
 
   /** What a reference leads to; nothing when it leads nowhere and may. */

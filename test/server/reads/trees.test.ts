@@ -65,3 +65,21 @@ test('a tree shows nothing that its reader may not read', async () => {
   const answer = await server.send('GET', url, { token: reader.token });
   expect(answer.body.tree.children).toEqual([]);
 });
+
+test('a tree that many paths make large is refused', async () => {
+  const [wide, deep] = [6, 6];
+  const secrets: Record<string, string> = {};
+  for (let level = 0; level <= deep; level++) {
+    const next = Array.from({ length: wide }, (_, n) => `\${L${level + 1}_${n}}`).join('');
+    for (let n = 0; n < wide; n++) secrets[`L${level}_${n}`] = level === deep ? '' : next;
+  }
+  await server.setSecrets(at.projectId, 'staging', secrets);
+  const get = (url: string) =>
+    server.send('GET', `/api/v4/secrets/${url}?${query({ ...at, environment: 'staging' })}`, { token: server.admin });
+  for (const url of ['L0_0/secret-reference-tree', `L${deep}_0/reference-dependency-tree`]) {
+    const { status, body } = await get(url);
+    expect([status, body.message]).toEqual([400, expect.stringContaining('more than 10000 nodes')]);
+  }
+  expect((await get('L3_0/secret-reference-tree')).status).toBe(200);
+  expect((await get('L0_0')).status).toBe(200);
+});
