@@ -22,6 +22,7 @@ import type { Metrics } from './metrics/metrics.ts';
 import { tellParts } from './metrics/parts.ts';
 import { meterRequests } from './metrics/requests.ts';
 import { makeParts, type Pools } from './parts.ts';
+import { shuttingDown } from './refusal.ts';
 import { registerRoutes } from './routes.ts';
 import { putIntoOneScope } from './service-tokens/single-scope.ts';
 import { Shortcut } from './shortcut/shortcut.ts';
@@ -104,13 +105,14 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
   const tracing = options.tracing ? await startTracing(options.tracing, app, pools) : undefined;
   app.decorate('metrics', metrics);
   meterRequests(app, metrics);
-  let stopping = false;
+  let [stopping, closing] = [false, false];
   const drain = () => {
     stopping = true;
     shortcut.close();
   };
   app.decorate('drain', drain);
   app.addHook('preClose', async () => {
+    closing = true;
     drain();
     await events.stop();
   });
@@ -136,6 +138,10 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
   });
   // First of all: a request that is refused below is answered with these headers too.
   secureAnswers(app);
+  // What came over a connection that was still open, or waited behind another request on one.
+  app.addHook('onRequest', async () => {
+    if (closing) throw shuttingDown();
+  });
   knowAddresses(app, proxies);
   pruning.start(metrics, app.log);
   sender.start(metrics, options.sealEveryMs);

@@ -30,6 +30,8 @@ export const forbidden = (message: string, details?: Details) => new Refusal('fo
 export const notFound = (message: string, details?: Details) => new Refusal('notFound', message, { details });
 export const conflict = (message: string, details?: Details) => new Refusal('conflict', message, { details });
 export const unavailable = (message: string, cause?: unknown) => new Refusal('unavailable', message, { cause });
+/** To whoever asks a replica that is about to end: another one answers, or this one's successor. */
+export const shuttingDown = (cause?: unknown) => unavailable('this replica is shutting down, try again', cause);
 
 /** A 422 whose one issue points at a field. */
 export const invalid = (path: (string | number)[], message: string) =>

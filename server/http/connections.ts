@@ -2,6 +2,7 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { answerInTurn } from './pipelining.ts';
+import { endStalled, lookEveryMs } from './stalled.ts';
 import { canonicalAddress, type TrustedProxies } from './trusted-proxies.ts';
 
 export interface ConnectionLimits {
@@ -24,7 +25,7 @@ const MOST_HEADERS = 100;
 export function connectionOptions({ requestMs = REQUEST_MS, stalledMs = STALLED_MS }: ConnectionLimits) {
   return {
     requestTimeout: requestMs,
-    connectionTimeout: stalledMs,
+    connectionTimeout: lookEveryMs(stalledMs),
     keepAliveTimeout: 72_000,
     http: {
       headersTimeout: Math.min(15_000, requestMs),
@@ -43,6 +44,7 @@ export function limitConnections(
   server.maxConnections = limits.connections ?? CONNECTIONS;
   server.maxHeadersCount = MOST_HEADERS;
   answerInTurn(server);
+  endStalled(server, limits.stalledMs ?? STALLED_MS);
   const most = limits.perAddress;
   if (most === undefined) return;
   const open = new Map<string, number>();

@@ -23,7 +23,8 @@ export function newServer(
     bodyLimit: BODY_LIMIT_BYTES,
     ...connectionOptions(connections),
     genReqId: (request) => ids.of(request),
-    return503OnClosing: true,
+    // app.ts refuses in words of its own what comes while the server closes.
+    return503OnClosing: false,
     frameworkErrors: (error, request, reply) => void answerError(error, request, reply),
     clientErrorHandler: (error, socket) => answerBrokenRequest(error, socket, ids.next()),
     forceCloseConnections: 'idle',

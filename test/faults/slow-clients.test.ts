@@ -88,9 +88,9 @@ describe.concurrent('slow clients', () => {
     const remote = socket.localPort!;
     socket.write(`GET ${list} HTTP/1.1\r\nhost: kms\r\nauthorization: ${instance.authorization}\r\n\r\n`.repeat(10));
     await expect.poll(() => stateOf(Number(port), remote), { timeout: 10_000 }).toBe(ESTABLISHED);
-    // Nothing may have moved for 60 seconds, twice: the first time Node sees that some of it did go out.
+    // Nothing may have moved for 60 seconds. What is beyond them is room for a busy machine, and far from twice as long.
     // Closed by the server: what the kernel still holds for the client it may go on offering.
-    await expect.poll(() => stateOf(Number(port), remote), { timeout: 150_000, interval: 500 }).not.toBe(ESTABLISHED);
+    await expect.poll(() => stateOf(Number(port), remote), { timeout: 90_000, interval: 500 }).not.toBe(ESTABLISHED);
     // Had it been served on, reading would bring all of it.
     let bytes = 0;
     socket.on('data', (piece) => {

@@ -1,6 +1,8 @@
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
+import type { Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { endStalled, lookEveryMs } from '../../../server/http/stalled.ts';
 import { startServer, type TestServer } from '../../support/server.ts';
 
 /** Clients that harm by being slow, deaf or many. The limits are the product's, scaled down to seconds. */
@@ -87,6 +89,28 @@ test('a client that never reads is cut off, and others are served meanwhile', as
   socket.destroy();
   await closed;
   expect(await status()).toBe(200);
+});
+
+test.each<{ name: string; moves?: (look: number) => number; endsAtMs: number | undefined }>([
+  { name: 'on which nothing moves ends after its time, and not after twice of it', endsAtMs: 65_000 },
+  { name: 'that moves now and then goes on', moves: (look) => Math.floor(look / 8), endsAtMs: undefined },
+  { name: 'that moved once has its time from there', moves: (look) => (look > 8 ? 1 : 0), endsAtMs: 100_000 },
+])('a connection $name', ({ moves = () => 0, endsAtMs }) => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const each = new EventEmitter();
+  endStalled(each as Server, 60_000);
+  const socket = { timeout: lookEveryMs(60_000), bytesRead: 100, bytesWritten: 9_000, writableLength: 5_000 };
+  let endedAtMs: number | undefined;
+  const asSocket = Object.assign(socket, { setTimeout: vi.fn(), destroy: () => (endedAtMs ??= look * socket.timeout) });
+  let look = 0;
+  // The first of Node's looks finds that something left since the answer was written, and tells nobody.
+  for (look = 2; look < 60 && endedAtMs === undefined; look++) {
+    vi.advanceTimersByTime(socket.timeout);
+    socket.writableLength = 5_000 - moves(look);
+    each.emit('timeout', asSocket);
+  }
+  expect(endedAtMs).toBe(endsAtMs);
 });
 
 test('requests that came at once are answered in their order', async () => {

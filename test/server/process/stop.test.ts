@@ -1,7 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
@@ -54,6 +56,10 @@ test('SIGTERM lets the request in flight finish, then ends', async () => {
   const inFlight = fetch(list, { headers: { authorization, 'user-agent': 'in-flight' } });
   await blocked();
 
+  // Begun before the server closes, and asked in full only when it does.
+  const late = connect(Number(new URL(address).port), '127.0.0.1');
+  late.write(`GET /api/v1/organization HTTP/1.1\r\nhost: kms\r\nauthorization: ${authorization}\r\n`);
+
   server.signal('SIGTERM');
   await expect.poll(() => server.stderr, { timeout: 5_000 }).toContain('stopping: SIGTERM');
   const status = await fetch(`${address}/api/status`);
@@ -65,6 +71,17 @@ test('SIGTERM lets the request in flight finish, then ends', async () => {
   // Longer than the drain: what is under way is waited for all the same.
   await new Promise((resolve) => setTimeout(resolve, 900));
   expect(server.child.exitCode).toBeNull();
+  late.write('\r\n');
+  const told = await text(late);
+  expect(told).toMatch(/^HTTP\/1\.1 503 /);
+  for (const header of ['connection: close', 'retry-after: 1', 'x-request-id: ']) {
+    expect(told.toLowerCase()).toContain(`\r\n${header}`);
+  }
+  expect(JSON.parse(told.split('\r\n\r\n')[1]!)).toMatchObject({
+    statusCode: 503,
+    message: 'this replica is shutting down, try again',
+    error: 'ServiceUnavailable',
+  });
   await holder.query('commit');
   await holder.end();
   const answer = await inFlight;
