@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import { conflict, Refusal, shuttingDown, unavailable } from '../refusal.ts';
+import { isTlsFault } from '../tls-fault.ts';
 import { FOREIGN_KEY_VIOLATION, isOutage, isTransient, sqlState } from './sqlstate.ts';
 
 /** A statement that is prepared once a connection, and found by its name in the database's logs. */
@@ -221,7 +222,8 @@ class Transaction extends Rows {
 }
 
 /** What pg says of a broken connection; such errors carry no code. */
-const LOST_CONNECTION = /^(Connection terminated|timeout exceeded when|timeout expired|Client has)/;
+const LOST_CONNECTION =
+  /^(Connection terminated|timeout exceeded when|timeout expired|Client has|The server does not support SSL|There was an error establishing an SSL)/;
 /** What pg says once the pool was closed: this server ends, and its database has nothing to do with it. */
 const CLOSED_BY_US = /^Cannot use a pool after calling end/;
 /** Of the system, such as ECONNREFUSED. A host with several addresses gives an AggregateError that has nothing but the code. */
@@ -243,7 +245,7 @@ export function asRefusal(error: unknown): unknown {
   if (state === FOREIGN_KEY_VIOLATION) return conflict('what this belongs to was deleted at the same moment');
   if (CLOSED_BY_US.test(error.message)) return shuttingDown(error);
   const code = String((error as { code?: unknown }).code ?? '');
-  const fromDatabase = error instanceof pg.DatabaseError || SYSTEM_CODE.test(code);
+  const fromDatabase = error instanceof pg.DatabaseError || SYSTEM_CODE.test(code) || isTlsFault(code);
   if (LOST_CONNECTION.test(error.message) || (fromDatabase && isOutage(error))) {
     return unavailable('the database is not available', error);
   }

@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis';
+import { redisAddress } from './redis-tls.ts';
 
 /** Adds to counters that all replicas share. */
 export interface SharedCounter {
@@ -39,9 +40,11 @@ export class RedisCounter implements SharedCounter {
   /** Times that it went away. */
   losses = 0;
 
-  constructor(url: string, log: RedisLog) {
+  constructor(given: string, log: RedisLog) {
+    const { url, tls } = redisAddress(given);
     this.#log = log;
     this.#redis = new Redis(url, {
+      ...(tls && { tls }),
       connectionName: 'kms-server',
       // Nothing queues up while it is away: what is not told now is told with a later batch.
       enableOfflineQueue: false,

@@ -1,3 +1,5 @@
+import { isTlsFault } from '../tls-fault.ts';
+
 /** Why a call to another server came to nothing. */
 export type OutboundReason =
   | 'bad-url'
@@ -39,14 +41,12 @@ export const notPlain = (host: string) =>
     `${host} is not called without TLS; use https, or whoever runs this server can allow it with KMS_OUTBOUND_ALLOW=http://${host}`,
   );
 
-const TLS = /^(CERT_|ERR_TLS_|ERR_SSL_|ERR_OSSL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|EPROTO$|HOSTNAME_MISMATCH)/;
-
 /** What went wrong with a call, by the code of Node's error. */
 export function asFailure(error: unknown, host: string, timedOut: boolean): OutboundFailure {
   if (error instanceof OutboundFailure) return error;
   const code = String((error as { code?: unknown }).code ?? '');
   if (timedOut) return new OutboundFailure('too-slow', `${host} did not answer in time`);
-  if (TLS.test(code)) {
+  if (isTlsFault(code)) {
     return new OutboundFailure('tls', `${host} has no certificate that is trusted here (${code})`, error);
   }
   if (code.startsWith('HPE_'))

@@ -30,16 +30,20 @@ export class TestRedis {
   readonly port: number;
   readonly url: string;
   readonly #folder: string;
+  readonly #more: readonly string[];
   #child: ChildProcess | undefined;
 
-  private constructor(port: number, folder: string) {
+  private constructor(port: number, folder: string, more: readonly string[]) {
     this.port = port;
     this.url = `redis://127.0.0.1:${port}`;
     this.#folder = folder;
+    this.#more = more;
   }
 
-  static async start(): Promise<TestRedis> {
-    const redis = new TestRedis(await freePort(), await mkdtemp(join(tmpdir(), 'kms-redis-')));
+  /** @param more options, as `redis-server` takes them; a later one of the same name counts */
+  static async start(more: (port: number) => readonly string[] = () => []): Promise<TestRedis> {
+    const port = await freePort();
+    const redis = new TestRedis(port, await mkdtemp(join(tmpdir(), 'kms-redis-')), more(port));
     await redis.start();
     return redis;
   }
@@ -56,6 +60,7 @@ export class TestRedis {
       'no',
       '--dir',
       this.#folder,
+      ...this.#more,
     ];
     const child = spawn('redis-server', options, { stdio: ['ignore', 'pipe', 'inherit'] });
     this.#child = child;
