@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify';
 import type { Database } from '../database/database.ts';
-import { type BrokenPlace, brokenPlace } from '../keyring/broken.ts';
+import { type BrokenPlace, type BrokenSecret, brokenPlace } from '../keyring/broken.ts';
 import type { Audit } from './audit.ts';
 import { findProject, organizationsOfOwner } from './broken-seals-store.ts';
 import { Seldom } from './seldom.ts';
@@ -57,7 +57,7 @@ export class BrokenSeals {
           project: project ?? null,
           environment: project?.environment ?? null,
           secretKey: secret?.key ?? null,
-          metadata: secret ? { version: secret.version, ownerId: secret.ownerId } : { ...place },
+          metadata: secret ? aboutSecret(secret) : { ...place },
         },
       ];
     }
@@ -69,6 +69,8 @@ export class BrokenSeals {
       : organizations.map((organizationId) => ({ organizationId, metadata }));
   }
 }
+
+const aboutSecret = ({ version, field, ownerId }: BrokenSecret) => ({ version, field, ownerId });
 
 const originOf = (request: FastifyRequest | undefined): AuditRecord['origin'] =>
   request === undefined

@@ -1,12 +1,13 @@
 /** Where something sealed lies that does not open. Names and ids; never a value, nor a key. */
 export type BrokenPlace = BrokenSecret | BrokenConfig | BrokenProjectKey | BrokenInstanceKey;
 
-interface BrokenSecret {
+export interface BrokenSecret {
   readonly projectId: string;
   readonly environmentId: string;
   readonly secretId: string;
   readonly key: string;
   readonly version: number;
+  readonly field: 'value' | 'comment' | 'metadata';
   /** Of a person's own value. */
   readonly ownerId?: string;
 }

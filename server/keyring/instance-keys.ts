@@ -3,9 +3,11 @@ import {
   type AuditKeys,
   auditKeys,
   type ConfigKey,
+  isBrokenSeal,
   newAuditSigningKey,
   newClientSecretMacKey,
   newConfigKey,
+  SealBroken,
   type WrapContext,
 } from '../../keys/index.ts';
 import type { Roots } from './roots.ts';
@@ -35,6 +37,11 @@ export const kindOf = (purpose: string): InstanceKeyKind | undefined =>
 export function newestOf(stored: readonly InstanceKeyRow[], purpose: string): InstanceKeyRow | undefined {
   return stored.filter((key) => key.purpose === purpose).sort((a, b) => b.version - a.version)[0];
 }
+
+const doesNotOpen = ({ purpose, version }: InstanceKeyRow) =>
+  new SealBroken(
+    `the key "${purpose}" (version ${version}) of this instance does not open: somebody altered the table instance_keys; restore it from a backup`,
+  );
 
 /** A key of the instance that does not open: which one, and why. */
 type TellBroken = (key: { readonly purpose: string; readonly version: number }, cause: Error) => void;
@@ -77,7 +84,7 @@ export class InstanceKeys {
         try {
           keys.set(row.version, held.get(row.version) ?? open(row));
         } catch (error) {
-          if (broken === undefined) throw error;
+          if (broken === undefined) throw isBrokenSeal(error) ? doesNotOpen(row) : error;
           broken(row, error as Error);
         }
       }

@@ -112,6 +112,7 @@ async function resealSome(
       resealed.push(reseal(project.id, row, keys, newest));
     } catch (error) {
       if (!isBrokenSeal(error)) throw error;
+      await audit.writeWithin(tx, [recordBroken(project, table, row)]);
       broken.push(`${table} ${row.id} ("${row.key}", version ${row.version})`);
     }
   }
@@ -179,6 +180,15 @@ function recordReseal(project: RotatedProject, table: SealedTable, row: SealedRo
     environment: row.environment,
     secretPath: row.path,
     secretKey: row.key,
+  };
+}
+
+/** The alarm of a row that does not open, where no request met it. */
+function recordBroken(project: RotatedProject, table: SealedTable, row: SealedRow): AuditRecord {
+  const metadata = { table, version: row.version, ...(row.ownerId === null ? {} : { ownerId: row.ownerId }) };
+  return {
+    ...ofProject(project, 'seal-broken', metadata),
+    ...{ action: 'read', outcome: 'refused', environment: row.environment, secretPath: row.path, secretKey: row.key },
   };
 }
 

@@ -1,6 +1,6 @@
 import type { SecretMetadata } from '../../contracts/index.ts';
 import { openValue, type PersonalPlace, type Place, sealValue } from '../../keys/index.ts';
-import { atBroken } from '../keyring/broken.ts';
+import { atBroken, type BrokenSecret } from '../keyring/broken.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import type { PersonalRow, ReadRow } from './fill-store.ts';
 import { mayRefer } from './references.ts';
@@ -51,7 +51,7 @@ export function openSecret(
 ): Partial<Opened> {
   const home = { projectId, environmentId: row.environmentId, folderId: row.folderId };
   const open = (sealed: Buffer, field: Place['field']) =>
-    known(projectId, row, () => {
+    known({ projectId, ...row, field }, () => {
       const key = keyring.dataKey(projectId, row.keyVersion, row.wrappedKey);
       return openValue(key, placeOf(home, row, field), sealed).toString('utf8');
     });
@@ -157,7 +157,7 @@ export function openPersonal(
       const key = keyring.dataKey(row.projectId, keyVersion, personal.wrappedKey);
       return openValue(key, place, sealed).toString('utf8');
     };
-    return known(row.projectId, { ...row, version }, opened, ownerId);
+    return known({ ...row, version, field, ownerId }, opened);
   };
   return {
     ...(wanted.value ? { value: open(personal.sealedValue, 'value') } : {}),
@@ -187,12 +187,16 @@ export function sealPersonal(
 }
 
 /** Opens something of a row, and remembers of an error which row it was: the error itself says nothing about it. */
-function known<Result>(projectId: string, row: SecretRow, open: () => Result, ownerId?: string): Result {
+function known<Result>(
+  row: Pick<SecretRow, 'id' | 'environmentId' | 'key' | 'version'> &
+    Pick<BrokenSecret, 'projectId' | 'field' | 'ownerId'>,
+  open: () => Result,
+): Result {
   try {
     return open();
   } catch (error) {
-    const { environmentId, id: secretId, key, version } = row;
+    const { projectId, environmentId, id: secretId, key, version, field, ownerId } = row;
     const own = ownerId === undefined ? {} : { ownerId };
-    throw atBroken(error, { projectId, environmentId, secretId, key, version, ...own });
+    throw atBroken(error, { projectId, environmentId, secretId, key, version, field, ...own });
   }
 }

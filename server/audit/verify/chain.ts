@@ -5,29 +5,11 @@ import { asHead, isIntact } from '../head.ts';
 import { merkleRoot } from '../merkle.ts';
 import type { BatchRow } from '../seal-store.ts';
 import type { Findings } from './findings.ts';
+import { longName, Rows, shortName } from './rows.ts';
 import type { SinkHead } from './sink-heads.ts';
 import { BATCHES, edgeOfTime, partNames, readRows, type SealedRow, sealedRows, stream } from './store.ts';
 
 const TABLES: readonly SealedTable[] = ['audit_log', 'audit_manifests', 'audit_attestations'];
-
-/** The rows of a sealed table, taken in order up to a transaction. */
-class Rows {
-  readonly #rows: AsyncGenerator<SealedRow>;
-  #next: SealedRow | undefined;
-
-  constructor(rows: AsyncGenerator<SealedRow>) {
-    this.#rows = rows;
-  }
-
-  /** The next row, when it is of a transaction before `until`; without `until`, whatever it is. */
-  async takeBefore(until: bigint | undefined): Promise<SealedRow | undefined> {
-    this.#next ??= (await this.#rows.next()).value ?? undefined;
-    if (this.#next === undefined || (until !== undefined && BigInt(this.#next.xid) >= until)) return undefined;
-    const row = this.#next;
-    this.#next = undefined;
-    return row;
-  }
-}
 
 export interface ChainOptions {
   readonly instanceId: string;
@@ -261,17 +243,4 @@ export class Chain {
     const message = `${where} was signed with another key than this instance has now`;
     this.#on.findings.add({ kind: 'signing-key-replaced', message });
   }
-}
-
-function shortName(table: SealedTable, named: string): string {
-  if (table === 'audit_attestations')
-    return BigInt(named)
-      .toString(16)
-      .padStart(NAME_BYTES * 2, '0');
-  return named.replaceAll('-', '').slice(0, NAME_BYTES * 2);
-}
-
-function longName(table: SealedTable, short: string): string {
-  if (table === 'audit_attestations') return BigInt(`0x${short}`).toString();
-  return `${short.slice(0, 8)}-${short.slice(8, 12)}-${short.slice(12)}-…`;
 }

@@ -3,6 +3,9 @@
 -- Older servers go on: they leave both empty, which counts as made with the oldest, and as not knowing a new one.
 -- oldest-server: 1
 
+-- Where one key of the audit takes over from another, and which months may be gone: few among very many batches.
+create index audit_batches_checkpoints on audit_batches (number) where kind = 'checkpoint';
+
 alter table replicas add column audit_key_version integer;
 
 -- The version says nothing about access: it may change without an attestation, which a migration could not make.

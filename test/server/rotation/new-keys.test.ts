@@ -4,6 +4,8 @@ import { verifyAudit } from '../../../server/audit/verify/verify.ts';
 import { auditUnderWay, EVERY_KEY, openUnder, replaceInstanceKeys } from '../../../server/rotation/instance.ts';
 import { rotateLeaked } from '../../../server/rotation/leaked.ts';
 import { beginRoot } from '../../../server/rotation/root.ts';
+import { thorough } from '../../support/thorough.ts';
+import { killLeftovers, ServerProcess } from '../process/server-process.ts';
 import { newKey, Rig } from './rig.ts';
 
 /** The keys of an instance while they are being replaced. */
@@ -20,6 +22,7 @@ beforeAll(async () => {
   rig = await Rig.start({ people: false });
 });
 afterAll(() => rig.close());
+afterAll(killLeftovers);
 
 test('a replica that has not heard of a new key looks before it refuses a client secret', async () => {
   // One that reports, and looks, once a minute.
@@ -89,4 +92,24 @@ test('one that was run after its root had moved replaces every key as well', asy
   const { findings } = await verifyAudit({ db: rig.db, keyring: (await rig.rotation(next)).keyring, sinks: [] });
   expect(findings).toEqual([]);
   expect(auditUnderWay({ purpose: 'config' } as never, [])).toBe(false);
+});
+
+thorough('the command does all of it, and says what is left', async () => {
+  const { server } = rig;
+  const environment = {
+    ROOT_ENCRYPTION_KEY: newKey(),
+    ROOT_ENCRYPTION_KEY_PREVIOUS: next,
+    AUTH_SECRET: server.secrets.authSecret,
+    DB_CONNECTION_URI: server.database.uri,
+  };
+  const run = (...args: string[]) => new ServerProcess(environment, ['keys', ...args]).ended();
+  const refused = await run('rotate-root', '--leaked');
+  expect([refused.code, refused.output]).toEqual([1, expect.stringContaining('does not hold both root keys')]);
+  await server.app.close();
+  const leaked = await run('rotate-root', '--leaked');
+  expect(leaked.output).toContain('of its key, and version');
+  expect([leaked.code, leaked.output]).toEqual([0, expect.stringMatching(/0 under the former, 0 open under neither/)]);
+  expect((await run('status')).output).toMatch(/\d+ client secrets are known by version \d of their key/);
+  expect((await run('retire', '--end')).output).toContain('is retired');
+  expect((await new ServerProcess(environment, ['audit', 'verify']).ended()).code).toBe(0);
 });
