@@ -4,6 +4,7 @@ import type { Dependence, Source } from '../access/store.ts';
 import type { Db } from '../database/database.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import { notFound } from '../refusal.ts';
+import { refuseTooLarge } from './answer-size.ts';
 import { Expansion, type ReferenceTree } from './expansion.ts';
 import type { Filled, ReadRow } from './fill-store.ts';
 import { type Found, spotOf } from './found.ts';
@@ -98,6 +99,7 @@ export class Composition {
     const single = present && (await this.#asAsked(present));
     const own = single && present === here[0] ? [single] : here;
     const all = key !== undefined ? (single ? [single] : []) : [...own, ...blocks.flatMap(({ shown }) => shown)];
+    if (this.#question.withValues) refuseTooLarge(all.map(({ row }) => row));
     await this.#prepare(all);
     const secrets = (key === undefined ? own : all).map((shown) => this.#show(shown));
     const imports =

@@ -1,6 +1,7 @@
 import { MAX_VALUE_BYTES } from '../../contracts/index.ts';
 import type { Rights } from '../access/permissions.ts';
 import { badRequest } from '../refusal.ts';
+import { ANSWER_BYTES_AT_MOST } from './answer-size.ts';
 import type { ReadRow } from './fill-store.ts';
 import { type Found, spotOf } from './found.ts';
 import type { Linked, Located } from './linked.ts';
@@ -30,8 +31,6 @@ export interface ExpansionOptions {
 
 /** The id of a folder that is not there. */
 const NOWHERE = '';
-/** All expanded values of an answer together: each may be large, and all may refer to the same large one. */
-const MAX_TOTAL_CHARACTERS = 64 * 1024 * 1024;
 
 /**
  * Puts the values in that references lead to. First every secret that may be needed is read, in rounds: what one round
@@ -135,7 +134,8 @@ export class Expansion {
     }
     if (height > MAX_DEPTH) throw tooDeep(chain);
     this.#total += characters;
-    if (this.#total > MAX_TOTAL_CHARACTERS) throw badRequest('the expanded values of this answer would be too large');
+    // Each may be large, and all may refer to the same large one.
+    if (this.#total > ANSWER_BYTES_AT_MOST) throw badRequest('the expanded values of this answer would be too large');
     const done = { value: parts.join(''), height };
     this.#expanded.set(secret.row.id, done);
     return done;

@@ -9,6 +9,7 @@ import { noEnvironment, noFolder } from '../environments/missing.ts';
 import { matches } from '../http/bodies.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import { forbidden, notFound, Refusal, tokenRefused, unavailable } from '../refusal.ts';
+import { refuseTooLarge } from './answer-size.ts';
 import type { Answer, Answers } from './answers.ts';
 import { type Composed, Composition } from './composition.ts';
 import { type Dependent, dependentsOf } from './dependents.ts';
@@ -190,6 +191,7 @@ export class Reads {
     this.#on.access.keep(caller, question.project, filled.verdict);
     await this.#refuseMissing(allowed, question, filled);
     if (!filled.audited) return this.#compose(allowed, question, name, filled, ownerId);
+    if (withValues) refuseTooLarge(filled.rows);
     const secrets = filled.rows.flatMap((row) => {
       const wantedParts = { value: withValues, comment: true, metadata: withValues };
       const shared = () =>

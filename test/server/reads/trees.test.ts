@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { refuseTooLarge } from '../../../server/secrets/answer-size.ts';
 import { startServer, type TestServer } from '../../support/server.ts';
 import { query } from './world.ts';
 
@@ -82,4 +83,10 @@ test('a tree that many paths make large is refused', async () => {
   }
   expect((await get('L3_0/secret-reference-tree')).status).toBe(200);
   expect((await get('L0_0')).status).toBe(200);
+});
+
+test('an answer whose values no memory holds is refused', () => {
+  const mebibytes = (n: number) => ({ sealedValue: { length: n * 1024 * 1024 } });
+  expect(() => refuseTooLarge([mebibytes(40), mebibytes(24)])).not.toThrow();
+  expect(() => refuseTooLarge([mebibytes(40), mebibytes(25)])).toThrow('folder by folder');
 });
