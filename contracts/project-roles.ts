@@ -61,7 +61,7 @@ const roleFields = {
   createdAt: Timestamp,
   updatedAt: Timestamp,
 };
-const ListedProjectRole = z.object({ ...roleFields, projectId: Uuid });
+export const ListedProjectRole = z.object({ ...roleFields, projectId: Uuid });
 export const ProjectRoleAnswer = z.object({ role: ListedProjectRole.extend({ permissions: z.array(ShownRule) }) });
 export const ProjectRolesAnswer = z.object({ roles: z.array(ListedProjectRole) });
 

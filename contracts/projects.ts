@@ -12,6 +12,7 @@ import {
   Slug,
   Uuid,
 } from './names.ts';
+import { ListedProjectRole } from './project-roles.ts';
 
 /** Projects, their environments and folders: Infisical's `/api/v1/projects`, the older `workspace` routes, `/api/v1/folders`. */
 
@@ -63,6 +64,7 @@ export const CreateProjectBody = z.object({
   slug: orAbsent(Slug).describe('made from the name when absent'),
   projectDescription: FreeText(1024).nullish(),
   organizationId: orAbsent(Uuid).describe('needed only of callers in several organizations'),
+  organizationSlug: orAbsent(Slug).describe('the organization by its slug, in place of its id'),
   type: orAbsent(ProjectType),
   template: orAbsent(Template),
   shouldCreateDefaultEnvs: z.boolean().default(true).describe('dev, staging and prod (HIP-27, "Environments")'),
@@ -94,6 +96,7 @@ export const ListProjectsQuery = z.object({
   organizationId: orAbsent(Uuid),
   orgId: orAbsent(Uuid),
   type: orAbsent(ProjectType),
+  includeRoles: QueryBoolean.describe('shows the roles of each project too, to those who may invite people'),
   offset: orAbsent(z.coerce.number().int().min(0).max(1_000_000)),
   limit: orAbsent(z.coerce.number().int().min(1).max(PAGE)).describe('all of them when absent'),
 });
@@ -112,7 +115,9 @@ export type SearchProjects = z.infer<typeof SearchProjectsBody>;
 export const ProjectSlugQuery = z.object({ organizationId: orAbsent(Uuid) });
 
 export const ProjectAnswer = z.object({ project: Project });
-export const ProjectsAnswer = z.object({ projects: z.array(Project) });
+export const ProjectsAnswer = z.object({
+  projects: z.array(Project.extend({ roles: z.array(ListedProjectRole).optional() })),
+});
 export const WorkspaceAnswer = z.object({ workspace: Project });
 export const ChangedProjectAnswer = ProjectAnswer.extend({ message: z.string() });
 export const ChangedWorkspaceAnswer = WorkspaceAnswer.extend({ message: z.string() });

@@ -234,10 +234,14 @@ export const Secret = z.object({
       actorId: z.string().nullable(),
       actorType: z.string().nullable().describe('user, identity or service; null when they are no longer there'),
       name: z.string().nullable().describe("an identity's or token's name, a person's e-mail address"),
-      membershipId: z.string().nullable().describe('in the project'),
+      membershipId: z.string().nullable().describe('in the project; null in answers to writes and of personal values'),
+      groupId: z
+        .string()
+        .nullable()
+        .describe('the group through which they are in the project, when they are no member themselves'),
     })
     .nullable()
-    .describe('who wrote it; null in answers to writes, of personal values, and of what another project shares'),
+    .describe('who wrote it; null when it was deleted, and of what another project shares'),
   isRotatedSecret: z.boolean(),
   rotationId: z.string().nullable(),
   createdAt: Timestamp,

@@ -16,6 +16,7 @@ import {
   WorkspaceAnswer,
   WorkspacesAnswer,
 } from '../../contracts/index.ts';
+import { showListed } from '../roles/show.ts';
 import type { Projects } from './service.ts';
 import { settingsOfProjectsRoutes } from './settings-routes.ts';
 import { show } from './show.ts';
@@ -33,9 +34,11 @@ export async function projectsRoutes(scope: FastifyInstance, { projects }: { pro
   app.get(
     '/api/v1/projects',
     { schema: { tags, summary: 'List projects', querystring: ListProjectsQuery, response: { 200: ProjectsAnswer } } },
-    async ({ caller, query }) => ({
-      projects: (await projects.list(caller, query.organizationId ?? query.orgId, query)).map(show),
-    }),
+    async ({ caller, query }) => {
+      const rows = await projects.list(caller, query.organizationId ?? query.orgId, query);
+      const roles = query.includeRoles ? await projects.rolesOf(caller, rows) : undefined;
+      return { projects: rows.map((row) => ({ ...show(row), roles: roles?.get(row.id)?.map(showListed) })) };
+    },
   );
   app.post(
     '/api/v1/projects/search',

@@ -6,8 +6,10 @@ import type { Database } from '../database/database.ts';
 import { takenAs } from '../database/taken.ts';
 import { insertEnvironment } from '../environments/store.ts';
 import type { Keyring } from '../keyring/keyring.ts';
-import { onlyOrganization } from '../organizations/only.ts';
+import { onlyOrganization, organizationOfSlug } from '../organizations/only.ts';
 import { badRequest } from '../refusal.ts';
+import { builtInRoles } from '../roles/built-in.ts';
+import { listRolesOf, type RoleRow } from '../roles/store.ts';
 import { randomSuffix, slugFor } from '../slugs.ts';
 import {
   deleteProject,
@@ -43,7 +45,7 @@ export class Projects {
 
   /** Makes a project with its key and its environments; its maker is its admin, person or machine. */
   async create(caller: Caller, given: CreateProjectBody): Promise<ProjectRow> {
-    const organizationId = given.organizationId ?? (await onlyOrganization(this.#db, await this.#access.actor(caller)));
+    const organizationId = given.organizationId ?? (await this.#organizationOf(caller, given.organizationSlug));
     const need = { action: 'create', subject: 'workspace' } as const;
     const access = await this.#access.organizationWith(caller, organizationId, need, 'create-project');
     const { actor, organization } = access;
@@ -77,6 +79,25 @@ export class Projects {
         return (await findProject(tx, id))!;
       }),
     );
+  }
+
+  async #organizationOf(caller: Caller, slug: string | undefined): Promise<string> {
+    const actor = await this.#access.actor(caller);
+    return slug === undefined ? onlyOrganization(this.#db, actor) : organizationOfSlug(this.#db, actor, slug);
+  }
+
+  /** The roles of projects, for those who may invite people to their organizations: whoever invites gives roles. */
+  async rolesOf(caller: Caller, projects: readonly ProjectRow[]): Promise<Map<string, RoleRow[]>> {
+    for (const organizationId of new Set(projects.map((project) => project.organizationId)))
+      await this.#access.organizationWith(
+        caller,
+        organizationId,
+        { action: 'create', subject: 'member' },
+        'list-roles',
+      );
+    const ids = projects.map(({ id }) => id);
+    const own = Map.groupBy(await listRolesOf(this.#db, ids), ({ projectId }) => projectId);
+    return new Map(ids.map((id) => [id, [...builtInRoles(id), ...(own.get(id) ?? [])]]));
   }
 
   async list(caller: Caller, organizationId: string | undefined, page: Page = {}): Promise<ProjectRow[]> {

@@ -15,7 +15,7 @@ import {
   UpdateRoleBody,
 } from '../../contracts/index.ts';
 import type { Roles } from './service.ts';
-import { showRules } from './show.ts';
+import { showListed, showRules } from './show.ts';
 import type { RoleRow } from './store.ts';
 
 /** Roles of projects: at today's address, and at the two older ones. */
@@ -156,10 +156,6 @@ function withFolders(rules: readonly Rule[]): Rule[] {
       ? [rule]
       : [rule, ...WITH_SECRETS.map((subject) => ({ ...rule, subject, action }))];
   });
-}
-
-function showListed({ permissions: _, ...role }: RoleRow) {
-  return { ...role, createdAt: role.createdAt.toISOString(), updatedAt: role.updatedAt.toISOString() };
 }
 
 const show = (role: RoleRow) => ({ ...showListed(role), permissions: showRules(role.permissions) });

@@ -1,16 +1,10 @@
-import {
-  builtInRoleIds,
-  type CreateRoleBody,
-  type ProjectRole,
-  projectRoles,
-  type Rule,
-  type UpdateRoleBody,
-} from '../../contracts/index.ts';
+import { builtInRoleIds, type CreateRoleBody, type UpdateRoleBody } from '../../contracts/index.ts';
 import type { Access, Caller, ProjectAccess, ProjectReference } from '../access/access.ts';
 import { compileAll } from '../access/permissions.ts';
 import type { Database } from '../database/database.ts';
 import { takenAs } from '../database/taken.ts';
 import { asIfAbsent, badRequest, notFound } from '../refusal.ts';
+import { builtInRoles } from './built-in.ts';
 import {
   countHolders,
   deleteRole,
@@ -36,14 +30,14 @@ export class Roles {
   /** The built-in roles, then the project's own. */
   async list(caller: Caller, reference: ProjectReference): Promise<RoleRow[]> {
     const { project } = await this.#access.project(caller, reference, { action: 'read', subject: 'role' });
-    return [...builtIn(project.id), ...(await listRoles(this.#db, project.id))];
+    return [...builtInRoles(project.id), ...(await listRoles(this.#db, project.id))];
   }
 
   async get(caller: Caller, reference: ProjectReference, slug: string): Promise<RoleRow> {
     const { project } = await this.#access.project(caller, reference, { action: 'read', subject: 'role' });
     const named = slug === 'member' ? 'developer' : slug;
     const found =
-      builtIn(project.id).find((role) => role.slug === named) ??
+      builtInRoles(project.id).find((role) => role.slug === named) ??
       (await findRolesBySlug(this.#db, project.id, [slug]))[0];
     if (!found) throw notFound(`role "${slug}" not found in project "${project.slug}"`);
     return found;
@@ -137,25 +131,3 @@ function refuseBuiltIn(id: string): void {
 }
 
 const described = ({ id: roleId, slug, name, permissions }: RoleRow) => ({ roleId, slug, name, permissions });
-
-const NAMES: Readonly<Record<ProjectRole, string>> = {
-  admin: 'Admin',
-  developer: 'Developer',
-  ci: 'CI',
-  viewer: 'Viewer',
-  'no-access': 'No access',
-};
-
-/** The built-in roles as a project's roles. They are as old as the rules themselves: no project made them. */
-function builtIn(projectId: string): RoleRow[] {
-  return (Object.entries(projectRoles) as [ProjectRole, readonly Rule[]][]).map(([slug, permissions]) => ({
-    id: builtInRoleIds[slug],
-    projectId,
-    slug,
-    name: NAMES[slug],
-    description: '',
-    permissions,
-    createdAt: new Date(0),
-    updatedAt: new Date(0),
-  }));
-}

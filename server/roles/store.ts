@@ -26,6 +26,16 @@ export async function listRoles(db: Db, projectId: string): Promise<RoleRow[]> {
   return db.query<RoleRow>(LIST, [projectId]);
 }
 
+const LIST_OF: Statement = {
+  name: 'roles.list-of-projects',
+  text: `select ${COLUMNS} from project_roles r where r.project_id = any ($1::uuid[]) and r.membership_id is null order by r.slug`,
+};
+
+/** The roles that several projects have of their own. */
+export async function listRolesOf(db: Db, projectIds: readonly string[]): Promise<RoleRow[]> {
+  return db.query<RoleRow>(LIST_OF, [projectIds]);
+}
+
 const FIND: Statement = {
   name: 'roles.find',
   text: `select ${COLUMNS} from project_roles r where r.id = $1 and r.membership_id is null`,

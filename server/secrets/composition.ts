@@ -232,7 +232,7 @@ export class Composition {
     const opened =
       sight === 'value' && this.#expansion ? { ...stored, value: this.#expansion.expand({ row, at }) } : stored;
     return personal
-      ? showPersonal(row.projectId, at.environment, row, row.personal!, opened)
+      ? showPersonal(row.projectId, at.environment, row, row.personal!, opened, this.#allowed.actor)
       : showSecret(row.projectId, at.environment, told, opened);
   }
 

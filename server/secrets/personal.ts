@@ -106,7 +106,7 @@ export class PersonalWrites {
       const { id: secretId, version } = personal;
       const metadata = { secretId, type: 'personal', overrides: row.id, version, sealedHash, commentHash };
       await audit([{ action, event: `${action}-secret`, environment, secretPath: path, secretKey: name, metadata }]);
-      return showPersonal(row.projectId, environment, row, personal, opened);
+      return showPersonal(row.projectId, environment, row, personal, opened, allowed.actor);
     });
   }
 

@@ -198,7 +198,7 @@ export class Reads {
         showSecret(row.projectId, environment, row, openSecret(keyring, row.projectId, row, wantedParts));
       if (row.personal === null) return [shared()];
       const opened = openPersonal(keyring, row, row.personal, wantedParts);
-      const own = showPersonal(row.projectId, environment, row, row.personal, opened);
+      const own = showPersonal(row.projectId, environment, row, row.personal, opened, allowed.actor);
       return personal === 'beside' ? [shared(), own] : [own];
     });
     const { manifestId } = filled;

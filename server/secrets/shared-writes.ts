@@ -8,7 +8,7 @@ import { unavailable } from '../refusal.ts';
 import { sealNew, sealNext } from './next-version.ts';
 import { recordWrite } from './records.ts';
 import { findSpots, type WriteAddress, type WriteSpot } from './shared-write-store.ts';
-import { showWritten } from './show.ts';
+import { showWritten, writtenBy } from './show.ts';
 import type { SecretRow } from './store.ts';
 import { type NewSecret, renames, type SecretChange, type SecretName } from './write-requests.ts';
 import { WriteRights } from './write-rights.ts';
@@ -118,7 +118,8 @@ export class SharedWrites implements Making<SharedWrite, Spots, Secret[]> {
       const by = { projectId, actorId: access.actor.id, at: spot.at };
       const step = this.#step(order, n, address, spot, rights);
       if (step === undefined) return undefined;
-      steps.push({ ...step, by });
+      const row = step.write ? { ...step.row, ...writtenBy(access.actor) } : step.row;
+      steps.push({ ...step, row, by });
     }
     return { action: order.action, steps };
   }

@@ -5,6 +5,9 @@ import type { PersonalRow } from './fill-store.ts';
 import { type Opened, openSecret } from './seal.ts';
 import type { SecretRow } from './store.ts';
 
+/** Who writes, as far as is known without a look at their membership. */
+type Writer = { readonly id: string; readonly kind: string; readonly name: string };
+
 type At = { readonly environment: string; readonly path: string };
 
 export const where = (project: string, { environment, path }: At) =>
@@ -76,13 +79,18 @@ export function showSecret(
   };
 }
 
-function writerOf({ writtenBy, writerKind, writerName, writerMembershipId }: SecretRow): Secret['actor'] {
+/** The part of a row that was written just now that says by whom. */
+export const writtenBy = ({ id, kind, name }: Writer) => ({ writtenBy: id, writerKind: kind, writerName: name });
+
+function writerOf(row: Pick<SecretRow, 'writtenBy'> & Partial<SecretRow>): Secret['actor'] {
+  const { writtenBy, writerKind, writerName, writerMembershipId, writerGroupId } = row;
   if (!writtenBy) return null;
   return {
     actorId: writtenBy,
     actorType: writerKind ?? null,
     name: writerName ?? null,
     membershipId: writerMembershipId ?? null,
+    groupId: writerGroupId ?? null,
   };
 }
 
@@ -100,6 +108,7 @@ export function showPersonal(
   row: SecretRow,
   personal: Pick<PersonalRow, 'id' | 'version' | 'createdAt' | 'updatedAt'>,
   opened: Partial<Opened>,
+  owner: Writer,
 ): Secret {
   return {
     ...showSecret(projectId, environment, row, opened),
@@ -107,7 +116,7 @@ export function showPersonal(
     _id: personal.id,
     version: personal.version,
     type: 'personal',
-    actor: null,
+    actor: writerOf(writtenBy(owner)),
     createdAt: personal.createdAt.toISOString(),
     updatedAt: personal.updatedAt.toISOString(),
   };

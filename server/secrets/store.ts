@@ -26,6 +26,8 @@ export interface SecretRow {
   readonly writerKind?: string | null;
   readonly writerName?: string | null;
   readonly writerMembershipId?: string | null;
+  /** The group through which they are in the project; null when they are a member themselves. */
+  readonly writerGroupId?: string | null;
 }
 
 /** A tag as a secret shows it. */
@@ -52,17 +54,22 @@ export const tagsOf = (ids: string) => `
 /** Joins, as `wr`, who has this id: without a row, they are no longer there. */
 export const writerOf = (id: string, project: string) => `
   left join lateral (
-    select a.kind, coalesce(wi.name, wu.email, wt.name) as name, wm.id as membership_id
+    select a.kind, coalesce(wi.name, wu.email, wt.name) as name, coalesce(wm.id, wg.id) as membership_id, wg.group_id
       from actors a
       left join identities wi on wi.id = a.id
       left join users wu on wu.id = a.id
       left join service_tokens wt on wt.id = a.id
       left join project_memberships wm on wm.actor_id = a.id and wm.project_id = ${project}
+      left join lateral (
+        select m.id, m.group_id
+          from group_members g join project_memberships m on m.group_id = g.group_id and m.project_id = ${project}
+         where wm.id is null and g.actor_id = a.id order by m.group_id limit 1) wg on true
      where a.id = ${id}
   ) wr on true`;
 
 /** The columns of a `SecretRow` about who wrote it, besides `writtenBy`. */
-export const WRITER = `wr.kind as "writerKind", wr.name as "writerName", wr.membership_id as "writerMembershipId"`;
+export const WRITER = `wr.kind as "writerKind", wr.name as "writerName", wr.membership_id as "writerMembershipId",
+  wr.group_id as "writerGroupId"`;
 
 /** A `SecretRow`, of secrets `s` joined to their folders `f` and keys `k`. */
 export const COLUMNS = `

@@ -10,7 +10,7 @@ import { distinct, sealNew, sealNext } from './next-version.ts';
 import { type Home, openPlaces, type Places, refuseLowerCase } from './places.ts';
 import { recordWrite } from './records.ts';
 import { isShareable, type SharedWrite, SharedWrites, type Spots, type WriteOrder } from './shared-writes.ts';
-import { noSecret, showSecret, showWritten } from './show.ts';
+import { noSecret, showSecret, showWritten, writtenBy } from './show.ts';
 import { findSecrets, type SecretRow, type SecretTag } from './store.ts';
 import { tagsById, tagsBySlug } from './tagging.ts';
 import {
@@ -287,6 +287,7 @@ export class Writes {
         tags: secret.tagIds.map((id) => tags.get(id)!).sort(bySlug),
         createdAt,
         updatedAt,
+        ...writtenBy(work.allowed.actor),
       };
     });
     return {

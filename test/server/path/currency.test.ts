@@ -7,6 +7,7 @@ let server: TestServer;
 let machine: Machine;
 let project: { id: string; slug: string };
 let projects = 0;
+const UUID = /^[0-9a-f-]{36}$/;
 
 beforeAll(async () => {
   server = await startServer();
@@ -104,7 +105,7 @@ test.each<{ name: string; write: () => Promise<unknown>; next: object }>([
 test('who wrote a secret is named as they are called now, and not at all when they are gone', async () => {
   const writer = await server.machine(`writer-${projects}`, { projectId: project.id, roles: [{ role: 'admin' }] });
   const written = { ...place(), secretValue: 'by the writer' };
-  await server.do('PATCH', '/api/v4/secrets/A', { token: writer.token, body: written });
+  const answer = await server.do('PATCH', '/api/v4/secrets/A', { token: writer.token, body: written });
   const actors = async (token = machine.token) => {
     const at = `environment=prod&projectId=${project.id}`;
     const { secrets } = (await server.send('GET', `/api/v4/secrets?${at}`, { token })).body;
@@ -113,17 +114,50 @@ test('who wrote a secret is named as they are called now, and not at all when th
     return secret.actor;
   };
   const actor = { actorId: writer.id, actorType: 'identity', name: `writer-${projects}` };
-  expect(await actors()).toEqual({ ...actor, membershipId: expect.stringMatching(/^[0-9a-f-]{36}$/) });
+  expect(answer.secret.actor).toEqual({ ...actor, membershipId: null, groupId: null });
+  expect(await actors()).toEqual({ ...actor, membershipId: expect.stringMatching(UUID), groupId: null });
   await server.do('PATCH', `/api/v1/identities/${writer.id}`, { body: { name: 'another name' } });
   expect(await actors()).toMatchObject({ actorId: writer.id, name: 'another name' });
   await server.do('DELETE', `/api/v2/workspace/${project.id}/identity-memberships/${writer.id}`);
-  expect(await actors()).toEqual({ ...actor, name: 'another name', membershipId: null });
+  expect(await actors()).toEqual({ ...actor, name: 'another name', membershipId: null, groupId: null });
   await server.do('DELETE', `/api/v1/identities/${writer.id}`);
-  expect(await actors()).toEqual({ actorId: writer.id, actorType: null, name: null, membershipId: null });
+  expect(await actors()).toEqual({
+    actorId: writer.id,
+    actorType: null,
+    name: null,
+    membershipId: null,
+    groupId: null,
+  });
   const old = await server.send('GET', `/api/v4/secrets/A?environment=prod&projectId=${project.id}&version=1`, {
     token: machine.token,
   });
   expect(old.body.secret.actor).toMatchObject({ actorType: 'identity', name: expect.any(String) });
+});
+
+test('who writes by way of a group is named with it, until they leave it', async () => {
+  const body = { name: `writers-${projects}`, organizationId: server.organizationId };
+  const { id: groupId } = await server.do('POST', '/api/v1/groups', { body });
+  await server.do('POST', `/api/v1/projects/${project.id}/groups/${groupId}`, { body: { role: 'admin' } });
+  const writer = await server.machine(`grouped-${projects}`);
+  const membership = `/api/v1/groups/${groupId}/machine-identities/${writer.id}`;
+  await server.do('POST', membership);
+  const create = (key: string) => {
+    const at = { ...place(), secretValue: 'by one of a group' };
+    return server.do('POST', `/api/v4/secrets/${key}`, { token: writer.token, body: at });
+  };
+  await create('G');
+  const seen = async () => {
+    const url = `/api/v4/secrets/G?environment=prod&projectId=${project.id}`;
+    return (await server.do('GET', url, { token: machine.token })).secret.actor;
+  };
+  const membershipId = expect.stringMatching(UUID);
+  expect(await seen()).toMatchObject({ actorId: writer.id, membershipId, groupId });
+  await server.do('DELETE', membership);
+  expect(await seen()).toMatchObject({ actorId: writer.id, membershipId: null, groupId: null });
+  await server.do('POST', membership);
+  expect(await seen()).toMatchObject({ groupId });
+  await server.do('DELETE', `/api/v1/groups/${groupId}`);
+  expect(await seen()).toMatchObject({ actorId: writer.id, membershipId: null, groupId: null });
 });
 
 test('a write that is rolled back disturbs no reader', async () => {

@@ -199,6 +199,30 @@ test('a caller in several organizations names one', async () => {
   ]);
 });
 
+test('an organization may be named by its slug, and one of strangers is not there', async () => {
+  const { id, slug } = await server.organization('by-slug');
+  const body = { projectName: 'Where', organizationSlug: slug };
+  expect((await server.do('POST', '/api/v2/workspace', { body })).project.orgId).toBe(id);
+  const { token } = await server.machine('other-org', { role: 'admin' });
+  const refused = await server.send('POST', '/api/v2/workspace', { token, body });
+  expect([refused.status, refused.body.message]).toEqual([404, 'organization "by-slug" not found']);
+});
+
+test('projects are listed with their roles for those who may invite people', async () => {
+  const { id: projectId } = await server.project('with-roles');
+  const role = { slug: 'deployer', name: 'Deployer', permissions: [{ subject: 'secrets', action: ['read'] }] };
+  await server.do('POST', `/api/v1/projects/${projectId}/roles`, { body: role });
+  const url = `/api/v1/projects?includeRoles=true&organizationId=${server.organizationId}`;
+  const { projects } = await server.do('GET', url);
+  const slugs = projects.find(({ id }: any) => id === projectId).roles.map(({ slug }: any) => slug);
+  expect(slugs).toEqual(['admin', 'developer', 'ci', 'viewer', 'no-access', 'deployer']);
+  const others = projects.filter(({ id }: any) => id !== projectId).flatMap(({ roles }: any) => roles);
+  expect(others.map(({ slug }: any) => slug)).not.toContain('deployer');
+  const { token } = await server.machine('lists', { projectId, roles: [{ role: 'viewer' }] });
+  expect((await server.send('GET', url, { token })).status).toBe(403);
+  expect((await server.do('GET', url.replace('true', 'false'), { token })).projects[0].roles).toBeUndefined();
+});
+
 test('a project may start without environments', async () => {
   const { project } = (await create({ projectName: 'Bare', slug: 'bare', shouldCreateDefaultEnvs: false })).body;
   expect(project.environments).toEqual([]);

@@ -36,6 +36,7 @@ const first = { includePersonalOverrides: 'true' };
 test('a personal value stands in for its owner alone, and only when asked for', async () => {
   const { body } = await write('POST', ada, "ada's");
   expect(body.secret).toMatchObject({ type: 'personal', secretKey: 'KEY', secretValue: "ada's", version: 1 });
+  expect(body.secret.actor).toMatchObject({ actorId: ada.id, actorType: 'user' });
   for (let round = 0; round < 2; round++) {
     expect(await list(ada)).toEqual(['shared KEY=shared', 'shared OTHER=other']);
     expect(await list(ada, first)).toEqual(["personal KEY=ada's", 'shared OTHER=other']);
