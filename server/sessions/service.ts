@@ -9,7 +9,7 @@ import { badRequest, forbidden, notFound, tokenRefused, unauthorized } from '../
 import type { Tokens } from '../tokens/service.ts';
 import { entryRefused, needsSecondFactor } from './entry.ts';
 import { endRecord, entryRecord, sessionRecord } from './records.ts';
-import { readRefreshToken, refreshToken } from './refresh-token.ts';
+import { type RefreshClaims, readRefreshToken, refreshToken } from './refresh-token.ts';
 import { type EntryRow, findEntry, insertChallenge } from './rules-store.ts';
 import {
   endSession,
@@ -148,7 +148,7 @@ export class Sessions {
     given: string | undefined,
     origin: Origin,
   ): Promise<{ token: string; organizationId: string | undefined; refresh: string | undefined }> {
-    const claims = readRefreshToken(this.#keyring.clientSecretMacKey, given);
+    const claims = await this.#claimsOf(given);
     if (!claims) {
       this.#audit.refusedStranger('refresh-unknown');
       throw unauthorized('there is no session to go on with; log in');
@@ -176,9 +176,18 @@ export class Sessions {
     return done;
   }
 
+  /** One that is unknown may be proved by a key that another replica works with already: then this one looks, once a second at most. */
+  async #claimsOf(given: string | undefined): Promise<RefreshClaims | undefined> {
+    const known = () => readRefreshToken(this.#keyring.clientSecretMacKey, given);
+    const claims = known();
+    if (claims || given === undefined) return claims;
+    await this.#keyring.lookAgain();
+    return known();
+  }
+
   /** Ends the session that a refresh token belongs to. */
   async logout(given: string | undefined, origin: Origin): Promise<void> {
-    const claims = readRefreshToken(this.#keyring.clientSecretMacKey, given);
+    const claims = await this.#claimsOf(given);
     if (!claims) return;
     await this.#db.transaction(async (tx) => {
       const session = await lockSession(tx, claims.sessionId);

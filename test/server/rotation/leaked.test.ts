@@ -10,6 +10,7 @@ import {
   parseRootKey,
   SealBroken,
   serviceTokenOf,
+  wrapKey,
 } from '../../../keys/index.ts';
 import { attestationMac } from '../../../server/audit/attestor.ts';
 import { asHead, signedHead } from '../../../server/audit/head.ts';
@@ -329,6 +330,17 @@ describe('whoever has the leaked key and writes the database', () => {
       name: 'such a grant dated before the key was replaced',
       work: (sql) => forgeGrant(sql, String(BigInt(boundary.first) - 1n)),
       found: ['grant-unattested', 'row-inserted'],
+    },
+    {
+      name: 'such a grant when the former key is in the table again, by some copy under the new root',
+      work: async (sql) => {
+        await forgeGrant(sql);
+        const context = { id: copy.instanceId, version: 1 };
+        await sql.query(`insert into instance_keys (purpose, version, wrapped) values ('audit-signing', 1, $1)`, [
+          wrapKey(root(), 'wrap-audit-signing-key', copy.audit.signing, context),
+        ]);
+      },
+      found: ['grant-unattested'],
     },
     {
       name: 'a batch after the handover sealed anew with the former key',

@@ -4,6 +4,7 @@ import { verifyAudit } from '../../../server/audit/verify/verify.ts';
 import { auditUnderWay, EVERY_KEY, openUnder, replaceInstanceKeys } from '../../../server/rotation/instance.ts';
 import { rotateLeaked } from '../../../server/rotation/leaked.ts';
 import { beginRoot } from '../../../server/rotation/root.ts';
+import { invitePerson } from '../../support/person.ts';
 import { thorough } from '../../support/thorough.ts';
 import { killLeftovers, ServerProcess } from '../process/server-process.ts';
 import { newKey, Rig } from './rig.ts';
@@ -24,9 +25,11 @@ beforeAll(async () => {
 afterAll(() => rig.close());
 afterAll(killLeftovers);
 
-test('a replica that has not heard of a new key looks before it refuses a client secret', async () => {
+test('a replica that has not heard of a new key looks before it refuses a client secret, or a session', async () => {
   // One that reports, and looks, once a minute.
   const deaf = await rig.replica({ replicas: { name: 'deaf', everyMs: 60_000 } });
+  const deafToo = await rig.replica({ replicas: { name: 'deaf too', everyMs: 60_000 } });
+  const ada = await invitePerson(rig.server, 'ada@hanzo.ai');
   const before = await rig.server.machine('before');
   const on = await rig.rotation();
   await replaceInstanceKeys(on, EVERY_KEY, () => false);
@@ -45,9 +48,12 @@ test('a replica that has not heard of a new key looks before it refuses a client
       ];
     })
     .toEqual([2, 200]);
+  await ada.enter();
+  const headers = { cookie: `jid=${ada.cookie('jid')}` };
+  expect((await deafToo.inject({ method: 'POST', url: '/api/v1/auth/token', headers })).statusCode).toBe(200);
   const { clientId, clientSecret } = before;
   expect([await login({ clientId, clientSecret }), await mac(before.clientSecretId)]).toEqual([200, 2]);
-  await deaf.close();
+  await Promise.all([deaf.close(), deafToo.close()]);
 });
 
 test('a rotation whose keys were made before it was killed goes on with them', async () => {
