@@ -26,9 +26,9 @@ afterAll(() => rig.close());
 afterAll(killLeftovers);
 
 test('a replica that has not heard of a new key looks before it refuses a client secret, or a session', async () => {
-  // One that reports, and looks, once a minute.
-  const deaf = await rig.replica({ replicas: { name: 'deaf', everyMs: 60_000 } });
-  const deafToo = await rig.replica({ replicas: { name: 'deaf too', everyMs: 60_000 } });
+  // They look once a minute, and the sealer, which looks too, is off.
+  const deaf = await rig.replica({ sealEveryMs: 0, replicas: { name: 'deaf', everyMs: 60_000 } });
+  const deafToo = await rig.replica({ sealEveryMs: 0, replicas: { name: 'deaf too', everyMs: 60_000 } });
   const ada = await invitePerson(rig.server, 'ada@hanzo.ai');
   const before = await rig.server.machine('before');
   const on = await rig.rotation();
