@@ -29,6 +29,7 @@ export interface Draft {
   discard(): Promise<void>;
 }
 
+/** Makes the place, readable by its owner alone, and takes away what a killed process left there. */
 export async function draftFile(file: string): Promise<Draft> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   await sweepDrafts(file);

@@ -30,6 +30,7 @@ export interface IKmsSecret {
   readonly secret: ObjectReference;
 }
 
+/** Which folder of KMS becomes which Secret of Kubernetes. */
 export interface KmsSecretProps {
   /**
    * Name of the service; the names of all else follow from it.

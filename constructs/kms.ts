@@ -7,6 +7,7 @@ import { DEFAULT_NAMESPACE } from './defaults.ts';
 import { HIP_RESOURCES, type KmsResources, Resources, requirements } from './resources.ts';
 import { problemsOf } from './validation.ts';
 
+/** How KMS itself runs in the cluster. */
 export interface KmsProps {
   /**
    * Namespace of everything that this construct makes.

@@ -13,6 +13,7 @@ export interface Unwrapped {
   'wrap-audit-signing-key': KeyObject;
   'wrap-config-key': ConfigKey;
 }
+/** What a wrapped key is for; the label is part of what is authenticated, so that none opens as another. */
 export type WrapLabel = keyof Unwrapped;
 
 /** Whose key is wrapped: the project's id (or another owner's name), and the version of the key. */

@@ -14,6 +14,7 @@ export class Admin {
     this.#session = session;
   }
 
+  /** Whether the server can serve, and what it depends on. @throws Unavailable while it cannot; `details` tell why */
   async status(): Promise<z.infer<typeof Status>> {
     return this.#session.open({ method: 'GET', path: '/api/status', answer: Status });
   }

@@ -12,6 +12,7 @@ export interface TokenSource {
 /** How a client proves who it is: a token that somebody else obtained, or a machine identity's credentials. */
 export type Credentials = { readonly token: string } | { readonly clientId: string; readonly clientSecret: string };
 
+/** A token as it is, or one that is logged in for, renewed, and logged in for again before it ends. */
 export function tokenSource(credentials: Credentials, transport: Transport): TokenSource {
   if ('token' in credentials) return { token: async () => credentials.token, refused: () => false };
   return new UniversalAuth(credentials.clientId, credentials.clientSecret, transport);

@@ -5,6 +5,7 @@ const MOST_ANSWERS = 64;
 export class AnswerCache<Answer> {
   readonly #answers = new Map<string, { readonly etag: string; readonly answer: Answer }>();
 
+  /** The kept answer of a request; asking makes it the one that is dropped last. */
   get(request: string): { readonly etag: string; readonly answer: Answer } | undefined {
     const found = this.#answers.get(request);
     if (found) {
@@ -14,6 +15,7 @@ export class AnswerCache<Answer> {
     return found;
   }
 
+  /** Keeps an answer in place of the one before; beyond the bound the least recently used goes. */
   set(request: string, entry: { readonly etag: string; readonly answer: Answer }): void {
     this.#answers.delete(request);
     this.#answers.set(request, entry);

@@ -4,6 +4,7 @@ import type { Session } from './session.ts';
 import { sleep } from './sleep.ts';
 import type { StreamedEvent } from './sse.ts';
 
+/** Something that changed in a project: where, and which names, never a value. */
 export interface Change {
   /** `resync`: changes were missed, look at everything. */
   readonly type: ChangeNotice['data']['eventType'];
@@ -14,6 +15,7 @@ export interface Change {
 }
 
 export interface SubscribeOptions {
+  /** The project to hear of; the caller must be a member. */
   readonly projectId: string;
   /** What to hear of. @default - everything in the project */
   readonly register?: readonly Registration[];

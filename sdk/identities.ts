@@ -44,6 +44,11 @@ export class Identities {
     );
   }
 
+  /**
+   * Makes an identity. It can do nothing until it has a way to log in and a place in a project.
+   *
+   * @throws Conflict when the name is taken
+   */
   async create(body: {
     name: string;
     organizationId: string;
@@ -53,6 +58,7 @@ export class Identities {
       .identity;
   }
 
+  /** Changes the role that it has in its organization; projects have roles of their own. */
   async update(id: string, body: { role: OrganizationRole }): Promise<{ id: string; name: string }> {
     const path = `/api/v1/identities/${id}`;
     return (await this.#session.call({ method: 'PATCH', path, body, answer: IdentityAnswer })).identity;
@@ -64,6 +70,7 @@ export class Identities {
     return (await this.#session.call(call)).identityUniversalAuth;
   }
 
+  /** The settings of its Universal Auth, the client id among them. @throws NotFound when it has none */
   async universalAuth(id: string): Promise<z.infer<typeof UniversalAuth>> {
     return (await this.#session.call({ method: 'GET', path: authPath(id), answer: UniversalAuthAnswer }))
       .identityUniversalAuth;
@@ -88,6 +95,7 @@ export class Identities {
     return (await this.#session.call({ method: 'GET', path, answer: ClientSecretsAnswer })).clientSecretData;
   }
 
+  /** Ends a client secret, and every token that it was exchanged for. */
   async revokeClientSecret(id: string, clientSecretId: string): Promise<z.infer<typeof ClientSecret>> {
     const path = `${authPath(id)}/client-secrets/${clientSecretId}/revoke`;
     const call = { method: 'POST', path, body: {}, answer: ClientSecretAnswer, idempotent: true } as const;
@@ -100,6 +108,7 @@ export class Identities {
     return this.#pages((query) => this.#session.call({ method: 'GET', path, query, answer: ProjectIdentitiesAnswer }));
   }
 
+  /** Makes it a member of a project. @throws Conflict when it is one already */
   async addToProject(projectId: string, id: string, roles: readonly RoleGrant[]): Promise<void> {
     const path = `/api/v2/workspace/${projectId}/identity-memberships/${id}`;
     await this.#session.call({ method: 'POST', path, body: { roles }, answer: ProjectIdentityAnswer });

@@ -8,6 +8,7 @@ import { Secrets } from './secrets.ts';
 import { Session } from './session.ts';
 import { Transport, type TransportOptions } from './transport.ts';
 
+/** Which KMS, who asks, and how patiently. */
 export interface KmsOptions extends TransportOptions {
   /**
    * A token, or a machine identity's `clientId` and `clientSecret` (Universal Auth: login and renewal are then done here).
@@ -24,11 +25,17 @@ export interface KmsOptions extends TransportOptions {
  * const secrets = await kms.secrets.list({ projectSlug: 'gateway', environment: 'prod' });
  */
 export class Kms {
+  /** The instance: its status, and its first run. */
   readonly admin: Admin;
+  /** Organizations and their people. */
   readonly organizations: Organizations;
+  /** Projects with their environments and folders. */
   readonly projects: Projects;
+  /** Machine identities, how they log in, and their projects. */
   readonly identities: Identities;
+  /** Secrets: what a service reads. */
   readonly secrets: Secrets;
+  /** Notices of changes, as a stream. */
   readonly events: Events;
 
   constructor({ credentials, ...options }: KmsOptions) {

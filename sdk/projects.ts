@@ -19,6 +19,7 @@ export class Projects {
     this.#session = session;
   }
 
+  /** Those that the caller may see; of one organization, when it is named. */
   async list(organizationId?: string): Promise<Project[]> {
     const query = { organizationId };
     return (await this.#session.call({ method: 'GET', path: '/api/v1/projects', query, answer: ProjectsAnswer }))
@@ -37,11 +38,13 @@ export class Projects {
       .project;
   }
 
+  /** Renames it, or describes it anew; the slug stays. */
   async update(projectId: string, body: { name?: string; description?: string }): Promise<Project> {
     const path = `/api/v1/projects/${projectId}`;
     return (await this.#session.call({ method: 'PATCH', path, body, answer: ProjectAnswer })).project;
   }
 
+  /** Adds an environment behind those that are there. @throws Conflict when the slug is taken */
   async createEnvironment(
     projectId: string,
     body: { slug: string; name: string },
@@ -50,6 +53,7 @@ export class Projects {
     return (await this.#session.call({ method: 'POST', path, body, answer: ChangedEnvironmentAnswer })).environment;
   }
 
+  /** Renames an environment; the slug, which programs know, stays. */
   async updateEnvironment(
     projectId: string,
     environmentId: string,
@@ -59,6 +63,7 @@ export class Projects {
     return (await this.#session.call({ method: 'PATCH', path, body, answer: ChangedEnvironmentAnswer })).environment;
   }
 
+  /** The folders in a place (default: the root); with `recursive` those below them too. */
   async folders(
     at: { projectId: string; environment: string; path?: string },
     options: { recursive?: boolean } = {},

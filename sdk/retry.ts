@@ -1,6 +1,7 @@
 import { KmsRefusal, KmsTimeout, KmsUnreachable } from './errors.ts';
 import { sleep } from './sleep.ts';
 
+/** How long to go on trying. */
 export interface RetryOptions {
   /**
    * Further tries after the first.

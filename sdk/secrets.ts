@@ -16,15 +16,18 @@ export type FolderAddress = ProjectRef & {
   readonly secretPath?: string;
 };
 
+/** How to read. */
 export interface ReadOptions {
   /**
    * Whether values come along. Without them an answer shows names, versions and dates only.
    * @default true
    */
   readonly values?: boolean;
+  /** Gives the read up. */
   readonly signal?: AbortSignal;
 }
 
+/** A secret to be made. */
 export interface NewSecret {
   readonly secretKey: string;
   /** Kept byte for byte. */
@@ -32,6 +35,7 @@ export interface NewSecret {
   readonly secretComment?: string;
 }
 
+/** What shall be different about a secret; what is absent stays. */
 export interface ChangedSecret {
   readonly secretKey: string;
   readonly secretValue?: string;
@@ -73,6 +77,7 @@ export class Secrets {
     return structuredClone((answer ?? kept?.answer)?.secrets ?? []);
   }
 
+  /** One secret, in its present version or an earlier one. @throws NotFound when the folder has no such key */
   async get(
     name: string,
     at: FolderAddress,
@@ -90,14 +95,17 @@ export class Secrets {
     return answer.secret;
   }
 
+  /** Makes a secret. @throws Conflict when the folder has the key already */
   async create({ secretKey, ...rest }: NewSecret, at: FolderAddress): Promise<Secret> {
     return this.#write('POST', secretKey, at, rest);
   }
 
+  /** Changes a secret, which gets a new version. @throws NotFound when the folder has no such key */
   async update({ secretKey, ...rest }: ChangedSecret, at: FolderAddress): Promise<Secret> {
     return this.#write('PATCH', secretKey, at, rest);
   }
 
+  /** Deletes a secret. @throws NotFound when the folder has no such key */
   async delete(name: string, at: FolderAddress): Promise<Secret> {
     return this.#write('DELETE', name, at, {});
   }

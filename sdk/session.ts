@@ -18,6 +18,7 @@ export class Session {
     return present(call, await this.#transport.send(call));
   }
 
+  /** With a token of the caller's. A token that is refused is replaced once, when another one can be had. */
   async call<Answer>(call: Call<Answer>): Promise<Answer> {
     return present(call, await this.exchange(call));
   }

@@ -3,6 +3,7 @@ import { KmsError, KmsTimeout, KmsUnreachable, refusalOf, UnexpectedAnswer } fro
 import { parseRetryAfter, type RetryOptions, withRetry } from './retry.ts';
 import { readEvents, type StreamedEvent } from './sse.ts';
 
+/** Where KMS is, and how it is spoken to. */
 export interface TransportOptions extends RetryOptions {
   /** Where KMS answers, such as `https://kms.hanzo.ai`; a path in it is kept as a prefix. */
   readonly url: string;
@@ -20,6 +21,7 @@ export interface TransportOptions extends RetryOptions {
   readonly userAgent?: string;
 }
 
+/** One request, and the schema that its answer is held to. */
 export interface Call<Answer> {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   readonly path: string;
@@ -68,6 +70,7 @@ export class Transport {
     this.#base = new URL(options.url.endsWith('/') ? options.url : `${options.url}/`);
   }
 
+  /** One answer, after as many tries as make sense. @throws KmsError, of the kind that says what went wrong */
   async send<Answer>(call: Call<Answer>): Promise<Reply<Answer>> {
     const idempotent = call.idempotent ?? call.method === 'GET';
     return withRetry(() => this.#once(call), this.#options, idempotent, call.signal);

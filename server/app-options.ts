@@ -12,9 +12,11 @@ import type { TracingOptions } from './tracing/tracing.ts';
 export interface AppOptions {
   /** Connection string of a migrated database. */
   readonly databaseUri: string;
+  /** Wraps every other key. The database opens under the one that it was made with, and no other. */
   readonly rootKey: RootKey;
   /** The root key that a rotation comes from. */
   readonly previousRootKey?: RootKey | undefined;
+  /** Signs access tokens, and is what callers of the first run prove to know. */
   readonly authSecret: AuthSecret;
   /** Its tokens and proofs are accepted too. */
   readonly previousAuthSecret?: AuthSecret | undefined;

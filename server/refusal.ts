@@ -23,12 +23,19 @@ export class Refusal extends Error {
 
 type Details = Record<string, unknown>;
 
+/** 400: well formed, and not to be done as it is asked. */
 export const badRequest = (message: string, details?: Details) => new Refusal('badRequest', message, { details });
+/** 401: wrong credentials. */
 export const unauthorized = (message: string) => new Refusal('unauthorized', message);
+/** 401 of a token: forged, ended or revoked. Clients log in again. */
 export const tokenRefused = (message: string) => new Refusal('tokenRefused', message);
+/** 403: the caller is known here, and may not. */
 export const forbidden = (message: string, details?: Details) => new Refusal('forbidden', message, { details });
+/** 404: not there, or of strangers, which is told in the same words. */
 export const notFound = (message: string, details?: Details) => new Refusal('notFound', message, { details });
+/** 409: taken, or changed at the same moment. */
 export const conflict = (message: string, details?: Details) => new Refusal('conflict', message, { details });
+/** 503: not now; `cause` goes to the log alone. */
 export const unavailable = (message: string, cause?: unknown) => new Refusal('unavailable', message, { cause });
 /** To whoever asks a replica that is about to end: another one answers, or this one's successor. */
 export const shuttingDown = (cause?: unknown) => unavailable('this replica is shutting down, try again', cause);

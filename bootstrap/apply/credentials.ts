@@ -9,6 +9,7 @@ import { UserError } from '../problem.ts';
 /** What a service needs to log in, as `<folder>/<identity>.json` (HIP-27, "Machine Identity Lifecycle", step 4). */
 export const CredentialFile = z.object({ clientId: z.string(), clientSecret: z.string() });
 
+/** Where the credentials of an identity are kept. */
 export const credentialFile = (folder: string, identity: string) => join(folder, `${identity}.json`);
 
 /**

@@ -18,6 +18,7 @@ export const AdminFile = z.object({
   token: z.string(),
 });
 export type AdminFile = z.infer<typeof AdminFile>;
+/** Where the local trial leaves it. */
 export const adminFile = (folder: string) => join(folder, 'admin.json');
 
 /** Where KMS is and who calls, as the environment or the local trial says. */
@@ -53,6 +54,7 @@ function credentialsOf(given: (name: string) => string | undefined): Credentials
   throw new UserError(`${clientId ? 'KMS_CLIENT_SECRET' : 'KMS_CLIENT_ID'} is not set, and the other one is`);
 }
 
+/** What the local trial left in a folder, if one ran there. @throws UserError when it is not what the trial writes */
 export async function readAdminFile(folder: string): Promise<AdminFile | undefined> {
   const text = await readOwnIfThere(adminFile(folder));
   if (text === undefined) return undefined;
@@ -90,6 +92,7 @@ export async function findAuthSecret(
   }
 }
 
+/** The variables of an env file. @throws UserError when it cannot be read, or a line is no assignment */
 export async function readEnvFile(file: string): Promise<Record<string, string>> {
   try {
     return parseEnvFile(await readFile(file, 'utf8'), file);

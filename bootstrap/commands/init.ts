@@ -4,11 +4,15 @@ import { type Addresses, fingerprintOf, kmsSecretsManifest, makeKmsSecrets } fro
 import { UserError } from '../problem.ts';
 import { print, readStdin, say, type Terminal } from '../terminal/terminal.ts';
 
+/** Options of `kms-bootstrap init`. */
 export interface InitOptions {
   /** Not `--env-file`: Node takes that one for itself, wherever on the command line it stands. */
   readonly writeEnv?: string;
+  /** Of the Secret kms-secrets. */
   readonly namespace: string;
+  /** Read `DB_CONNECTION_URI` and `REDIS_URL` from standard input, since a command line is seen by others. */
   readonly addressesFromStdin?: boolean;
+  /** Whether Kubernetes refuses to change the Secret. */
   readonly immutable: boolean;
 }
 

@@ -24,12 +24,17 @@ interface ReconcileOptions {
   readonly json?: boolean;
 }
 
+/** Options of `kms-bootstrap plan`. */
 export interface PlanOptions extends ReconcileOptions {
+  /** Exit with 2 when there is something to do. */
   readonly detailedExitcode?: boolean;
 }
 
+/** Options of `kms-bootstrap apply`. */
 export interface ApplyOptions extends ReconcileOptions {
+  /** Do it without asking. */
   readonly yes?: boolean;
+  /** Folder in which identities get their credentials. @default - none are made */
   readonly credentials?: string;
 }
 

@@ -4,12 +4,19 @@ import { UserError } from '../problem.ts';
 import { print, printJson, readStdin, say, type Terminal } from '../terminal/terminal.ts';
 import { clientOf, findReach } from './connection.ts';
 
+/** Which folder `kms secrets` works on. */
 export interface FolderOptions {
+  /** The project's slug. */
   readonly project: string;
+  /** The environment's slug, or an alias of it. */
   readonly env: string;
+  /** The folder. */
   readonly path: string;
+  /** The organization's slug, where several have a project of this name. */
   readonly org?: string;
+  /** Folder in which the local trial keeps its state. */
   readonly state: string;
+  /** Print for programs. */
   readonly json?: boolean;
 }
 

@@ -17,10 +17,13 @@ export interface FirstRun {
   finish(): Promise<void>;
 }
 
+/** Which instance, and what proves that its installer asks. */
 export interface FirstRunOptions {
+  /** Where the instance is. */
   readonly connection: Omit<KmsOptions, 'credentials'>;
   /** Folder in which the first credential waits until it is no longer needed. */
   readonly state: string;
+  /** Proves kms-secrets to the server. */
   readonly authSecret: AuthSecret;
 }
 

@@ -14,6 +14,7 @@ export const FirstCall = z.strictObject({
 });
 export type FirstCall = z.infer<typeof FirstCall>;
 
+/** Where the call waits until it is answered. */
 export const firstCallFile = (folder: string) => join(folder, 'first-credential.json');
 
 /** The first call that a run before this one began and did not finish. */
@@ -36,4 +37,5 @@ export async function storeFirstCall(folder: string, call: FirstCall): Promise<v
   await writeDurably(firstCallFile(folder), `${JSON.stringify(call, null, 2)}\n`, { exclusive: true });
 }
 
+/** Removes the call with its credential, durably. */
 export const forgetFirstCall = (folder: string) => removeDurably(firstCallFile(folder));

@@ -28,6 +28,7 @@ export function closest(word: string, candidates: readonly string[]): string | u
   return near[0]?.candidate;
 }
 
+/** The end of a message about an unknown word: the nearest known one, or nothing when none is near. */
 export function didYouMean(word: string, candidates: readonly string[]): string {
   const guess = closest(word, candidates);
   return guess === undefined ? '' : `; did you mean "${guess}"?`;

@@ -9,6 +9,7 @@ export interface Line {
   readonly detail: string;
 }
 
+/** How a step is told. */
 export function lineOf(step: Step): Line {
   const sign = isCreation(step) ? '+' : '~';
   switch (step.type) {

@@ -36,11 +36,13 @@ interface Rename {
   readonly to: string;
 }
 
+/** An environment to be made. */
 export interface NamedSlug {
   readonly slug: string;
   readonly name: string;
 }
 
+/** A project to be made or changed, with its environments. */
 export interface ProjectStep {
   readonly type: 'project';
   readonly organization: string;
@@ -65,6 +67,7 @@ export interface SecretsStep {
   })[];
 }
 
+/** A machine identity to be made or changed, in its organization. */
 export interface IdentityStep {
   readonly type: 'identity';
   readonly organization: string;
@@ -74,6 +77,7 @@ export interface IdentityStep {
   readonly attachUniversalAuth: boolean;
 }
 
+/** What an identity shall be able to do in a project. */
 export interface AccessStep {
   readonly type: 'access';
   readonly organization: string;
@@ -122,6 +126,7 @@ export function isCreation(step: Step): boolean {
 /** How many declared things a step makes or changes. Every secret counts, in each environment. */
 export const weightOf = (step: Step): number => (step.type === 'secrets' ? step.secrets.length : 1);
 
+/** What steps come to; every secret counts. */
 export function totals(steps: readonly Step[]): { created: number; changed: number } {
   let created = 0;
   let changed = 0;

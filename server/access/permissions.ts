@@ -55,6 +55,7 @@ interface Decision {
   readonly forbiddenBy: readonly Deciding[];
 }
 
+/** A role that somebody holds somewhere, ready to be asked. */
 export interface Grant {
   /** Role and environments, as people read it. */
   readonly role: string;
@@ -71,6 +72,7 @@ const ready: ReadonlyMap<string, readonly CompiledRule[]> = new Map(
   ]),
 );
 
+/** Rules, ready to be asked, without those that allow under a condition that nobody here knows. */
 export function compileAll(rules: readonly Rule[]): CompiledRule[] {
   return rules.map(compile).filter((rule) => rule !== undefined);
 }

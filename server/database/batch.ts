@@ -7,6 +7,7 @@ interface Waiting<Item, Result> {
   readonly reject: (error: unknown) => void;
 }
 
+/** How large groups are, how many there are at once, and who is turned down. */
 export interface BatchOptions<Item = unknown> {
   /** Items in one group at most. */
   readonly size: number;
@@ -14,6 +15,7 @@ export interface BatchOptions<Item = unknown> {
   readonly lanes: number;
   /** Items waiting at most; one more is turned down by `overflow`. */
   readonly waiting: number;
+  /** The error of an item that finds no place to wait. */
   readonly overflow: () => Error;
   /** What an item is about: no two groups that are under way hold items of one key. @default - nothing in particular */
   readonly keyOf?: (item: Item) => string;

@@ -48,10 +48,13 @@ export interface CommitGuard {
   beforeCommit(tx: Db): Promise<void>;
 }
 
+/** One pool of connections. */
 export interface DatabaseOptions {
+  /** `postgresql://…`; with `?pgbouncer=true` behind a pooler. */
   readonly uri: string;
   /** Connections at most. @default 10 */
   readonly connections?: number;
+  /** What the database's own views call these connections. @default 'kms-server' */
   readonly applicationName?: string;
   /** Settings of Postgres for each connection. @default {} */
   readonly settings?: Readonly<Record<string, string>>;

@@ -7,8 +7,11 @@ export function sqlState(error: unknown): string | undefined {
   return typeof code === 'string' && /^(?!E)[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
 
+/** Something like it is there already. */
 export const UNIQUE_VIOLATION = '23505';
+/** What it belongs to is gone. */
 export const FOREIGN_KEY_VIOLATION = '23503';
+/** The row breaks a rule of its table. */
 export const CHECK_VIOLATION = '23514';
 
 /** Two transactions met; running the same one again is right. */

@@ -3,6 +3,7 @@ interface Waiting {
   readonly start: () => void;
 }
 
+/** How many go at once, and who is turned down. */
 export interface TurnsOptions {
   /** Works under way at once. */
   readonly lanes: number;
@@ -10,6 +11,7 @@ export interface TurnsOptions {
   readonly perKey: number;
   /** Works waiting at most; one more is turned down by `overflow`. */
   readonly waiting: number;
+  /** The error of a work that finds no place to wait, or waited too long. */
   readonly overflow: () => Error;
   /** A work that waited longer is turned down as well: its caller has most likely gone. @default 15000 */
   readonly longestWaitMs?: number;

@@ -5,6 +5,7 @@ import { answerInTurn } from './pipelining.ts';
 import { endStalled, lookEveryMs } from './stalled.ts';
 import { canonicalAddress, type TrustedProxies } from './trusted-proxies.ts';
 
+/** How long and how many connections may be. */
 export interface ConnectionLimits {
   /** A request must have arrived whole within this, headers and body. @default 30 seconds */
   readonly requestMs?: number | undefined;

@@ -4,6 +4,7 @@ import ipaddr from 'ipaddr.js';
 /** The header that the proxies write. The other one is not read at all: a proxy that knows only one lets the other through. */
 export type ForwardedHeader = 'x-forwarded-for' | 'forwarded';
 
+/** Whose word is taken for where a request came from. */
 export interface TrustedProxiesOptions {
   /** Networks in CIDR notation, or single addresses. */
   readonly networks: readonly string[];

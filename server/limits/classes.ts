@@ -20,6 +20,7 @@ export const DEFAULT_LIMITS = {
   public: 600,
 } as const;
 
+/** What a request is counted as. */
 export type LimitClass = keyof typeof DEFAULT_LIMITS;
 
 /** Requests a minute, by class; one that is missing is not limited. */

@@ -8,6 +8,7 @@ import { AllowList } from './allow-list.ts';
 import { readBody } from './body.ts';
 import { asFailure, notAllowed, notPlain, OutboundFailure } from './failure.ts';
 
+/** One call, beside its URL. */
 export interface OutboundRequest {
   /** @default 'GET' */
   readonly method?: 'GET' | 'POST';
@@ -21,6 +22,7 @@ export interface OutboundRequest {
   readonly maxBytes?: number;
 }
 
+/** An answer, whole and within its bound. */
 export interface OutboundAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
@@ -30,6 +32,7 @@ export interface OutboundAnswer {
 /** Finds the addresses of a host name. */
 export type Resolve = (host: string) => Promise<readonly { address: string; family: number }[]>;
 
+/** What the door lets through. */
 export interface OutboundOptions {
   /** What may be called beyond the open internet; see AllowList. @default [] */
   readonly allow?: readonly string[] | undefined;

@@ -3,6 +3,7 @@ import type { Rights } from '../access/permissions.ts';
 /** What a caller gets to see of a secret: its value, its name alone, or nothing. */
 export type Sight = 'value' | 'name' | 'nothing';
 
+/** One secret, as rules speak of it. */
 export interface Spot {
   readonly environment: string;
   readonly path: string;

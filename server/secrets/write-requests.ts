@@ -18,12 +18,14 @@ interface Extras {
   readonly secretReminderRecipients?: readonly string[] | null | undefined;
 }
 
+/** A secret to be made. */
 export interface NewSecret extends Extras {
   readonly secretKey: string;
   readonly secretValue: string;
   readonly secretComment: string;
 }
 
+/** What shall be different about a secret; what is absent stays. */
 export interface SecretChange extends Extras {
   readonly secretKey: string;
   readonly secretValue?: string | undefined;
@@ -31,6 +33,7 @@ export interface SecretChange extends Extras {
   readonly secretComment?: string | undefined;
 }
 
+/** A secret to be deleted. */
 export interface SecretName {
   readonly secretKey: string;
   readonly secretPath?: string | undefined;
@@ -39,5 +42,6 @@ export interface SecretName {
 /** What to do with a changed key that is not there: fail the batch, make it, or leave it out. */
 export type OnMissing = 'failOnNotFound' | 'upsert' | 'ignore';
 
+/** Whether a change gives the secret another name. */
 export const renames = ({ secretKey, newSecretName }: SecretChange) =>
   newSecretName !== undefined && newSecretName !== secretKey;

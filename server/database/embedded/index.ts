@@ -3,6 +3,7 @@ import { type Cluster, openCluster } from './cluster.ts';
 import { type Owner, takeOwnership } from './ownership.ts';
 import { ensurePostmaster, isPostmaster, type Postmaster, stopPostmaster } from './postmaster.ts';
 
+/** Where the database lives, and who hears of it. */
 export interface EmbeddedPostgresOptions {
   /** Folder of this server's data; made when missing. The data is in `postgres/`, the log in `postgres.log`. */
   readonly dataDir: string;
@@ -16,6 +17,7 @@ export interface EmbeddedPostgresOptions {
   readonly extraSettings?: Readonly<Record<string, string>>;
 }
 
+/** A database that runs, and belongs to this process. */
 export interface EmbeddedPostgres {
   /** The database `kms` as the role `kms`, which owns it and is no superuser: as a database in production should be. */
   readonly uri: string;
