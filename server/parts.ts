@@ -54,6 +54,8 @@ import { Answers } from './secrets/answers.ts';
 import { Moves } from './secrets/moves.ts';
 import { PersonalWrites } from './secrets/personal.ts';
 import { Reads } from './secrets/reads.ts';
+import { ReadsById } from './secrets/reads-by-id.ts';
+import { ReferenceReads } from './secrets/reference-reads.ts';
 import { Writes } from './secrets/writes.ts';
 import { ServiceTokens } from './service-tokens/service.ts';
 import { Sessions } from './sessions/service.ts';
@@ -151,6 +153,8 @@ export async function makeParts(options: AppOptions, pools: Pools) {
     beforeFill: options.beforeFill,
     beforeAdmission: options.beforeAdmission,
   });
+  const readsById = new ReadsById({ db: path, access, reads });
+  const references = new ReferenceReads({ db: path, access, keyring, reads });
   const writes = new Writes({ access, keyring });
   const moves = new Moves({ access, keyring });
   const history = new History({ db, access, keyring });
@@ -220,6 +224,8 @@ export async function makeParts(options: AppOptions, pools: Pools) {
     queries,
     answers,
     reads,
+    readsById,
+    references,
     writes,
     moves,
     history,

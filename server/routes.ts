@@ -84,6 +84,8 @@ export async function registerRoutes(
     kubernetesAuth,
     queries,
     reads,
+    readsById,
+    references,
     writes,
     moves,
     history,
@@ -136,7 +138,7 @@ export async function registerRoutes(
     people: peopleOfProjects,
     groups: groupsOfProjects,
   });
-  await app.register(secretReadRoutes, { reads, past, shortcut });
+  await app.register(secretReadRoutes, { reads, readsById, references, past, shortcut });
   await app.register(importedSecretsRoutes, { reads });
   await app.register(secretsRoutes, { writes, personal });
   await app.register(moveRoutes, { moves });

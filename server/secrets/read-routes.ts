@@ -24,6 +24,8 @@ import type { Shortcut } from '../shortcut/shortcut.ts';
 import { refuseEndToEnd } from './move-routes.ts';
 import type { Question } from './question.ts';
 import type { Reads } from './reads.ts';
+import type { ReadsById } from './reads-by-id.ts';
+import type { ReferenceReads } from './reference-reads.ts';
 
 /** Infisical's two addresses. What is not said means yes in v4 and no in v3. */
 const VERSIONS = [
@@ -66,10 +68,18 @@ export async function importedSecretsRoutes(scope: FastifyInstance, { reads }: {
   );
 }
 
+interface ReadParts {
+  readonly reads: Reads;
+  readonly readsById: ReadsById;
+  readonly references: ReferenceReads;
+  readonly past: Past;
+  readonly shortcut: Shortcut;
+}
+
 /** The reading half of the secrets. */
 export async function secretReadRoutes(
   scope: FastifyInstance,
-  { reads, past, shortcut }: { reads: Reads; past: Past; shortcut: Shortcut },
+  { reads, readsById, references, past, shortcut }: ReadParts,
 ): Promise<void> {
   const app = scope.withTypeProvider<ZodTypeProvider>();
   const tags = ['secrets'];
@@ -146,7 +156,7 @@ export async function secretReadRoutes(
       async (request, reply) => {
         const { viewSecretValue, expandSecretReferences } = request.query;
         const wish = { withValues: flagOr(true, viewSecretValue), expand: flagOr(false, expandSecretReferences) };
-        return sendBody(request, reply, await reads.readById(request.caller, request.params.secretId, wish));
+        return sendBody(request, reply, await readsById.read(request.caller, request.params.secretId, wish));
       },
     );
 
@@ -163,7 +173,7 @@ export async function secretReadRoutes(
         const { caller, params, query } = request;
         const { environment, secretPath: path } = query;
         const place = { project: referenceOf(query)!, environment, path, key: params.secretName };
-        return sendBody(request, reply, await reads.referenceTree(caller, place));
+        return sendBody(request, reply, await references.tree(caller, place));
       },
     );
     app.get(
@@ -172,7 +182,7 @@ export async function secretReadRoutes(
       async ({ caller, params, query }) => {
         const { environment, secretPath: path } = query;
         const place = { project: referenceOf(query)!, environment, path, key: params.secretName };
-        return { tree: await reads.dependents(caller, place) };
+        return { tree: await references.dependents(caller, place) };
       },
     );
   }

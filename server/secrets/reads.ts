@@ -8,19 +8,17 @@ import { Turns } from '../database/turns.ts';
 import { noEnvironment, noFolder } from '../environments/missing.ts';
 import { matches } from '../http/bodies.ts';
 import type { Keyring } from '../keyring/keyring.ts';
-import { forbidden, notFound, Refusal, tokenRefused, unavailable } from '../refusal.ts';
+import { forbidden, Refusal, tokenRefused, unavailable } from '../refusal.ts';
 import { refuseTooLarge } from './answer-size.ts';
 import type { Answer, Answers } from './answers.ts';
 import { type Composed, Composition } from './composition.ts';
-import { type Dependent, dependentsOf } from './dependents.ts';
 import { type Filled, fill } from './fill-store.ts';
-import { type Address, findAddress, keepManifests } from './linked-store.ts';
+import { keepManifests } from './linked-store.ts';
 import { Opened } from './opened.ts';
 import { nameOf, type Question } from './question.ts';
 import { ReferenceDenied } from './reference-refusals.ts';
 import { openPersonal, openSecret } from './seal.ts';
 import { noSecret, showPersonal, showSecret } from './show.ts';
-import { findPlace, findSecrets } from './store.ts';
 import { type Reach, seesAllOf, seesSomeOf, sightOf } from './visibility.ts';
 
 /** A complete body, as it goes over the wire. */
@@ -59,7 +57,6 @@ const NO_BODY = Buffer.alloc(0);
 
 /** How often a read starts over when rights or content change under it, before it answers 503. */
 const ATTEMPTS = 8;
-const ADDRESSES_AT_MOST = 10_000;
 
 /** What a fill gives: an answer whose audit is written, or one that has yet to be admitted. */
 type FilledAnswer = { readonly body: Body } | { readonly pending: Answer } | undefined;
@@ -75,15 +72,12 @@ export class Reads {
   /** Fills under way, by question: others with the same question wait for the first instead of reading too. */
   readonly #underWay = new Map<string, Promise<unknown>>();
   /** A fill may be of many megabytes: none takes a connection that verdicts wait for, and no caller takes all of the rest. */
-  readonly #turns = new Turns({
+  readonly turns = new Turns({
     lanes: 4,
     perKey: 2,
     waiting: 5_000,
     overflow: () => unavailable('too many reads are waiting'),
   });
-
-  /** Where secrets were when they were last read by id. Never served from: a read says itself whether it is still there. */
-  readonly #addresses = new Map<string, Address>();
 
   constructor(options: ReadsOptions) {
     this.#on = options;
@@ -184,7 +178,7 @@ export class Reads {
       question.filter === undefined &&
       seesAllOf(allowed.rights, recursive ? { environment } : { environment, path, key });
     const wanted = { event, environment, path, recursive, key, secretId, grants: allowed.grants } as const;
-    const filled = await this.#turns.take(caller.actorId, () =>
+    const filled = await this.turns.take(caller.actorId, () =>
       fill(db, ask, { ...wanted, showsAll, expand: expand && withValues, imports, ownerId }),
     );
     if (!filled.stillAllowed) return stale(filled);
@@ -220,7 +214,7 @@ export class Reads {
     const changeId = filled.verdict.changeId!;
     const composition = new Composition(this.#on, allowed, question, changeId, ownerId);
     try {
-      const composed = await this.#turns.take(caller.actorId, () => composition.compose(filled));
+      const composed = await this.turns.take(caller.actorId, () => composition.compose(filled));
       if (question.key !== undefined && composed.secrets.length === 0) {
         await this.#refuseHidden(allowed, question, filled);
         throw noSecret(project.slug, question, question.key);
@@ -303,81 +297,6 @@ export class Reads {
     if (filled.askedFolderId === null) throw noFolder(slug, question.environment, question.path);
     if (question.key !== undefined && filled.rows.length === 0 && filled.audited)
       throw noSecret(slug, question, question.key);
-  }
-
-  /** One secret by its id, wherever it is. One of strangers is not told apart from none. */
-  async readById(caller: Caller, secretId: string, wish: Pick<Question, 'withValues' | 'expand'>): Promise<Body> {
-    for (let attempt = 0; ; attempt++) {
-      const known = this.#addresses.get(secretId);
-      const address = known ?? (await findAddress(this.#on.db, secretId));
-      if (address === undefined) {
-        await this.#on.access.actor(caller);
-        throw notFound(`secret ${secretId} not found`);
-      }
-      const { projectId, environment, path, key } = address;
-      const place = { project: { id: projectId }, environment, path, key, secretId };
-      try {
-        const body = await this.read(caller, { ...place, ...wish, recursive: false, imports: false, personal: 'none' });
-        if (this.#addresses.size >= ADDRESSES_AT_MOST) this.#addresses.clear();
-        this.#addresses.set(secretId, address);
-        return body;
-      } catch (error) {
-        if (!(error instanceof Refusal)) throw error;
-        this.#addresses.delete(secretId);
-        // It may have been renamed or moved since it was looked up; then it is looked up once more.
-        if (known !== undefined || (error.kind === 'notFound' && attempt === 0)) continue;
-        throw error.kind === 'notFound' ? notFound(`secret ${secretId} not found`) : error;
-      }
-    }
-  }
-
-  /** What a secret refers to, as a tree. The caller must hold `read` on all of it. */
-  async referenceTree(
-    caller: Caller,
-    place: Pick<Question, 'project' | 'environment' | 'path' | 'key'>,
-  ): Promise<Body> {
-    const wish = {
-      recursive: false,
-      withValues: true,
-      expand: true,
-      imports: true,
-      personal: 'none',
-      asTree: true,
-    } as const;
-    return this.read(caller, { ...place, ...wish });
-  }
-
-  /** Which secrets of the project refer to a secret, and which to those: by name, and of what the caller may read. */
-  async dependents(
-    caller: Caller,
-    place: {
-      readonly project: ProjectReference;
-      readonly environment: string;
-      readonly path: string;
-      readonly key: string;
-    },
-  ): Promise<Dependent> {
-    const { db, access, keyring } = this.#on;
-    const { environment, path, key } = place;
-    const need = { action: 'read', subject: 'secrets', environment, path, key } as const;
-    const allowed = await access.project(caller, place.project, need);
-    const at = await findPlace(db, allowed.project.id, environment, path);
-    if (at.environmentId === null) throw await noEnvironment(db, allowed.project, environment);
-    if (at.folderId === null) throw noFolder(allowed.project.slug, environment, path);
-    if ((await findSecrets(db, [{ folderId: at.folderId, key }])).length === 0)
-      throw noSecret(allowed.project.slug, place, key);
-    const tree = await this.#turns.take(caller.actorId, () => dependentsOf(db, keyring, allowed, place));
-    // Asked again after the rows were read: it is not shown to somebody whose right ended meanwhile.
-    await access.project(caller, { id: allowed.project.id }, need);
-    const record = {
-      action: 'read',
-      event: 'get-secret-references',
-      environment,
-      secretPath: path,
-      secretKey: key,
-    } as const;
-    await access.recordRead(allowed, record);
-    return tree;
   }
 }
 
