@@ -12,6 +12,7 @@ import type { Database } from '../database/database.ts';
 import { takenAs } from '../database/taken.ts';
 import { onlyOrganization } from '../organizations/only.ts';
 import { asIfAbsent, badRequest, notFound } from '../refusal.ts';
+import { describedRole } from '../roles/wording.ts';
 import {
   countHolders,
   deleteRole,
@@ -69,12 +70,9 @@ export class OrganizationRoles {
       this.#access.changeOrganization(access, async (tx) => {
         const after = compileOrganizationRules(given.permissions);
         await this.#access.mayGrantInOrganization(tx, access, event, { before: [], after });
-        const { slug, name, permissions, description } = given;
-        const role = await insertRole(tx, {
-          ...{ slug, name, permissions, organizationId: access.organization.id },
-          description: description ?? '',
-        });
-        await this.#audit.changedOrganization(tx, access, 'create', event, described(role));
+        const wording = { ...given, description: given.description ?? '' };
+        const role = await insertRole(tx, access.organization.id, wording);
+        await this.#audit.changedOrganization(tx, access, 'create', event, describedRole(role));
         return role;
       }),
     );
@@ -99,7 +97,7 @@ export class OrganizationRoles {
         });
         const role = await updateRole(tx, id, change);
         await this.#audit.changedOrganization(tx, access, 'update', event, {
-          ...described(role),
+          ...describedRole(role),
           before: before.permissions,
         });
         return role;
@@ -117,7 +115,7 @@ export class OrganizationRoles {
       const holders = await countHolders(tx, id);
       if (holders > 0) throw badRequest(`role "${role.slug}" is given to ${holders} members; take it from them first`);
       await deleteRole(tx, id);
-      await this.#audit.changedOrganization(tx, access, 'delete', event, described(role));
+      await this.#audit.changedOrganization(tx, access, 'delete', event, describedRole(role));
       return role;
     });
   }
@@ -157,12 +155,6 @@ export class OrganizationRoles {
 }
 
 const noRole = (id: string) => notFound(`role ${id} not found`);
-const described = ({ id: roleId, slug, name, permissions }: OrganizationRoleRow) => ({
-  roleId,
-  slug,
-  name,
-  permissions,
-});
 
 const NAMES: Readonly<Record<OrganizationRole, string>> = {
   admin: 'Admin',

@@ -1,15 +1,12 @@
 import type { Rule, ShownOrganizationRole } from '../../contracts/index.ts';
 import type { Db, Statement } from '../database/database.ts';
 import { CUSTOM_ROLE } from '../organizations/members-store.ts';
+import { type RoleChange, type RoleWording, wordingValues } from '../roles/wording.ts';
 
 /** A role of an organization. */
-export interface OrganizationRoleRow {
+export interface OrganizationRoleRow extends RoleWording {
   readonly id: string;
   readonly organizationId: string;
-  readonly slug: string;
-  readonly name: string;
-  readonly description: string;
-  readonly permissions: readonly Rule[];
   readonly createdAt: Date;
   readonly updatedAt: Date;
 }
@@ -64,13 +61,8 @@ const INSERT: Statement = {
     returning ${COLUMNS}`,
 };
 
-export async function insertRole(
-  db: Db,
-  role: Pick<OrganizationRoleRow, 'organizationId' | 'slug' | 'name' | 'description' | 'permissions'>,
-): Promise<OrganizationRoleRow> {
-  const { organizationId, slug, name, description, permissions } = role;
-  const values = [organizationId, slug, name, description, JSON.stringify(permissions)];
-  return db.one<OrganizationRoleRow>(INSERT, values);
+export async function insertRole(db: Db, organizationId: string, role: RoleWording): Promise<OrganizationRoleRow> {
+  return db.one<OrganizationRoleRow>(INSERT, [organizationId, ...wordingValues(role)]);
 }
 
 const UPDATE: Statement = {
@@ -82,20 +74,8 @@ const UPDATE: Statement = {
      where id = $1 returning ${COLUMNS}`,
 };
 
-export async function updateRole(
-  db: Db,
-  id: string,
-  change: {
-    readonly slug?: string | undefined;
-    readonly name?: string | undefined;
-    readonly description?: string | null | undefined;
-    readonly permissions?: readonly Rule[] | undefined;
-  },
-): Promise<OrganizationRoleRow> {
-  const { slug, name, description, permissions } = change;
-  const rules = permissions === undefined ? null : JSON.stringify(permissions);
-  const values = [id, slug ?? null, name ?? null, description ?? null, rules];
-  return db.one<OrganizationRoleRow>(UPDATE, values);
+export async function updateRole(db: Db, id: string, change: RoleChange): Promise<OrganizationRoleRow> {
+  return db.one<OrganizationRoleRow>(UPDATE, [id, ...wordingValues(change)]);
 }
 
 const COUNT_HOLDERS: Statement = {

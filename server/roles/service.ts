@@ -16,6 +16,7 @@ import {
   updateRole,
 } from './store.ts';
 import { refuseUnreadable } from './validation.ts';
+import { describedRole } from './wording.ts';
 
 /** Custom roles of projects. Nobody writes into a role what it does not hold itself, whoever may edit roles. */
 export class Roles {
@@ -67,12 +68,8 @@ export class Roles {
           before: [],
           after: compileAll(given.permissions),
         });
-        const role = await insertRole(tx, {
-          ...given,
-          projectId: again.project.id,
-          description: given.description ?? '',
-        });
-        await audit([{ action: 'create', event: 'create-project-role', metadata: described(role) }]);
+        const role = await insertRole(tx, again.project.id, { ...given, description: given.description ?? '' });
+        await audit([{ action: 'create', event: 'create-project-role', metadata: describedRole(role) }]);
         return role;
       }),
     );
@@ -92,7 +89,7 @@ export class Roles {
           after: compileAll(change.permissions ?? before.permissions),
         });
         const role = await updateRole(tx, id, change);
-        const metadata = { ...described(role), before: before.permissions };
+        const metadata = { ...describedRole(role), before: before.permissions };
         await audit([{ action: 'update', event: 'update-project-role', metadata }]);
         return role;
       }),
@@ -111,7 +108,7 @@ export class Roles {
         throw badRequest(`role "${role.slug}" is given to ${holders} members of the project; take it from them first`);
       }
       await deleteRole(tx, id);
-      await audit([{ action: 'delete', event: 'delete-project-role', metadata: described(role) }]);
+      await audit([{ action: 'delete', event: 'delete-project-role', metadata: describedRole(role) }]);
       return role;
     });
   }
@@ -129,5 +126,3 @@ function refuseBuiltIn(id: string): void {
   const slug = Object.entries(builtInRoleIds).find(([, known]) => known === id)?.[0];
   if (slug !== undefined) throw badRequest(`"${slug}" is a built-in role; make a role of your own instead`);
 }
-
-const described = ({ id: roleId, slug, name, permissions }: RoleRow) => ({ roleId, slug, name, permissions });

@@ -1,14 +1,10 @@
-import type { Rule } from '../../contracts/index.ts';
 import type { Db, Statement } from '../database/database.ts';
+import { type RoleChange, type RoleWording, wordingValues } from './wording.ts';
 
 /** A custom role of a project. */
-export interface RoleRow {
+export interface RoleRow extends RoleWording {
   readonly id: string;
   readonly projectId: string;
-  readonly slug: string;
-  readonly name: string;
-  readonly description: string;
-  readonly permissions: readonly Rule[];
   readonly createdAt: Date;
   readonly updatedAt: Date;
 }
@@ -61,13 +57,8 @@ const INSERT: Statement = {
     returning ${COLUMNS}`,
 };
 
-export async function insertRole(
-  db: Db,
-  role: Pick<RoleRow, 'projectId' | 'slug' | 'name' | 'description' | 'permissions'>,
-): Promise<RoleRow> {
-  const { projectId, slug, name, description, permissions } = role;
-  const values = [projectId, slug, name, description, JSON.stringify(permissions)];
-  return db.one<RoleRow>(INSERT, values);
+export async function insertRole(db: Db, projectId: string, role: RoleWording): Promise<RoleRow> {
+  return db.one<RoleRow>(INSERT, [projectId, ...wordingValues(role)]);
 }
 
 const UPDATE: Statement = {
@@ -79,19 +70,8 @@ const UPDATE: Statement = {
      where id = $1 returning ${COLUMNS}`,
 };
 
-export async function updateRole(
-  db: Db,
-  id: string,
-  change: {
-    readonly slug?: string | undefined;
-    readonly name?: string | undefined;
-    readonly description?: string | null | undefined;
-    readonly permissions?: readonly Rule[] | undefined;
-  },
-): Promise<RoleRow> {
-  const { slug, name, description, permissions } = change;
-  const rules = permissions === undefined ? null : JSON.stringify(permissions);
-  return db.one<RoleRow>(UPDATE, [id, slug ?? null, name ?? null, description ?? null, rules]);
+export async function updateRole(db: Db, id: string, change: RoleChange): Promise<RoleRow> {
+  return db.one<RoleRow>(UPDATE, [id, ...wordingValues(change)]);
 }
 
 const COUNT_HOLDERS: Statement = {
