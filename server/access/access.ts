@@ -1,11 +1,21 @@
-import type { Action, OrganizationNeed, Rule } from '../../contracts/index.ts';
+import type { OrganizationNeed, Rule } from '../../contracts/index.ts';
 import type { Audit } from '../audit/audit.ts';
 import { Seldom } from '../audit/seldom.ts';
-import type { AuditRecord } from '../audit/store.ts';
 import { Batch, type Load } from '../database/batch.ts';
 import type { Database, Db } from '../database/database.ts';
 import { Turns } from '../database/turns.ts';
 import { badRequest, forbidden, notFound, tokenRefused, unavailable } from '../refusal.ts';
+import {
+  type Actor,
+  actorOf,
+  inProject,
+  inProjectOf,
+  named,
+  type OrganizationAccess,
+  type ProjectAccess,
+  type ProjectRecord,
+  refusal,
+} from './admitted.ts';
 import type { Caller, ProjectReference } from './caller.ts';
 import { type Change, firstBeyond } from './granting.ts';
 import type { Held as HeldInProject } from './held-store.ts';
@@ -17,33 +27,9 @@ import { refusedGrant, refusedNeed } from './refused.ts';
 import { RoleBook } from './role-book.ts';
 import { type Ask, admit, type Held, judge, lockProject, takeUse, type Verdict } from './store.ts';
 
+export type { Actor, OrganizationAccess, ProjectAccess, ProjectRecord } from './admitted.ts';
 export type { Caller, ProjectReference } from './caller.ts';
 export type { Need } from './permissions.ts';
-
-/** The caller, known to the database. */
-export interface Actor {
-  readonly id: string;
-  readonly kind: 'user' | 'identity' | 'service';
-  readonly name: string;
-  readonly instanceAdmin: boolean;
-  /** The one organization that the token reaches; null: all of the actor's. */
-  readonly boundTo: string | null;
-}
-
-export interface OrganizationAccess {
-  readonly caller: Caller;
-  readonly actor: Actor;
-  readonly organization: { readonly id: string; readonly role: string };
-  /** What was looked at before a change besides the role, to be looked at again in the change's own transaction. */
-  readonly recheck?: ((tx: Db) => Promise<void>) | undefined;
-}
-
-export interface ProjectAccess extends OrganizationAccess {
-  readonly project: { readonly id: string; readonly slug: string; readonly changeId: string };
-  /** The grants as the database wrote them; what is cached for one text holds for everyone with the same. */
-  readonly grants: string;
-  readonly rights: Rights;
-}
 
 const RECORD_DEAD_TOKENS_MS = 60_000;
 /** How often a request starts over when a role of its caller is edited while it is being read. */
@@ -479,53 +465,4 @@ export class Access {
       origin: caller.origin,
     });
   }
-}
-
-const actorOf = (verdict: Verdict): Actor => ({
-  id: verdict.actorId!,
-  kind: verdict.actorKind!,
-  name: verdict.actorName!,
-  instanceAdmin: verdict.instanceAdmin,
-  boundTo: verdict.boundTo,
-});
-
-const inProjectOf = (caller: Caller, verdict: Verdict, actor: Actor): Omit<ProjectAccess, 'rights'> => ({
-  caller,
-  actor,
-  organization: { id: verdict.organizationId!, role: verdict.organizationRole! },
-  project: { id: verdict.projectId!, slug: verdict.projectSlug!, changeId: verdict.changeId! },
-  grants: verdict.grants,
-});
-
-/** An audit record of a project, without what its access already says. */
-export type ProjectRecord = Pick<AuditRecord, 'action' | 'event'> &
-  Partial<Pick<AuditRecord, 'environment' | 'secretPath' | 'secretKey' | 'metadata'>>;
-
-function inProject(access: ProjectAccess) {
-  return {
-    actor: access.actor,
-    organizationId: access.organization.id,
-    project: access.project,
-    origin: access.caller.origin,
-  };
-}
-
-/** HIP-27's word for an action; all that it does not name only reads. */
-const asHipAction = (action: Action) =>
-  action === 'create' || action === 'delete' ? action : action === 'edit' ? 'update' : 'read';
-
-function refusal(access: ProjectAccess, need: Need): AuditRecord {
-  return {
-    ...inProject(access),
-    action: asHipAction(need.action),
-    event: `${need.action}-${need.subject}`,
-    outcome: 'refused',
-    environment: need.environment ?? null,
-    secretPath: need.path ?? null,
-    secretKey: need.key ?? null,
-  };
-}
-
-function named({ id, slug, organizationId }: ProjectReference): Partial<Ask> {
-  return id === undefined ? { projectSlug: slug, organizationId } : { projectId: id };
 }
