@@ -1,4 +1,5 @@
 export * from './access.ts';
+export * from './access-tokens.ts';
 export * from './admin.ts';
 export * from './audit.ts';
 export * from './audit-streams.ts';
@@ -28,4 +29,5 @@ export * from './secrets.ts';
 export * from './service-tokens.ts';
 export * from './sso.ts';
 export * from './tags.ts';
+export * from './universal-auth.ts';
 export * from './version.ts';

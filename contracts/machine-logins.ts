@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { TrustedIp, tokenSettings, tokenSettingsChange, ttlFits, ttlRefused } from './access-tokens.ts';
 import { emptyBody, Timestamp } from './http.ts';
-import { IdentityParams, TrustedIp, tokenSettings, tokenSettingsChange, ttlFits, ttlRefused } from './identities.ts';
+import { IdentityParams } from './identities.ts';
 import { FreeText, orAbsent, Uuid } from './names.ts';
 
 /** The machine logins besides Universal Auth (Infisical's routes, present-day bodies). Each is off until it is switched on. */

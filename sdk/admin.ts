@@ -1,6 +1,6 @@
 import type { z } from 'zod';
+import { AccessToken } from '../contracts/access-tokens.ts';
 import { AdminConfigAnswer, BootstrapAnswer, PROOF_HEADER, Status } from '../contracts/admin.ts';
-import { AccessToken } from '../contracts/identities.ts';
 import type { Session } from './session.ts';
 
 /** Proves that the caller knows kms-secrets, for one request (the header `x-kms-proof`). */

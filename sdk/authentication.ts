@@ -1,4 +1,4 @@
-import { AccessToken } from '../contracts/identities.ts';
+import { AccessToken } from '../contracts/access-tokens.ts';
 import { KmsRefusal } from './errors.ts';
 import type { Transport } from './transport.ts';
 

@@ -1,20 +1,22 @@
 import type { z } from 'zod';
 import {
-  type ClientSecret,
-  ClientSecretAnswer,
-  ClientSecretsAnswer,
   IdentityAnswer,
   type IdentityMembership,
   IdentityMembershipsAnswer,
-  NewClientSecretAnswer,
   ProjectIdentitiesAnswer,
   ProjectIdentityAnswer,
   type ProjectIdentityMembership,
   ProjectIdentityRolesAnswer,
-  type UniversalAuth,
-  UniversalAuthAnswer,
 } from '../contracts/identities.ts';
 import type { OrganizationRole, ProjectRole } from '../contracts/roles.ts';
+import {
+  type ClientSecret,
+  ClientSecretAnswer,
+  ClientSecretsAnswer,
+  NewClientSecretAnswer,
+  type UniversalAuth,
+  UniversalAuthAnswer,
+} from '../contracts/universal-auth.ts';
 import { UnexpectedAnswer } from './errors.ts';
 import type { Session } from './session.ts';
 
