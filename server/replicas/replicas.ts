@@ -42,15 +42,17 @@ export class Replicas {
     const job = jobs.job('replica-report');
     await job.run(() => this.#report());
     this.#stop = job.every(this.#on.everyMs ?? EVERY_MS, () => {
-      const report = this.#report();
-      this.#beat = report.catch(() => undefined);
-      return report;
+      // One at a time: of two, the one that a stop does not wait for would report a replica that has left.
+      this.#beat ??= this.#report().finally(() => {
+        this.#beat = undefined;
+      });
+      return this.#beat;
     });
   }
 
   async stop(): Promise<void> {
     this.#stop?.();
-    await this.#beat;
+    await this.#beat?.catch(() => undefined);
     await leave(this.#on.db, this.#id);
   }
 
