@@ -21,7 +21,7 @@ export interface BrokenReferences {
 export async function brokenBy(
   tx: Db,
   keyring: Keyring,
-  { project, rights }: ProjectAccess,
+  { project, rights, actor }: ProjectAccess,
   environmentId: string,
   slug: string,
 ): Promise<BrokenReferences> {
@@ -31,7 +31,9 @@ export async function brokenBy(
     project.id,
     ({ projectSlug = project.slug, environment }) => projectSlug === project.slug && environment === slug,
   );
-  const seen = here.filter((spot) => sightOf(rights, spot) === 'value');
+  // Somebody's own value is nothing that others are told of.
+  const own = (ownerId?: string) => ownerId === undefined || ownerId === actor.id;
+  const seen = here.filter((spot) => own(spot.ownerId) && sightOf(rights, spot) === 'value');
   let others = here.length - seen.length;
   for (const projectId of await projectsWithShares(tx, environmentId)) {
     const there = await referencesTo(

@@ -161,6 +161,8 @@ export async function findAddress(db: Db, secretId: string): Promise<Address | u
   return db.first<Address>(ADDRESS, [secretId]);
 }
 
+const FIRST_ID = '00000000-0000-0000-0000-000000000000';
+
 /** A secret that may refer to others, and where it is. */
 export type Referring = ReadRow & { readonly environment: string };
 
@@ -172,13 +174,33 @@ const REFERRING: Statement = {
       join folders f on f.id = s.folder_id
       join environments e on e.id = s.environment_id
       join project_keys k on k.project_id = s.project_id and k.version = s.key_version${personalOf('null')}
-     where s.project_id = $1 and s.plain_version is distinct from s.version
-     limit $2`,
+     where s.project_id = $1 and s.plain_version is distinct from s.version and s.id > $3
+     order by s.id limit $2`,
 };
 
-/** The secrets of a project whose values are not known to hold no reference. */
-export async function findReferring(db: Db, projectId: string, limit: number): Promise<Referring[]> {
-  const rows = await db.query<FlatRow & { environment: string }>(REFERRING, [projectId, limit]);
+/** The secrets of a project whose values are not known to hold no reference, in the order of their ids, behind one of them. */
+export async function findReferring(db: Db, projectId: string, limit: number, behind = FIRST_ID): Promise<Referring[]> {
+  const rows = await db.query<FlatRow & { environment: string }>(REFERRING, [projectId, limit, behind]);
+  return rows.map((row) => ({ ...toReadRow(projectId, row), environment: row.environment }));
+}
+
+const PERSONAL: Statement = {
+  name: 'secrets.referring-personal',
+  text: `
+    select ${READ_COLUMNS}, e.slug as environment
+      from personal_secrets q
+      join project_keys qk on qk.project_id = q.project_id and qk.version = q.key_version
+      join secrets s on s.id = q.secret_id
+      join folders f on f.id = s.folder_id
+      join environments e on e.id = s.environment_id
+      join project_keys k on k.project_id = s.project_id and k.version = s.key_version
+     where q.project_id = $1 and q.id > $3
+     order by q.id limit $2`,
+};
+
+/** People's own values in a project, in the order of their ids, behind one of them. */
+export async function findPersonal(db: Db, projectId: string, limit: number, behind = FIRST_ID): Promise<Referring[]> {
+  const rows = await db.query<FlatRow & { environment: string }>(PERSONAL, [projectId, limit, behind]);
   return rows.map((row) => ({ ...toReadRow(projectId, row), environment: row.environment }));
 }
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { person } from '../../support/people.ts';
 import { startServer, type TestServer } from '../../support/server.ts';
 
 /** Rules, memberships, service tokens and references name environments by slug. A rename must not open or close anything by it. */
@@ -259,6 +260,28 @@ describe('references within values', () => {
       { references: [{ environment: 'dev', secretPath: '/', secretKey: 'URL' }], others: 1 },
     ]);
     expect(JSON.stringify(body)).not.toContain('prod');
+  });
+
+  test("those in somebody's own values count, and are told to nobody else", async () => {
+    const ada = await person(server, `ada-${count}@hanzo.ai`, { projectId, role: 'admin' });
+    const body = { projectId, environment: 'dev', type: 'personal', secretValue: to('qa.KEPT') };
+    await server.do('DELETE', '/api/v4/secrets/URL', { body: { projectId, environment: 'prod' } });
+    await server.do('PATCH', '/api/v4/secrets/URL', { body: { projectId, environment: 'dev', secretValue: 'plain' } });
+    await server.do('POST', '/api/v4/secrets/URL', { token: ada.token, body });
+    expect((await rename(qa, 'quality')).body.details).toEqual({ references: [], others: 1 });
+    expect((await rename(qa, 'quality', {}, ada.token)).body.details).toEqual({
+      references: [{ environment: 'dev', secretPath: '/', secretKey: 'URL' }],
+      others: 0,
+    });
+  });
+
+  test('those behind the first thousand values count', async () => {
+    const many = (n: number) =>
+      Object.fromEntries(Array.from({ length: 700 }, (_, i) => [`K${n}_${i}`, to('qa.KEPT')]));
+    await server.setSecrets(projectId, 'staging', many(1));
+    await server.setSecrets(projectId, 'staging', many(2));
+    const { references, others } = (await rename(qa, 'quality')).body.details;
+    expect(references.length + others).toBe(1402);
   });
 
   test('those of projects that share its folders count', async () => {
