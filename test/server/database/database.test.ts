@@ -31,14 +31,18 @@ test('a transaction that met a deadlock is run again', async () => {
   const runs = { forth: 0, back: 0 };
   // Each takes its first row and waits for the other to have its own; then each wants the other's.
   const meeting = { forth: Promise.withResolvers<void>(), back: Promise.withResolvers<void>() };
-  const transfer = (name: 'forth' | 'back', first: number, second: number) =>
-    db.transaction(async (tx) => {
-      runs[name]++;
+  const done = { forth: Promise.withResolvers<void>(), back: Promise.withResolvers<void>() };
+  const transfer = async (name: 'forth' | 'back', first: number, second: number) => {
+    await db.transaction(async (tx) => {
+      // Who runs again lets the other end: it could take its first row once more before the other was handed it.
+      if (++runs[name] > 1) await done[name === 'forth' ? 'back' : 'forth'].promise;
       await tx.query(ADD, [first]);
       meeting[name].resolve();
       await Promise.all([meeting.forth.promise, meeting.back.promise]);
       await tx.query(ADD, [second]);
     });
+    done[name].resolve();
+  };
   await Promise.all([transfer('forth', 1, 2), transfer('back', 2, 1)]);
   expect(await balances()).toEqual([2, 2]);
   expect(runs.forth + runs.back).toBe(3);

@@ -165,6 +165,36 @@ test('a write that the database does not take fails alone', async () => {
   }
 });
 
+test('a client that leaves takes no neighbour along, and its write is there whole or not at all', async () => {
+  const address = await server.app.listen({ host: '127.0.0.1', port: 0 });
+  const holder = new pg.Client(server.database.uri);
+  await holder.connect();
+  try {
+    await holder.query('begin');
+    await holder.query('lock table audit_log in access exclusive mode');
+    const leaving = new AbortController();
+    const body = JSON.stringify({ projectId: projects[0]!.id, environment: 'dev', secretValue: 'a value' });
+    const headers = { authorization: `Bearer ${server.admin}`, 'content-type': 'application/json' };
+    const request = { method: 'POST', headers, body, signal: leaving.signal };
+    const left = fetch(`${address}/api/v4/secrets/${key('LEFT')}`, request).catch((error: Error) => error.name);
+    const made = Promise.all(good(9));
+    const waiting =
+      'select 1 from pg_locks where not granted and database = (select oid from pg_database where datname = current_database())';
+    await expect.poll(async () => (await holder.query(waiting)).rowCount).toBeGreaterThan(0);
+    leaving.abort();
+    expect(await left).toBe('AbortError');
+    await holder.query('commit');
+    expect(statuses(await made)).toEqual(Array(9).fill(200));
+  } finally {
+    await holder.end();
+  }
+  // What it asked last is answered when all before it is: the group of who left has ended.
+  expect((await write('POST', key('Z_LAST'))).status).toBe(200);
+  const rows = await stored();
+  expect(rows.filter(({ name }) => name !== key('LEFT'))).toHaveLength(10);
+  for (const { record, change } of rows) expect(BigInt(record) & 0xffff_ffffn).toBe(BigInt(change));
+});
+
 test('changes of one secret follow one another, whatever waits beside them', async () => {
   await write('POST', key('SAME'));
   const answers = await Promise.all([
