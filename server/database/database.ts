@@ -149,7 +149,7 @@ export class Database extends Rows {
 
   async query<Row extends object>(statement: Statement, values: readonly unknown[]): Promise<Row[]> {
     if (this.#guard?.guards(statement)) return this.transaction((tx) => tx.query<Row>(statement, values));
-    return this.#ask<Row>(this.#pool, statement, values);
+    return repeated(() => this.#ask<Row>(this.#pool, statement, values));
   }
 
   /**
@@ -157,15 +157,7 @@ export class Database extends Rows {
    * serialization), so `work` keeps no state outside of the database.
    */
   async transaction<Result>(work: (tx: Db) => Promise<Result>): Promise<Result> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#once(work);
-      } catch (error) {
-        if (!isTransient(error) || attempt >= RETRIES) throw error;
-        // Two that met and were both turned down would meet again at once, if neither waited longer than the other.
-        await setTimeout(Math.random() * PAUSE_MS * attempt);
-      }
-    }
+    return repeated(() => this.#once(work));
   }
 
   async #once<Result>(work: (tx: Db) => Promise<Result>): Promise<Result> {
@@ -210,6 +202,19 @@ export class Database extends Rows {
   }
 }
 
+/** Once more what was undone because two met, a few times. Even a read can be the one that is ended, by a migration that it met. */
+async function repeated<Result>(work: () => Promise<Result>): Promise<Result> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isTransient(error) || attempt >= RETRIES) throw error;
+      // Two that met and were both turned down would meet again at once, if neither waited longer than the other.
+      await setTimeout(Math.random() * PAUSE_MS * attempt);
+    }
+  }
+}
+
 /** A connection that is lent to one piece of work. */
 class Transaction extends Rows {
   readonly #ask: (statement: Statement, values: readonly unknown[]) => Promise<object[]>;
@@ -246,6 +251,7 @@ export function asRefusal(error: unknown): unknown {
   }
   // A project made while its organization is deleted, say. Whoever came second is told, and may look again.
   if (state === FOREIGN_KEY_VIOLATION) return conflict('what this belongs to was deleted at the same moment');
+  if (isTransient(error)) return unavailable('this met other changes again and again; send it once more', error);
   if (CLOSED_BY_US.test(error.message)) return shuttingDown(error);
   const code = String((error as { code?: unknown }).code ?? '');
   const fromDatabase = error instanceof pg.DatabaseError || SYSTEM_CODE.test(code) || isTlsFault(code);

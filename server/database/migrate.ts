@@ -1,10 +1,24 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import { isPooled, startOptions } from './database.ts';
+import { isTransient, LOCK_NOT_AVAILABLE, sqlState } from './sqlstate.ts';
 
 /** Any number, as long as every version of this program takes the same one: migrations wait for each other under it. */
 const MIGRATION_LOCK = 4_205_114_027;
+
+/**
+ * Longest wait for a table that servers are using, in milliseconds. Postgres looks for deadlocks after a second, and may then end a
+ * statement of a server that serves: whoever migrates gives way before that, and begins again.
+ */
+const LOCK_WAIT_MS = 400;
+const PAUSE_MS = 200;
+/** How long it is begun again, in milliseconds. */
+const PATIENCE_MS = 120_000;
+
+/** The tables were in use, or two met. */
+const isBusy = (error: unknown) => isTransient(error) || sqlState(error) === LOCK_NOT_AVAILABLE;
 
 const FOLDER = new URL('./migrations/', import.meta.url);
 const FILE_NAME = /^(\d{4})-([a-z0-9-]+)\.sql$/;
@@ -23,12 +37,12 @@ export class SchemaMismatch extends Error {
   override readonly name = 'SchemaMismatch';
 }
 
-async function readMigrations(): Promise<Migration[]> {
-  const files = (await readdir(FOLDER)).filter((file) => FILE_NAME.test(file)).sort();
+async function readMigrations(folder: URL): Promise<Migration[]> {
+  const files = (await readdir(folder)).filter((file) => FILE_NAME.test(file)).sort();
   return Promise.all(
     files.map(async (file) => {
       const [, version, name] = FILE_NAME.exec(file)!;
-      const sql = await readFile(new URL(file, FOLDER), 'utf8');
+      const sql = await readFile(new URL(file, folder), 'utf8');
       const oldest = /^-- oldest-server: (\d+)$/m.exec(sql)?.[1];
       if (oldest === undefined) throw new Error(`${file} does not name its oldest server`);
       const checksum = createHash('sha256').update(sql).digest('hex');
@@ -42,10 +56,11 @@ async function readMigrations(): Promise<Migration[]> {
  * the first, then finds nothing to do. The lock belongs to the transaction, since a session's lock does not survive a
  * transaction pooler. A database ahead of this program is left alone when its migrations allow that.
  *
+ * @param folder of the migrations. @default this program's own
  * @throws SchemaMismatch when this program is too old for the database, or a migration that ran has been edited since
  */
-export async function migrate(uri: string): Promise<{ applied: string[] }> {
-  const migrations = await readMigrations();
+export async function migrate(uri: string, folder: URL = FOLDER): Promise<{ applied: string[] }> {
+  const migrations = await readMigrations(folder);
   const client = new pg.Client({
     connectionString: uri,
     application_name: 'kms-server migrate',
@@ -55,19 +70,34 @@ export async function migrate(uri: string): Promise<{ applied: string[] }> {
   client.on('error', () => undefined);
   await client.connect();
   try {
+    for (const deadline = performance.now() + PATIENCE_MS; ; ) {
+      try {
+        return { applied: await inOneTransaction(client, migrations) };
+      } catch (error) {
+        if (!isBusy(error) || performance.now() > deadline) throw error;
+        await setTimeout(PAUSE_MS * (0.5 + Math.random()));
+      }
+    }
+  } finally {
+    await client.end();
+  }
+}
+
+async function inOneTransaction(client: pg.Client, migrations: readonly Migration[]): Promise<string[]> {
+  try {
     await client.query('begin');
     await client.query('select pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
     await client.query(`create table if not exists schema_migrations (
       version integer primary key, name text not null, checksum text not null,
       oldest_server integer not null, applied_at timestamptz not null default now())`);
+    // After the wait for another migration, which may take its time.
+    await client.query(`set local lock_timeout = ${LOCK_WAIT_MS}`);
     const applied = await applyPending(client, migrations);
     await client.query('commit');
-    return { applied };
+    return applied;
   } catch (error) {
     await client.query('rollback').catch(() => undefined);
     throw error;
-  } finally {
-    await client.end();
   }
 }
 

@@ -14,6 +14,9 @@ export const FOREIGN_KEY_VIOLATION = '23503';
 /** The row breaks a rule of its table. */
 export const CHECK_VIOLATION = '23514';
 
+/** A lock was waited for as long as allowed. */
+export const LOCK_NOT_AVAILABLE = '55P03';
+
 /** Two transactions met; running the same one again is right. */
 export function isTransient(error: unknown): boolean {
   const state = sqlState(error);
@@ -28,5 +31,5 @@ export function isTransient(error: unknown): boolean {
 export function isOutage(error: unknown): boolean {
   const state = sqlState(error);
   if (state === undefined) return true;
-  return /^(08|28|3D|53|57|58|XX)/.test(state) || ['25006', '55000', '55P03'].includes(state);
+  return /^(08|28|3D|53|57|58|XX)/.test(state) || ['25006', '55000', LOCK_NOT_AVAILABLE].includes(state);
 }

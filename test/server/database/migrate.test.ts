@@ -1,6 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import pg from 'pg';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { parseAuthSecret, parseRootKey } from '../../../keys/index.ts';
 import { createApp } from '../../../server/app.ts';
 import { migrate, SchemaMismatch } from '../../../server/database/migrate.ts';
@@ -107,4 +111,39 @@ test('a migration waits for one that is under way', async () => {
   expect(done).toBe(false);
   await sql.query('commit');
   await waiting;
+});
+
+/** This program's migrations, and one after them. */
+async function withOneMore(statements: string): Promise<URL> {
+  const folder = await mkdtemp(join(tmpdir(), 'kms-migrations-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  await cp(new URL('../../../server/database/migrations', import.meta.url), folder, { recursive: true });
+  await writeFile(join(folder, '9000-one-more.sql'), `-- oldest-server: 1\n${statements};\n`);
+  return pathToFileURL(`${folder}/`);
+}
+
+test('a migration gives way to a server that it meets, which notices nothing, and begins again', async () => {
+  await migrate(database.uri);
+  // Two tables, which a transaction of a server uses in the other order.
+  await sql.query(`create table early (id int); create table late (id int)`);
+  const server = new pg.Client(database.adminUri);
+  await server.connect();
+  // Postgres ends the statement that looks first for a deadlock: let that be the server's.
+  await server.query(`set deadlock_timeout = '600ms'`);
+  await server.query('begin');
+  await server.query('select * from late');
+  const other = new pg.Client(database.uri);
+  await other.connect();
+  const migrating = migrate(
+    database.uri,
+    await withOneMore('alter table early add column a int; alter table late add column a int'),
+  );
+  // It holds the one and waits for the other: what the server asks for now would close the circle.
+  const waits = async () =>
+    (await other.query(`select 1 from pg_locks where relation = 'late'::regclass and not granted`)).rowCount;
+  while ((await waits()) === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  expect((await server.query('select * from early')).rows).toEqual([]);
+  await server.query('commit');
+  expect(await migrating).toEqual({ applied: ['one-more'] });
+  await Promise.all([server.end(), other.end()]);
 });
