@@ -18,7 +18,7 @@ import {
 } from './admitted.ts';
 import type { Caller, ProjectReference } from './caller.ts';
 import { type Change, firstBeyond } from './granting.ts';
-import type { Held as HeldInProject } from './held-store.ts';
+import { type Held as HeldInProject, lastingGrants } from './held-store.ts';
 import { decideOrganization, OrganizationRights } from './organization-rights.ts';
 import type { Pass } from './pass-store.ts';
 import { Passes } from './passes.ts';
@@ -187,7 +187,8 @@ export class Access {
       const verdict = await judge(tx, { ...caller.origin, tokenId: caller.tokenId, projectId });
       const rights = await this.#rights(tx, verdict);
       if (!rights) throw unavailable('your roles in a project changed at this moment; try again');
-      const beyond = firstBeyond(rights, changeOf(theirs));
+      const change = changeOf(theirs);
+      const beyond = firstBeyond(rights, change) ?? (await this.#beyondForGood(tx, access, projectId, change));
       if (beyond === undefined) continue;
       await this.#refusedBeyond(access, what, beyond.rule);
       throw refusedGrant(access.actor.name, 'a project of the organization', rights, beyond);
@@ -292,12 +293,30 @@ export class Access {
    * Refuses, with an audit record, to give or to lift what the caller does not hold itself (granting.ts). Rights in a
    * project are given by those who hold them, whichever way they are given.
    */
-  async mayGrant(access: ProjectAccess, event: string, change: Change): Promise<void> {
-    const beyond = firstBeyond(access.rights, change);
+  async mayGrant(tx: Db, access: ProjectAccess, event: string, change: Change): Promise<void> {
+    const beyond =
+      firstBeyond(access.rights, change) ?? (await this.#beyondForGood(tx, access, access.project.id, change));
     if (beyond === undefined) return;
     const record = { action: 'update', event, outcome: 'refused', metadata: { beyond: beyond.rule } } as const;
     await this.#audit.write({ ...inProject(access), ...record });
     throw refusedGrant(access.actor.name, `project "${access.project.slug}"`, access.rights, beyond);
+  }
+
+  /** What is held for a while only is not given: it would outlast the giver's own. */
+  async #beyondForGood(
+    tx: Db,
+    { actor, organization }: OrganizationAccess,
+    projectId: string,
+    { after, passing = [] }: Change,
+  ) {
+    const given = [...after, ...passing.flat()];
+    if (organization.role === 'admin' || given.length === 0) return undefined;
+    const grants = await lastingGrants(tx, projectId, actor.id);
+    if (grants === undefined) return undefined;
+    const rights = await this.#roles.read(tx, grants);
+    if (!rights) throw unavailable('your roles in a project changed at this moment; try again');
+    const rule = rights.beyond(given);
+    return rule && ({ rule: rule.written, why: 'outlasts' } as const);
   }
 
   /** As `need`, and refuses those who may do it in a part of the place alone. */

@@ -17,10 +17,10 @@ export interface Change {
   readonly passing?: readonly (readonly CompiledRule[])[];
 }
 
-/** A rule that stands in the way of a change: what it gives, what is there already, or what it lifts is not held. */
+/** A rule that stands in the way of a change: what it gives, what is there already, or what it lifts is not held, or for a while only. */
 export interface Beyond {
   readonly rule: Rule;
-  readonly why: 'gives' | 'has' | 'lifts';
+  readonly why: 'gives' | 'has' | 'lifts' | 'outlasts';
 }
 
 /**

@@ -2,6 +2,7 @@ import type { Rule } from '../../contracts/index.ts';
 import type { Db, Statement } from '../database/database.ts';
 import { rulesOfRole } from './permissions.ts';
 import type { CompiledRule } from './rules.ts';
+import { GRANT } from './store.ts';
 
 /** Whom something is about: somebody of an organization, or a group of it. */
 export type Holder = { readonly actorId: string } | { readonly groupId: string };
@@ -48,4 +49,27 @@ export async function heldInProjects(
     held.set(projectId, here);
   }
   return held;
+}
+
+const LASTING: Statement = {
+  name: 'access.lasting-grants',
+  text: `
+    select string_agg(distinct ${GRANT}, ',' order by ${GRANT}) filter (where r.expires_at is null) as lasting,
+           count(*) filter (where r.expires_at > now())::int as passing
+      from (select m.id from project_memberships m where m.project_id = $1 and m.actor_id = $2
+            union all
+            select m.id from group_members gm join project_memberships m on m.group_id = gm.group_id and m.project_id = $1
+             where gm.actor_id = $2) m
+      join project_membership_roles r on r.membership_id = m.id
+      left join project_roles c on c.id = r.custom_role_id`,
+};
+
+/**
+ * The roles of somebody in a project that do not end by themselves, in the text of a verdict.
+ *
+ * @returns undefined when all of them are such
+ */
+export async function lastingGrants(db: Db, projectId: string, actorId: string): Promise<string | undefined> {
+  const { lasting, passing } = await db.one<{ lasting: string | null; passing: number }>(LASTING, [projectId, actorId]);
+  return passing === 0 ? undefined : (lasting ?? '');
 }

@@ -21,6 +21,7 @@ export function refusedGrant(who: string, where: string, rights: Rights, { rule,
   const what = {
     gives: 'may not give what it does not hold itself in',
     has: 'may not change what holds more than itself in',
+    outlasts: 'may not give what it holds for a while only in',
     lifts: 'may not lift what is forbidden, and not held by itself, in',
   }[why];
   return forbidden(`${who} ${what} ${where}: ${showRule(rule)}; its roles there are: ${rights.roles || 'none'}`, {

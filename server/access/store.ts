@@ -86,7 +86,7 @@ const REACHES = (membership: string) =>
  * A role of a membership in the text of a verdict. A custom role goes by its revision: another wording is another text, so
  * nothing that was answered or parsed under the old one fits any more.
  */
-const GRANT = `coalesce('custom:' || c.revision, r.role) || '@' || coalesce(array_to_string(r.environments, '+'), '*')`;
+export const GRANT = `coalesce('custom:' || c.revision, r.role) || '@' || coalesce(array_to_string(r.environments, '+'), '*')`;
 
 /**
  * The question of every request, for many at once. Tokens are judged by the database's clock and its present rows: what

@@ -216,3 +216,50 @@ test.each([
   expect(answer.status, answer.text).toBe(status);
   expect(await grants()).toEqual(before);
 });
+
+describe('an admin for an hour', () => {
+  const forAnHour = { role: 'admin', isTemporary: true, temporaryMode: 'relative', temporaryRange: '1h' };
+  let guest: Machine;
+  beforeAll(async () => {
+    guest = await server.machine('admin for an hour', {
+      projectId: project.id,
+      roles: [{ role: 'viewer' }, forAnHour] as { role: string }[],
+    });
+  });
+  const member = () => `/api/v1/projects/${project.id}/identity-memberships/${bystander.id}`;
+  const attempts: { what: string; method: string; url: () => string; body: () => object }[] = [
+    { what: 'a role for good', method: 'PATCH', url: member, body: () => ({ roles: [{ role: 'admin' }] }) },
+    {
+      what: 'a role for a while, which it could renew',
+      method: 'PATCH',
+      url: member,
+      body: () => ({ roles: [{ ...forAnHour, temporaryRange: '30m' }] }),
+    },
+    {
+      what: 'a privilege',
+      method: 'POST',
+      url: () => '/api/v2/identity-project-additional-privilege',
+      body: () => ({
+        identityId: bystander.id,
+        projectId: project.id,
+        slug: 'outlasting',
+        permissions: [{ subject: 'secrets', action: ['edit'] }],
+        type: { isTemporary: false },
+      }),
+    },
+  ];
+
+  test.each(attempts)('does not give $what', async ({ method, url, body }) => {
+    const before = await grants();
+    expect(await server.send(method, url(), { token: guest.token, body: body() })).toMatchObject({
+      status: 403,
+      body: { message: expect.stringContaining('may not give what it holds for a while only in project "gateway"') },
+    });
+    expect(await grants()).toEqual(before);
+  });
+
+  test('gives what it holds for good, and manages members meanwhile', async () => {
+    const body = { roles: [{ role: 'viewer' }] };
+    expect((await server.send('PATCH', member(), { token: guest.token, body })).status).toBe(200);
+  });
+});
