@@ -150,7 +150,8 @@ describe('callers', () => {
   test('a value over several lines does not reach the log', () => {
     const lines: unknown[] = [];
     const server = { faults: new Faults() };
-    const request = { id: 'req-1', server, log: { error: (line: unknown) => lines.push(line) } };
+    const raw = { destroyed: false, complete: true };
+    const request = { id: 'req-1', raw, server, log: { error: (line: unknown) => lines.push(line) } };
     const reply = new Proxy({}, { get: (_, name) => (name === 'then' ? undefined : () => reply) });
     answerError(new Error('invalid input: "first\nsecond-line-of-a-value"'), request as never, reply as never);
     expect(JSON.stringify(lines)).toContain('edges.test.ts');
