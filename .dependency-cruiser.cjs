@@ -5,6 +5,7 @@ const may = {
   sdk: ['contracts'],
   server: ['contracts', 'keys'],
   bootstrap: ['contracts', 'sdk', 'keys'],
+  operator: ['contracts', 'sdk'],
   constructs: ['contracts'],
   stacks: ['contracts', 'constructs'],
 };

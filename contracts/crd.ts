@@ -82,6 +82,7 @@ export function kmsSecretCrd() {
           subresources: { status: {} },
           additionalPrinterColumns: [
             { name: 'Ready', type: 'string', jsonPath: conditionIs('Ready') },
+            // A column has one path: of the project's two names, the one that people read.
             { name: 'Project', type: 'string', jsonPath: `${scope}.projectSlug` },
             { name: 'Environment', type: 'string', jsonPath: `${scope}.envSlug` },
             { name: 'Secret', type: 'string', jsonPath: '.spec.managedSecretReference.secretName' },

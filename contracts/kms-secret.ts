@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { FolderPath, Slug } from './names.ts';
+import { FolderPath, SecretKey, Slug, Uuid } from './names.ts';
 
 /**
  * KMSSecret: the custom resource that says which folder of KMS becomes which Kubernetes Secret (HIP-27, "KMSSecret Custom
@@ -33,53 +33,202 @@ export const NamespaceName = z
   .max(63)
   .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 'must be a namespace name (RFC 1123)');
 
-export const KmsSecretSpec = z.strictObject({
-  hostAPI: z
-    .string()
-    .max(2048)
-    .regex(
-      /^https?:\/\/[^\s/?#@]+(\/[^\s?#]*)?$/,
-      'must be a URL such as https://kms.hanzo.ai, without a password in it',
-    )
-    .default(DEFAULT_HOST_API)
-    .describe('Address of the KMS API.'),
-  resyncInterval: z
-    .int()
-    .min(MIN_RESYNC_SECONDS, `must be ${MIN_RESYNC_SECONDS} seconds or more`)
-    .max(MAX_RESYNC_SECONDS, 'must be a day or less')
-    .default(DEFAULT_RESYNC_SECONDS)
-    .describe('Longest time between two looks at KMS, in seconds. Recommended: 60 for production, 30 for staging.'),
-  authentication: z
-    .strictObject({
-      universalAuth: z
-        .strictObject({
-          credentialsRef: z
-            .strictObject({
-              secretName: ObjectName.describe('Name of the Secret that holds clientId and clientSecret.'),
-              secretNamespace: NamespaceName.describe('Namespace of that Secret.'),
-            })
-            .describe("The bootstrap Secret with the machine identity's credentials."),
-          secretsScope: z
-            .strictObject({
-              projectSlug: Slug.describe('KMS project slug.'),
-              envSlug: Slug.describe('KMS environment slug; production means prod.'),
-              // Not default(), which is of the schema's output, while the CRD is written from its input.
-              secretsPath: FolderPath.prefault('/').describe('Path within the environment.'),
-            })
-            .describe('The folder that is read.'),
-        })
-        .describe('Universal Auth: a machine identity logs in with a client id and a client secret.'),
+interface Rule<Value> {
+  /** In CEL, for the API server. */
+  readonly rule: string;
+  readonly message: string;
+  /** The same, for synth. */
+  readonly holds: (value: Value) => boolean;
+}
+
+/** Rules over several fields: said once, checked by zod at synth and by the API server as CEL. */
+function withRules<Schema extends z.ZodType>(schema: Schema, ...rules: readonly Rule<z.output<Schema>>[]) {
+  return schema
+    .superRefine((value, context) => {
+      for (const { holds, message } of rules) if (!holds(value)) context.addIssue({ code: 'custom', message });
     })
-    .describe('How the operator logs in to KMS.'),
-  managedSecretReference: z
-    .strictObject({
-      secretName: ObjectName.describe('Name of the Secret.'),
-      secretNamespace: NamespaceName.describe('Namespace of the Secret.'),
-      secretType: z.string().min(1).max(253).default('Opaque').describe('Type of the Secret.'),
-    })
-    .describe('The Kubernetes Secret that is created and kept up to date.'),
-});
+    .meta({ 'x-kubernetes-validations': rules.map(({ rule, message }) => ({ rule, message })) });
+}
+
+const credentialsRef = z
+  .strictObject({
+    secretName: ObjectName.describe('Name of the Secret that holds clientId and clientSecret.'),
+    secretNamespace: NamespaceName.describe('Namespace of that Secret.'),
+  })
+  .describe("The bootstrap Secret with the machine identity's credentials.");
+
+const secretsScope = withRules(
+  z.strictObject({
+    projectSlug: Slug.optional().describe('KMS project slug. Either this or projectId.'),
+    projectId: Uuid.optional().describe(
+      'KMS project id, which survives a change of the slug. Either this or projectSlug.',
+    ),
+    envSlug: Slug.describe('KMS environment slug; production means prod.'),
+    // Not default(), which is of the schema's output, while the CRD is written from its input.
+    secretsPath: FolderPath.prefault('/').describe('Path within the environment.'),
+    recursive: z
+      .boolean()
+      .default(false)
+      .describe('Take the folders below the path, too. A key that two of them hold is refused.'),
+    secretName: SecretKey.optional().describe('Only the secret of this name.'),
+  }),
+  {
+    rule: 'has(self.projectSlug) != has(self.projectId)',
+    message: 'name the project by exactly one of projectSlug and projectId',
+    holds: ({ projectSlug, projectId }) => (projectSlug === undefined) !== (projectId === undefined),
+  },
+  {
+    rule: '!has(self.secretName) || !self.recursive',
+    message: 'secretName is one secret of one folder: leave out recursive',
+    holds: ({ secretName, recursive }) => secretName === undefined || !recursive,
+  },
+).describe('The folder that is read.');
+
+/** `Owner`: the object is deleted with its KMSSecret. `Orphan`: it stays, so that HIP-27's forced resync takes nothing away. */
+export const CreationPolicy = z.enum(['Owner', 'Orphan']);
+
+const Annotations = z.record(z.string(), z.string().max(262_144));
+
+const template = z
+  .strictObject({
+    includeAllSecrets: z
+      .boolean()
+      .default(true)
+      .describe('Whether the keys of KMS are there as they are, beside data.'),
+    data: z
+      .record(z.string(), z.string().max(1_000_000))
+      .optional()
+      .describe('More keys, made of secrets: "{{ .HOST.Value }}:{{ .PORT.Value }}".'),
+    metadata: z
+      .strictObject({
+        labels: Annotations.optional().describe('Labels of the object.'),
+        annotations: Annotations.optional().describe('Annotations of the object.'),
+      })
+      .optional()
+      .describe('Labels and annotations of the object.'),
+  })
+  .describe('What the object holds. Without it: every key of KMS.');
+
+const creationPolicy = CreationPolicy.default('Orphan').describe(
+  'Orphan: the object stays when the KMSSecret is deleted. Owner: it is deleted with it; both are in one namespace then.',
+);
+
+const managedSecret = z
+  .strictObject({
+    secretName: ObjectName.describe('Name of the Secret.'),
+    secretNamespace: NamespaceName.describe('Namespace of the Secret.'),
+    secretType: z.string().min(1).max(253).default('Opaque').describe('Type of the Secret.'),
+    creationPolicy,
+    template: template.optional(),
+  })
+  .describe('A Kubernetes Secret that is created and kept up to date.');
+
+const managedConfigMap = z
+  .strictObject({
+    configMapName: ObjectName.describe('Name of the ConfigMap.'),
+    configMapNamespace: NamespaceName.describe('Namespace of the ConfigMap.'),
+    creationPolicy,
+    template: template.optional(),
+  })
+  .describe('A ConfigMap that is created and kept up to date. What is in it is no secret to anybody who may read it.');
+
+const renewal = z
+  .strictObject({
+    enabled: z.boolean().default(true).describe('Whether the operator renews the client secret.'),
+    lifetime: z
+      .int()
+      .min(60, 'must be 60 seconds or more')
+      .max(31_536_000, 'must be a year or less')
+      .default(15_552_000)
+      .describe('How long a client secret is valid, in seconds. HIP-27: 180 days.'),
+  })
+  .describe(
+    'The operator makes the next client secret before the one in credentialsRef ends, and writes it there. The identity needs the right to do so.',
+  );
+
+/** Each list entry is an object of the cluster, and each costs a look at every sync. */
+const MAX_REFERENCES = 20;
+
+/** The `spec` of a KMSSecret, with its defaults. */
+export const KmsSecretSpec = withRules(
+  z.strictObject({
+    hostAPI: z
+      .string()
+      .max(2048)
+      .regex(
+        /^https?:\/\/[^\s/?#@]+(\/[^\s?#]*)?$/,
+        'must be a URL such as https://kms.hanzo.ai, without a password in it',
+      )
+      .default(DEFAULT_HOST_API)
+      .describe('Address of the KMS API.'),
+    resyncInterval: z
+      .int()
+      .min(MIN_RESYNC_SECONDS, `must be ${MIN_RESYNC_SECONDS} seconds or more`)
+      .max(MAX_RESYNC_SECONDS, 'must be a day or less')
+      .default(DEFAULT_RESYNC_SECONDS)
+      .describe('Longest time between two looks at KMS, in seconds. Recommended: 60 for production, 30 for staging.'),
+    instantUpdates: z
+      .boolean()
+      .default(true)
+      .describe('Hear of changes at once, over the event stream of KMS, beside the looks of resyncInterval.'),
+    suspend: z.boolean().default(false).describe('Leave everything as it is until this is false again.'),
+    authentication: z
+      .strictObject({
+        universalAuth: z
+          .strictObject({
+            credentialsRef,
+            secretsScope,
+            renewal: renewal.optional(),
+          })
+          .describe('Universal Auth: a machine identity logs in with a client id and a client secret.'),
+      })
+      .describe('How the operator logs in to KMS.'),
+    tls: z
+      .strictObject({
+        caRef: z
+          .strictObject({
+            secretName: ObjectName.describe('Name of the Secret that holds the certificate.'),
+            secretNamespace: NamespaceName.describe('Namespace of that Secret.'),
+            key: z.string().min(1).max(253).default('ca.crt').describe('Key of the certificate in it, PEM.'),
+          })
+          .describe('The certificate authority that the certificate of hostAPI is checked with.'),
+      })
+      .optional()
+      .describe('For an address whose certificate no public authority signed.'),
+    requiredKeys: z
+      .array(z.string().min(1).max(255))
+      .max(200)
+      .meta({ 'x-kubernetes-list-type': 'set' })
+      .optional()
+      .describe('Keys that must be there. While one is missing, the last good content stays and Synced names it.'),
+    managedSecretReference: managedSecret.optional(),
+    managedKubeSecretReferences: z
+      .array(managedSecret)
+      .max(MAX_REFERENCES)
+      .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['secretNamespace', 'secretName'] })
+      .optional()
+      .describe('More Secrets that are kept up to date from the same folder.'),
+    managedKubeConfigMapReferences: z
+      .array(managedConfigMap)
+      .max(MAX_REFERENCES)
+      .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['configMapNamespace', 'configMapName'] })
+      .optional()
+      .describe('ConfigMaps that are kept up to date from the same folder.'),
+  }),
+  {
+    rule: 'has(self.managedSecretReference) || (has(self.managedKubeSecretReferences) && size(self.managedKubeSecretReferences) > 0) || (has(self.managedKubeConfigMapReferences) && size(self.managedKubeConfigMapReferences) > 0)',
+    message:
+      'name what is to be kept up to date: managedSecretReference, managedKubeSecretReferences or managedKubeConfigMapReferences',
+    holds: (spec) =>
+      spec.managedSecretReference !== undefined ||
+      (spec.managedKubeSecretReferences?.length ?? 0) > 0 ||
+      (spec.managedKubeConfigMapReferences?.length ?? 0) > 0,
+  },
+);
+/** As it is written: what has a default may be left out. */
 export type KmsSecretSpec = z.input<typeof KmsSecretSpec>;
+/** With its defaults filled in, as an API server stores it. */
+export type StoredKmsSecretSpec = z.output<typeof KmsSecretSpec>;
 
 const Condition = z.strictObject({
   type: z.string().min(1).max(316),
@@ -109,8 +258,17 @@ export const KmsSecretStatus = z.strictObject({
     .datetime()
     .optional()
     .describe('When the Secret was last changed; not when it was last looked at.'),
-  keys: z.int().min(0).max(1_000_000).optional().describe('Number of keys in the Secret.'),
+  keys: z.int().min(0).max(1_000_000).optional().describe('Number of keys that KMS had.'),
+  folderId: z.string().max(64).optional().describe('The folder that the content is of.'),
+  changeId: z.string().max(64).optional().describe("The project's change id that the content is of."),
+  workloads: z
+    .string()
+    .max(1024)
+    .optional()
+    .describe('Which pods still run older content, such as "3 of 4 pods still run older content: deployment/gateway".'),
 });
+
+export type KmsSecretStatus = z.infer<typeof KmsSecretStatus>;
 
 /** The resource as a whole, for checking a manifest. */
 export const KmsSecret = z.strictObject({

@@ -43,6 +43,12 @@ export interface ChangedSecret {
   readonly secretComment?: string;
 }
 
+/** A whole answer about a folder. */
+export type Look = z.infer<typeof SecretsAnswer> & {
+  /** To ask with whether it is still the present one; undefined when the server sends none. */
+  readonly etag: string | undefined;
+};
+
 const ROOT = '/api/v3/secrets/raw';
 
 /** Secrets of a folder: one by one, the folder at once, or many in one transaction (Infisical's v3 raw routes). */
@@ -75,6 +81,33 @@ export class Secrets {
     });
     if (answer && etag) this.#cache.set(JSON.stringify(query), { etag, answer });
     return structuredClone((answer ?? kept?.answer)?.secrets ?? []);
+  }
+
+  /**
+   * All secrets of a folder with what it imports and with references expanded, for a caller that keeps what it needs of an answer
+   * itself: no copy is kept here.
+   *
+   * @param options.etag of the answer that the caller has
+   * @returns undefined when that is still the present one (304)
+   */
+  async look(
+    at: FolderAddress,
+    options: { readonly recursive?: boolean; readonly etag?: string; readonly signal?: AbortSignal } = {},
+  ): Promise<Look | undefined> {
+    const { answer, etag } = await this.#session.exchange({
+      method: 'GET',
+      path: ROOT,
+      query: {
+        ...addressQuery(at),
+        recursive: options.recursive === true,
+        includeImports: true,
+        expandSecretReferences: true,
+      },
+      answer: SecretsAnswer,
+      ...(options.etag === undefined ? {} : { headers: { 'if-none-match': options.etag } }),
+      ...withSignal(options),
+    });
+    return answer && { ...answer, etag };
   }
 
   /** One secret, in its present version or an earlier one. @throws NotFound when the folder has no such key */

@@ -1,0 +1,32 @@
+import { hostname } from 'node:os';
+import { z } from 'zod';
+
+const variables = z.object({
+  POD_NAMESPACE: z.string().min(1).default('hanzo').describe('namespace of the operator: its Lease is there'),
+  POD_NAME: z.string().min(1).default(hostname()).describe('name among the replicas'),
+  WATCH_NAMESPACES: z
+    .string()
+    .default('')
+    .transform((text) =>
+      text
+        .split(',')
+        .map((name) => name.trim())
+        .filter(Boolean),
+    )
+    .describe('namespaces whose KMSSecrets are kept, with commas; empty: all'),
+  HOST: z.string().default('0.0.0.0').describe('address of health and metrics'),
+  PORT: z.coerce.number().int().min(0).max(65_535).default(8081).describe('port of health and metrics'),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info').describe('least level that is logged'),
+  CONCURRENCY: z.coerce.number().int().min(1).max(256).default(16).describe('KMSSecrets that are worked on at once'),
+});
+
+/** What the operator is told by its environment (docs/operator.md). */
+export type OperatorConfig = z.infer<typeof variables>;
+
+/** @throws Error that names every wrong variable, in one line */
+export function readConfig(environment: NodeJS.ProcessEnv): OperatorConfig {
+  const present = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const parsed = variables.safeParse(present);
+  if (parsed.success) return parsed.data;
+  throw new Error(parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '));
+}

@@ -1,0 +1,289 @@
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
+import type { KubeConfig } from '@kubernetes/client-node';
+import { AccessSource } from './access.ts';
+import { KubernetesError } from './errors.ts';
+import { type KubernetesObject, pathOf, type Resource } from './resources.ts';
+
+/** Where an object is. */
+export interface Place {
+  readonly namespace?: string;
+  readonly name: string;
+}
+
+export interface ListOptions {
+  /** @default - all namespaces */
+  readonly namespace?: string;
+  readonly labelSelector?: string;
+  readonly fieldSelector?: string;
+}
+
+export interface List<Found> {
+  readonly metadata: { readonly resourceVersion: string; readonly continue?: string };
+  readonly items: readonly Found[];
+}
+
+/** A line of a watch. */
+export interface WatchEvent<Found> {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR';
+  readonly object: Found;
+}
+
+/** Longest wait for an answer that is not a watch. */
+const TIMEOUT_MS = 15_000;
+/** An API server sends a bookmark each minute; a watch that is silent for longer than two is a broken connection. */
+const WATCH_SILENCE_MS = 150_000;
+/** The API server ends the watch after this; a new one goes on where it was. */
+const WATCH_SECONDS = 300;
+/** A list comes in parts of this many objects, so that neither side holds all of a large cluster at once. */
+const PAGE = 500;
+
+/**
+ * An API server, as JSON over HTTPS. Authentication is the library's (kubeconfig, ServiceAccount, exec plugins); its typed
+ * clients are not used: they copy each object into classes, which took more of the operator's memory than what it keeps.
+ */
+export class KubernetesApi {
+  readonly #access: AccessSource;
+  readonly #base: URL;
+  /** Requests by verb and resource; the scale tests count them. */
+  readonly counts = new Map<string, number>();
+
+  constructor(config: KubeConfig) {
+    const cluster = config.getCurrentCluster();
+    if (!cluster) throw new Error('no cluster: neither a kubeconfig nor a ServiceAccount names one');
+    this.#access = new AccessSource(config);
+    this.#base = new URL(cluster.server);
+  }
+
+  /** @throws KubernetesError 404 when it is not there */
+  get<Found extends KubernetesObject>(of: Resource<Found>, { namespace, name }: Place): Promise<Found> {
+    return this.#json<Found>('get', of, 'GET', pathOf(of, namespace, name));
+  }
+
+  /** All objects, and the version of the collection that a watch can go on from. */
+  async list<Found extends KubernetesObject>(of: Resource<Found>, options: ListOptions = {}): Promise<List<Found>> {
+    const items: Found[] = [];
+    let next: string | undefined;
+    for (;;) {
+      const page = await this.#json<List<Found>>('list', of, 'GET', pathOf(of, options.namespace), {
+        query: { ...selectors(options), limit: String(PAGE), continue: next },
+      });
+      items.push(...page.items);
+      next = page.metadata.continue || undefined;
+      if (next === undefined) return { metadata: page.metadata, items };
+    }
+  }
+
+  /** @throws KubernetesError 409 when it exists */
+  create<Found extends KubernetesObject>(
+    of: Resource<Found>,
+    namespace: string | undefined,
+    body: Found,
+  ): Promise<Found> {
+    return this.#json<Found>('create', of, 'POST', pathOf(of, namespace), { body: kindOf(of, body) });
+  }
+
+  /** Replaces the whole object. @throws KubernetesError 409 when its resourceVersion is not the present one */
+  replace<Found extends KubernetesObject>(of: Resource<Found>, body: Found): Promise<Found> {
+    const { namespace, name } = body.metadata;
+    return this.#json<Found>('update', of, 'PUT', pathOf(of, namespace, name), { body: kindOf(of, body) });
+  }
+
+  /**
+   * Server-side apply: what the body says becomes ours, what it said before and says no more goes away, and what others set stays.
+   *
+   * @throws KubernetesError 409 when the body names a resourceVersion that is not the present one
+   */
+  apply<Found extends KubernetesObject>(
+    of: Resource<Found>,
+    body: Found,
+    { fieldManager, subresource }: { readonly fieldManager: string; readonly subresource?: string },
+  ): Promise<Found> {
+    const { namespace, name } = body.metadata;
+    return this.#json<Found>('apply', of, 'PATCH', pathOf(of, namespace, name, subresource), {
+      query: { fieldManager, force: 'true' },
+      body: kindOf(of, body),
+      contentType: 'application/apply-patch+yaml',
+    });
+  }
+
+  /** A merge patch (RFC 7386). */
+  patch<Found extends KubernetesObject>(
+    of: Resource<Found>,
+    { namespace, name }: Place,
+    body: unknown,
+    fieldManager: string,
+  ): Promise<Found> {
+    return this.#json<Found>('patch', of, 'PATCH', pathOf(of, namespace, name), {
+      query: { fieldManager },
+      body,
+      contentType: 'application/merge-patch+json',
+    });
+  }
+
+  /** Deletes the object that has this uid, and not one of the same name that came after it. */
+  async delete(of: Resource, { namespace, name }: Place, uid?: string): Promise<void> {
+    const body = { apiVersion: 'v1', kind: 'DeleteOptions', ...(uid && { preconditions: { uid } }) };
+    await this.#json('delete', of, 'DELETE', pathOf(of, namespace, name), { body });
+  }
+
+  /**
+   * What changes after a version, until the server ends the watch, the signal does, or it breaks.
+   *
+   * @throws KubernetesError 410 when that version is no longer kept
+   */
+  async *watch<Found extends KubernetesObject>(
+    of: Resource<Found>,
+    options: ListOptions & { readonly resourceVersion: string; readonly signal: AbortSignal },
+  ): AsyncGenerator<WatchEvent<Found>, void, undefined> {
+    this.#count('watch', of);
+    const response = await this.#send('GET', pathOf(of, options.namespace), {
+      query: {
+        ...selectors(options),
+        watch: 'true',
+        allowWatchBookmarks: 'true',
+        resourceVersion: options.resourceVersion,
+        timeoutSeconds: String(WATCH_SECONDS),
+      },
+      signal: options.signal,
+      timeoutMs: WATCH_SILENCE_MS,
+    });
+    if (response.statusCode !== 200) throw refusal(response.statusCode ?? 0, await textOf(response), response);
+    try {
+      for await (const line of linesOf(response)) {
+        const event = JSON.parse(line) as WatchEvent<Found>;
+        if (event.type === 'ERROR') {
+          const status = event.object as unknown as Status;
+          throw new KubernetesError(status.code ?? 0, status.reason ?? '', status.message ?? 'the watch failed');
+        }
+        yield event;
+      }
+    } finally {
+      response.destroy();
+    }
+  }
+
+  /** Ends kept connections. */
+  close(): void {
+    this.#access.close();
+  }
+
+  async #json<Answer>(
+    verb: string,
+    of: Resource,
+    method: string,
+    path: string,
+    {
+      query,
+      body,
+      contentType,
+    }: { query?: Record<string, string | undefined>; body?: unknown; contentType?: string } = {},
+  ): Promise<Answer> {
+    this.#count(verb, of);
+    const response = await this.#send(method, path, {
+      ...(query && { query }),
+      ...(body === undefined ? {} : { body: JSON.stringify(body), contentType: contentType ?? 'application/json' }),
+      timeoutMs: TIMEOUT_MS,
+    });
+    const text = await textOf(response);
+    const status = response.statusCode ?? 0;
+    if (status < 200 || status > 299) throw refusal(status, text, response);
+    return JSON.parse(text) as Answer;
+  }
+
+  #count(verb: string, of: Resource): void {
+    const key = `${verb} ${of.plural}`;
+    this.counts.set(key, (this.counts.get(key) ?? 0) + 1);
+  }
+
+  async #send(
+    method: string,
+    path: string,
+    {
+      query = {},
+      body,
+      contentType,
+      signal,
+      timeoutMs,
+    }: {
+      query?: Record<string, string | undefined>;
+      body?: string;
+      contentType?: string;
+      signal?: AbortSignal;
+      timeoutMs: number;
+    },
+  ): Promise<IncomingMessage> {
+    const url = new URL(this.#base.pathname.replace(/\/$/, '') + path, this.#base);
+    for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, value);
+    const access = await this.#access.access();
+    const headers = {
+      ...access.headers,
+      accept: 'application/json',
+      'user-agent': 'kms-operator',
+      ...(body === undefined ? {} : { 'content-type': contentType, 'content-length': Buffer.byteLength(body) }),
+    };
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      const outgoing = request(url, { ...access, method, headers, ...(signal && { signal }) }, resolve);
+      outgoing.setTimeout(timeoutMs, () => outgoing.destroy(new Error(`no word for ${timeoutMs / 1000} s`)));
+      outgoing.on('error', (error) => {
+        if (signal?.aborted) reject(error);
+        else reject(new KubernetesError(0, '', `the API server cannot be reached: ${error.message}`));
+      });
+      outgoing.end(body);
+    });
+    if (response.statusCode === 401) this.#access.refused();
+    return response;
+  }
+}
+
+interface Status {
+  readonly code?: number;
+  readonly reason?: string;
+  readonly message?: string;
+}
+
+function selectors({ labelSelector, fieldSelector }: ListOptions): Record<string, string | undefined> {
+  return { labelSelector, fieldSelector };
+}
+
+/** Server-side apply wants both in the body; lists leave them out of their items. */
+function kindOf<Found extends KubernetesObject>(of: Resource<Found>, body: Found): Found {
+  return { ...body, apiVersion: of.apiVersion, kind: of.kind };
+}
+
+function refusal(code: number, text: string, response: IncomingMessage): KubernetesError {
+  let status: Status = {};
+  try {
+    status = JSON.parse(text) as Status;
+  } catch {
+    // A proxy's page, or nothing.
+  }
+  const wait = Number(response.headers['retry-after']);
+  return new KubernetesError(
+    code,
+    status.reason ?? '',
+    // The message may name objects and fields, and never holds a value of a Secret: the API server sees to that.
+    status.message ?? `the API server answered ${code}`,
+    Number.isFinite(wait) && wait > 0 ? wait : undefined,
+  );
+}
+
+async function textOf(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  try {
+    for await (const chunk of response) chunks.push(chunk as Buffer);
+  } catch (error) {
+    throw new KubernetesError(0, '', `the API server's answer broke off: ${(error as Error).message}`);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+async function* linesOf(response: IncomingMessage): AsyncGenerator<string, void, undefined> {
+  let rest = '';
+  const decoder = new TextDecoder();
+  for await (const chunk of response) {
+    const parts = (rest + decoder.decode(chunk as Buffer, { stream: true })).split('\n');
+    rest = parts.pop()!;
+    for (const part of parts) if (part !== '') yield part;
+  }
+}

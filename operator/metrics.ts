@@ -1,0 +1,84 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+/** The operator's numbers for Prometheus. Names of KMSSecrets are labels; values and keys are nowhere. */
+export class OperatorMetrics {
+  readonly registry = new Registry();
+  readonly #syncs = new Counter({
+    name: 'kms_operator_syncs_total',
+    help: 'Turns of KMSSecrets, by what came of them: Synced, or the reason of the condition',
+    labelNames: ['reason'],
+    registers: [this.registry],
+  });
+  readonly #seconds = new Histogram({
+    name: 'kms_operator_sync_seconds',
+    help: 'How long a turn took',
+    buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
+    registers: [this.registry],
+  });
+  readonly #ready = new Gauge({
+    name: 'kms_operator_kmssecret_ready',
+    help: '1 when the objects of a KMSSecret are what KMS says, as far as was looked, 0 when not',
+    labelNames: ['namespace', 'name'],
+    registers: [this.registry],
+  });
+  readonly #looked = new Gauge({
+    name: 'kms_operator_kmssecret_last_sync_timestamp_seconds',
+    help: 'When a KMSSecret was last in sync',
+    labelNames: ['namespace', 'name'],
+    registers: [this.registry],
+  });
+  readonly #troubles = new Counter({
+    name: 'kms_operator_troubles_total',
+    help: 'Failures beside the turns: watches, event streams, the Lease, Events',
+    labelNames: ['what'],
+    registers: [this.registry],
+  });
+
+  constructor(now: {
+    readonly isLeader: () => boolean;
+    readonly depth: () => number;
+    readonly requests: () => ReadonlyMap<string, number>;
+  }) {
+    collectDefaultMetrics({ register: this.registry });
+    const gauge = (name: string, help: string, value: () => number) =>
+      new Gauge({
+        name,
+        help,
+        registers: [this.registry],
+        collect() {
+          this.set(value());
+        },
+      });
+    gauge('kms_operator_leader', '1 on the replica that leads', () => Number(now.isLeader()));
+    gauge('kms_operator_queue_depth', 'KMSSecrets that wait for their turn', now.depth);
+    const { registry } = this;
+    new Gauge({
+      name: 'kms_operator_kubernetes_requests',
+      help: 'Requests to the API server since the start, by verb and resource',
+      labelNames: ['verb', 'resource'],
+      registers: [registry],
+      collect() {
+        for (const [key, count] of now.requests()) {
+          const [verb = '', resource = ''] = key.split(' ');
+          this.set({ verb, resource }, count);
+        }
+      },
+    });
+  }
+
+  turn(namespace: string, name: string, reason: string, seconds: number): void {
+    this.#syncs.inc({ reason });
+    this.#seconds.observe(seconds);
+    this.#ready.set({ namespace, name }, Number(reason === 'Synced'));
+    if (reason === 'Synced') this.#looked.set({ namespace, name }, Date.now() / 1000);
+  }
+
+  gone(namespace: string, name: string): void {
+    this.#ready.remove({ namespace, name });
+    this.#looked.remove({ namespace, name });
+  }
+
+  trouble(what: 'watch' | 'stream' | 'lease' | 'event'): void {
+    this.#troubles.inc({ what });
+  }
+}

@@ -1,0 +1,67 @@
+import type { KubeConfig } from '@kubernetes/client-node';
+import type { Logger } from 'pino';
+import { VERSION } from '../contracts/version.ts';
+import type { OperatorConfig } from './config.ts';
+import { startHealth } from './health.ts';
+import { KubernetesApi } from './kubernetes/api.ts';
+import { LeaderElection } from './kubernetes/lease.ts';
+import { OperatorMetrics } from './metrics.ts';
+import { Term } from './term.ts';
+
+export interface Operator {
+  /** Port of health and metrics. */
+  readonly port: number;
+  readonly isLeader: boolean;
+  /** Requests to the API server since the start, by verb and resource. */
+  readonly requests: ReadonlyMap<string, number>;
+  /** Ends the term, lets go of the Lease, and closes all connections. */
+  stop(): Promise<void>;
+}
+
+/** Starts the operator: it leads as soon as no other replica does, and keeps the KMSSecrets while it leads. */
+export async function startOperator(kubeConfig: KubeConfig, config: OperatorConfig, log: Logger): Promise<Operator> {
+  const api = new KubernetesApi(kubeConfig);
+  let term: Term | undefined;
+  const metrics = new OperatorMetrics({
+    isLeader: () => election.isLeader,
+    depth: () => term?.depth ?? 0,
+    requests: () => api.counts,
+  });
+  const election = new LeaderElection(api, {
+    namespace: config.POD_NAMESPACE,
+    identity: config.POD_NAME,
+    onLead: async (leading) => {
+      log.info('leading');
+      term = new Term({
+        api,
+        leading,
+        instance: config.POD_NAME,
+        version: VERSION,
+        watchNamespaces: config.WATCH_NAMESPACES,
+        concurrency: config.CONCURRENCY,
+        metrics,
+        log,
+      });
+      await term.run();
+      term = undefined;
+      log.info('no longer leading');
+    },
+    onTrouble: (trouble) => {
+      metrics.trouble('lease');
+      log.warn({ problem: trouble.message }, 'the Lease cannot be looked at');
+    },
+  });
+  const health = await startHealth(config, metrics, () => election.isHealthy);
+  return {
+    port: health.port,
+    get isLeader() {
+      return election.isLeader;
+    },
+    requests: api.counts,
+    async stop() {
+      await election.stop();
+      await health.stop();
+      api.close();
+    },
+  };
+}

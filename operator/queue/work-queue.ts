@@ -1,0 +1,118 @@
+/** What came of one piece of work: when to look at it again, in milliseconds; undefined: when something happens. */
+export interface Outcome {
+  readonly againInMs?: number;
+}
+
+export interface WorkQueueOptions {
+  readonly work: (key: string) => Promise<Outcome>;
+  /** Told of a failure; the work is tried again by itself. */
+  readonly onFailure: (key: string, error: unknown, waitMs: number) => void;
+  /** How many pieces are worked on at once. @default 16 */
+  readonly concurrency?: number;
+  /** Wait after the first failure, in milliseconds; doubled with each that follows. @default 500 */
+  readonly firstWaitMs?: number;
+  /** Longest wait after failures, in milliseconds. @default 300000 */
+  readonly longestWaitMs?: number;
+  /** For tests. @default Math.random */
+  readonly random?: () => number;
+}
+
+/**
+ * Pieces of work by key. One key is never worked on twice at once; what is asked for meanwhile is done once afterwards. A failure
+ * is tried again after a wait that doubles and is scattered, or at once when something changed (`add`).
+ */
+export class WorkQueue {
+  readonly #options: Required<WorkQueueOptions>;
+  readonly #ready = new Set<string>();
+  readonly #running = new Set<string>();
+  /** Asked for while it ran. */
+  readonly #again = new Set<string>();
+  readonly #timers = new Map<string, { readonly timer: NodeJS.Timeout; readonly at: number }>();
+  readonly #failures = new Map<string, number>();
+  readonly #idle: (() => void)[] = [];
+  #stopped = false;
+
+  constructor(options: WorkQueueOptions) {
+    this.#options = { concurrency: 16, firstWaitMs: 500, longestWaitMs: 300_000, random: Math.random, ...options };
+  }
+
+  /** Number of keys that wait for their turn now. */
+  get depth(): number {
+    return this.#ready.size;
+  }
+
+  /** Now, whatever waits are under way: something changed. */
+  add(key: string): void {
+    if (this.#stopped) return;
+    this.#clearTimer(key);
+    if (this.#running.has(key)) this.#again.add(key);
+    else this.#ready.add(key);
+    this.#start();
+  }
+
+  /** Not later than in so many milliseconds. */
+  addIn(key: string, ms: number): void {
+    if (this.#stopped || this.#ready.has(key)) return;
+    const at = performance.now() + ms;
+    const waiting = this.#timers.get(key);
+    if (waiting && waiting.at <= at) return;
+    this.#clearTimer(key);
+    this.#timers.set(key, { at, timer: setTimeout(() => this.add(key), ms).unref() });
+  }
+
+  /** What there was to do is no more: waits and the memory of failures go. */
+  forget(key: string): void {
+    this.#clearTimer(key);
+    this.#failures.delete(key);
+    this.#ready.delete(key);
+    this.#again.delete(key);
+  }
+
+  /** Takes nothing new and resolves when what is under way has ended. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#ready.clear();
+    this.#again.clear();
+    for (const key of [...this.#timers.keys()]) this.#clearTimer(key);
+    if (this.#running.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  #clearTimer(key: string): void {
+    clearTimeout(this.#timers.get(key)?.timer);
+    this.#timers.delete(key);
+  }
+
+  #start(): void {
+    for (const key of this.#ready) {
+      if (this.#running.size >= this.#options.concurrency) return;
+      this.#ready.delete(key);
+      this.#running.add(key);
+      void this.#run(key);
+    }
+  }
+
+  async #run(key: string): Promise<void> {
+    try {
+      const { againInMs } = await this.#options.work(key);
+      this.#failures.delete(key);
+      if (againInMs !== undefined) this.addIn(key, againInMs);
+    } catch (error) {
+      const failures = (this.#failures.get(key) ?? 0) + 1;
+      this.#failures.set(key, failures);
+      const wait = this.#waitAfter(failures);
+      this.#options.onFailure(key, error, wait);
+      this.addIn(key, wait);
+    } finally {
+      this.#running.delete(key);
+      if (this.#again.delete(key)) this.add(key);
+      this.#start();
+      if (this.#stopped && this.#running.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
+    }
+  }
+
+  #waitAfter(failures: number): number {
+    const { firstWaitMs, longestWaitMs, random } = this.#options;
+    const wait = Math.min(firstWaitMs * 2 ** Math.min(failures - 1, 30), longestWaitMs);
+    return wait * (0.5 + random() / 2);
+  }
+}

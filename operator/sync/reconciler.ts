@@ -1,0 +1,362 @@
+import type { StoredKmsSecretSpec } from '../../contracts/kms-secret.ts';
+import type { FolderAddress, Look } from '../../sdk/index.ts';
+import type { KmsClient, KmsClients } from '../kms/clients.ts';
+import type { ChangeStreams } from '../kms/streams.ts';
+import { type KmsSecret, KmsSecrets, RESYNC_ANNOTATION, type Target, targetKey, targetsOf } from '../kms-secret.ts';
+import type { KubernetesApi } from '../kubernetes/api.ts';
+import { KubernetesError } from '../kubernetes/errors.ts';
+import type { EventRecorder } from '../kubernetes/event-recorder.ts';
+import { FIELD_MANAGER } from '../kubernetes/kept-object.ts';
+import type { ObjectView } from '../kubernetes/object-view.ts';
+import { keyOf } from '../kubernetes/reflector.ts';
+import { Secrets } from '../kubernetes/resources.ts';
+import type { Outcome } from '../queue/work-queue.ts';
+import { contentOf } from './content.ts';
+import { type Followed, guardShrink } from './guard.ts';
+import { entriesOf, requireKeys } from './keys.ts';
+import type { Owners } from './owners.ts';
+import { SyncProblem } from './problem.ts';
+import { reportOf } from './report.ts';
+import { type Report, statusAfter } from './status.ts';
+import { digestsOf, isAsWanted, mayWrite, type Written, writeTarget } from './targets.ts';
+
+export interface ReconcilerParts {
+  readonly api: KubernetesApi;
+  readonly objects: ObjectView;
+  readonly owners: Owners;
+  readonly clients: KmsClients;
+  readonly streams: ChangeStreams;
+  readonly events: EventRecorder;
+  /** Whether a namespace lets KMSSecrets of another name objects in it. */
+  readonly allows: (namespace: string, from: string) => boolean;
+  /** Ends when we are no longer the leader: nothing is written after that. */
+  readonly leading: AbortSignal;
+  readonly random?: () => number;
+}
+
+/** What is remembered of a KMSSecret between two looks: no value. */
+interface Memory {
+  uid: string | undefined;
+  /** Of the spec, the annotation for a resync and the credentials that the last look was made with. */
+  basis: string | undefined;
+  etag: string | undefined;
+  followed: Followed | undefined;
+  /** Digests of what each target is to hold. */
+  wanted: Map<string, ReadonlyMap<string, string>>;
+  /** When KMS is to be asked again, in milliseconds of the monotonic clock; until then only the cluster is looked at. */
+  lookAt: number;
+  /** Digests of the credentials and the certificate that the client was made with. */
+  seen: string | undefined;
+  client: KmsClient | undefined;
+}
+
+/** Makes each KMSSecret's objects what KMS says, one KMSSecret at a time (HIP-27, "Why the KMSSecret CRD"). */
+export class Reconciler {
+  readonly #parts: Required<ReconcilerParts>;
+  readonly #memories = new Map<string, Memory>();
+
+  constructor(parts: ReconcilerParts) {
+    this.#parts = { random: Math.random, ...parts };
+  }
+
+  /** KMS is to be asked at the next turn: something may have changed there. */
+  look(key: string): void {
+    const memory = this.#memories.get(key);
+    if (memory) memory.lookAt = 0;
+  }
+
+  forget(key: string): void {
+    this.#memories.delete(key);
+    this.#parts.clients.release(key);
+    this.#parts.streams.release(key);
+  }
+
+  /**
+   * One turn. What goes wrong is in the status when this throws, so that the queue waits longer each time.
+   *
+   * @throws SyncProblem, KmsError or KubernetesError
+   */
+  async reconcile(kmsSecret: KmsSecret): Promise<Outcome> {
+    const key = keyOf(kmsSecret.metadata);
+    const memory = this.#memoryOf(key, kmsSecret);
+    if (kmsSecret.spec.suspend) {
+      this.forget(key);
+      await this.#tell(kmsSecret, {
+        authenticated: 'Unknown',
+        reason: 'Suspended',
+        message: 'suspended: nothing is changed until spec.suspend is false',
+      });
+      return {};
+    }
+    try {
+      const report = await this.#sync(key, kmsSecret, memory);
+      if (report) await this.#tell(kmsSecret, report);
+      return { againInMs: Math.max(memory.lookAt - performance.now(), 0) };
+    } catch (error) {
+      if (this.#parts.leading.aborted) return {};
+      memory.lookAt = 0;
+      if (error instanceof KubernetesError && error.isConflict) return { againInMs: 50 };
+      await this.#tell(kmsSecret, reportOf(error, placesOf(kmsSecret.spec)));
+      throw error;
+    }
+  }
+
+  #memoryOf(key: string, { metadata, status }: KmsSecret): Memory {
+    const kept = this.#memories.get(key);
+    if (kept && kept.uid === metadata.uid) return kept;
+    const memory: Memory = {
+      uid: metadata.uid,
+      basis: undefined,
+      etag: undefined,
+      // A start knows what was followed before from the status. A KMSSecret that was made anew has none: HIP-27's forced resync.
+      followed:
+        status?.keys === undefined
+          ? undefined
+          : { keys: status.keys, folderId: status.folderId, changeId: status.changeId },
+      wanted: new Map(),
+      lookAt: 0,
+      seen: undefined,
+      client: undefined,
+    };
+    this.#memories.set(key, memory);
+    return memory;
+  }
+
+  /** @returns what to tell; undefined when nothing was looked at in KMS and all is as it is to be */
+  async #sync(key: string, kmsSecret: KmsSecret, memory: Memory): Promise<Report | undefined> {
+    const targets = targetsOf(kmsSecret);
+    this.#checkNamespaces(kmsSecret, targets);
+    await this.#known(kmsSecret, targets);
+    const isComplete = this.#isAllAsWanted(kmsSecret, targets, memory);
+    const basis = basisOf(kmsSecret);
+    if (basis !== memory.basis) memory.lookAt = 0;
+    if (isComplete && performance.now() < memory.lookAt) return undefined;
+    const client = await this.#client(key, kmsSecret, memory);
+    // Asked without an ETag when the cluster is not as KMS was: values are not kept here, and are needed now.
+    const isKnown = isComplete && memory.etag !== undefined && basis === memory.basis;
+    const { recursive } = kmsSecret.spec.authentication.universalAuth.secretsScope;
+    const answer = await client.kms.secrets.look(addressOf(kmsSecret.spec), {
+      ...(isKnown ? { etag: memory.etag } : {}),
+      ...(recursive ? { recursive } : {}),
+      signal: this.#parts.leading,
+    });
+    this.#listen(key, kmsSecret, client, answer);
+    const changed = answer ? await this.#follow(kmsSecret, targets, memory, answer) : false;
+    if (answer) memory.etag = answer.etag;
+    memory.basis = basis;
+    // Scattered, so that a thousand that began together do not go on together.
+    memory.lookAt = performance.now() + kmsSecret.spec.resyncInterval * 1000 * (0.85 + this.#parts.random() * 0.15);
+    return this.#synced(kmsSecret, memory, changed);
+  }
+
+  #listen(key: string, { spec }: KmsSecret, client: KmsClient, answer: Look | undefined): void {
+    if (!spec.instantUpdates) this.#parts.streams.release(key);
+    const projectId = answer?.folder?.projectId ?? answer?.secrets[0]?.workspace;
+    if (spec.instantUpdates && projectId !== undefined) this.#parts.streams.listen(key, client, projectId);
+  }
+
+  #synced({ spec }: KmsSecret, { followed }: Memory, changed: boolean): Report {
+    const keys = followed?.keys ?? 0;
+    return {
+      authenticated: 'True',
+      reason: 'Synced',
+      message: `${keys} ${keys === 1 ? 'key' : 'keys'} of ${placesOf(spec).folder}`,
+      content: { keys, folderId: followed?.folderId, changeId: followed?.changeId, changed },
+    };
+  }
+
+  #checkNamespaces({ metadata, spec }: KmsSecret, targets: readonly Target[]): void {
+    const own = metadata.namespace!;
+    const { credentialsRef } = spec.authentication.universalAuth;
+    const named = [
+      credentialsRef.secretNamespace,
+      spec.tls?.caRef.secretNamespace,
+      ...targets.map(({ namespace }) => namespace),
+    ];
+    for (const namespace of new Set(named)) {
+      if (namespace === undefined || namespace === own || this.#parts.allows(namespace, own)) continue;
+      throw new SyncProblem(
+        'NamespaceNotAllowed',
+        `the namespace ${namespace} does not allow KMSSecrets of ${own}: label it secrets.lux.network/allow-kmssecrets-from=${own}`,
+      );
+    }
+    const foreign = targets.find(({ namespace, creationPolicy }) => creationPolicy === 'Owner' && namespace !== own);
+    if (foreign)
+      throw new SyncProblem(
+        'NamespaceNotAllowed',
+        `${foreign.kind} ${foreign.namespace}/${foreign.name} has creationPolicy Owner, and Kubernetes deletes with its owner only what is in the owner's namespace ${own}`,
+      );
+  }
+
+  /** Waits until the namespaces concerned were listed once: what is not known to be there could be. */
+  async #known({ spec }: KmsSecret, targets: readonly Target[]): Promise<void> {
+    const { credentialsRef } = spec.authentication.universalAuth;
+    await this.#parts.objects.ready('Secret', credentialsRef.secretNamespace);
+    if (spec.tls) await this.#parts.objects.ready('Secret', spec.tls.caRef.secretNamespace);
+    for (const { kind, namespace } of targets) await this.#parts.objects.ready(kind, namespace);
+  }
+
+  /** The client for the credentials as they are now: another as soon as they are others. */
+  async #client(key: string, { spec }: KmsSecret, memory: Memory): Promise<KmsClient> {
+    const { secretName: name, secretNamespace: namespace } = spec.authentication.universalAuth.credentialsRef;
+    const seen = this.#seen(spec);
+    if (memory.client && memory.seen === seen) return memory.client;
+    const secret = await this.#secret(namespace, name);
+    const clientId = textOf(secret?.data?.clientId);
+    const clientSecret = textOf(secret?.data?.clientSecret);
+    if (!clientId || !clientSecret) {
+      const place = `the Secret ${namespace}/${name}`;
+      const what = secret ? `${place} has no ${clientId ? 'clientSecret' : 'clientId'}` : `${place} is not there`;
+      throw new SyncProblem(
+        'CredentialsMissing',
+        `${what}: create it with the machine identity's clientId and clientSecret (HIP-27, "Bootstrap Secret")`,
+      );
+    }
+    const ca = await this.#certificate(spec);
+    memory.client = this.#parts.clients.use(key, { hostAPI: spec.hostAPI, ca, clientId, clientSecret });
+    memory.seen = seen;
+    return memory.client;
+  }
+
+  #seen({ hostAPI, authentication, tls }: StoredKmsSecretSpec): string {
+    const { secretName, secretNamespace } = authentication.universalAuth.credentialsRef;
+    const credentials = this.#parts.objects.get('Secret', secretNamespace, secretName)?.digests;
+    const ca = tls && this.#parts.objects.get('Secret', tls.caRef.secretNamespace, tls.caRef.secretName)?.digests;
+    return [
+      hostAPI,
+      credentials?.get('clientId'),
+      credentials?.get('clientSecret'),
+      tls && ca?.get(tls.caRef.key),
+    ].join(' ');
+  }
+
+  async #certificate({ tls }: StoredKmsSecretSpec): Promise<string | undefined> {
+    if (!tls) return undefined;
+    const { secretName, secretNamespace, key } = tls.caRef;
+    const ca = textOf((await this.#secret(secretNamespace, secretName))?.data?.[key]);
+    if (!ca?.includes('-----BEGIN CERTIFICATE-----'))
+      throw new SyncProblem(
+        'CertificateMissing',
+        `the Secret ${secretNamespace}/${secretName} has no certificate under ${key}, which tls.caRef names`,
+      );
+    return ca;
+  }
+
+  async #secret(namespace: string, name: string) {
+    try {
+      return await this.#parts.api.get(Secrets, { namespace, name });
+    } catch (error) {
+      if (error instanceof KubernetesError && error.isNotFound) return undefined;
+      throw error;
+    }
+  }
+
+  #isAllAsWanted(kmsSecret: KmsSecret, targets: readonly Target[], { wanted }: Memory): boolean {
+    return targets.every((target) => {
+      const digests = wanted.get(targetKey(target));
+      const live = this.#parts.objects.get(target.kind, target.namespace, target.name);
+      return digests !== undefined && isAsWanted(live, kmsSecret, target, digests);
+    });
+  }
+
+  /** Makes every target what the answer says. One that cannot be written does not keep the others from it. */
+  async #follow(kmsSecret: KmsSecret, targets: readonly Target[], memory: Memory, answer: Look): Promise<boolean> {
+    const { spec } = kmsSecret;
+    const { secretName } = spec.authentication.universalAuth.secretsScope;
+    let entries = entriesOf(answer);
+    if (secretName !== undefined) {
+      const only = entries.get(secretName);
+      if (!only) throw new SyncProblem('NotFound', `${placesOf(spec).folder} has no secret ${secretName}`);
+      entries = new Map([[secretName, only]]);
+    }
+    requireKeys(entries, spec.requiredKeys ?? []);
+    const evidence = { folderId: answer.folder?.id, changeId: answer.folder?.changeId };
+    guardShrink(memory.followed, evidence, entries.size);
+    const problems: unknown[] = [];
+    let changed = false;
+    for (const target of targets) {
+      try {
+        const content = contentOf(entries, target.template);
+        const written = await this.#write(kmsSecret, target, content, memory);
+        if (written !== 'unchanged') changed = true;
+      } catch (error) {
+        problems.push(error);
+      }
+    }
+    if (problems.length > 0) throw problems[0];
+    memory.followed = { ...evidence, keys: entries.size };
+    if (changed)
+      await this.#parts.events.record(kmsSecret, {
+        type: 'Normal',
+        reason: 'Synced',
+        action: 'Sync',
+        note: `${entries.size} keys of ${placesOf(spec).folder} are in ${targets.map((target) => targetKey(target)).join(', ')}`,
+      });
+    return changed;
+  }
+
+  async #write(
+    kmsSecret: KmsSecret,
+    target: Target,
+    content: ReadonlyMap<string, string>,
+    memory: Memory,
+  ): Promise<Written> {
+    const { objects, owners, api, leading, events } = this.#parts;
+    const live = objects.get(target.kind, target.namespace, target.name);
+    mayWrite(live, target, owners.rivalOf(kmsSecret, target, live));
+    const digests = digestsOf(content);
+    memory.wanted.set(targetKey(target), digests);
+    if (isAsWanted(live, kmsSecret, target, digests)) return 'unchanged';
+    leading.throwIfAborted();
+    const written = await writeTarget(api, kmsSecret, target, content, live);
+    if (written === 'adopted')
+      await events.record(kmsSecret, {
+        type: 'Normal',
+        reason: 'Adopted',
+        action: 'Adopt',
+        note: `${targetKey(target)} was there already, and is kept from now on; what KMS does not have was left in it`,
+      });
+    return written;
+  }
+
+  async #tell(kmsSecret: KmsSecret, report: Report): Promise<void> {
+    const { api, leading, events } = this.#parts;
+    const status = statusAfter(kmsSecret, report, new Date());
+    if (status === kmsSecret.status) return;
+    leading.throwIfAborted();
+    const { name, namespace } = kmsSecret.metadata;
+    const isProblem = report.reason !== 'Synced' && report.reason !== 'Suspended';
+    if (isProblem)
+      await events.record(kmsSecret, { type: 'Warning', reason: report.reason, action: 'Sync', note: report.message });
+    const body = {
+      metadata: { name, ...(namespace === undefined ? {} : { namespace }) },
+      status,
+    } as unknown as KmsSecret;
+    await api.apply(KmsSecrets, body, { fieldManager: FIELD_MANAGER, subresource: 'status' });
+  }
+}
+
+/** What a look depends on besides KMS and the cluster: another spec, or another annotation for a resync, is another look. */
+function basisOf({ metadata }: KmsSecret): string {
+  return `${metadata.generation} ${metadata.annotations?.[RESYNC_ANNOTATION] ?? ''}`;
+}
+
+function addressOf({ authentication }: StoredKmsSecretSpec): FolderAddress {
+  const { projectId, projectSlug, envSlug, secretsPath } = authentication.universalAuth.secretsScope;
+  const project = projectId === undefined ? { projectSlug: projectSlug! } : { projectId };
+  return { ...project, environment: envSlug, secretPath: secretsPath };
+}
+
+/** For messages: where KMS is, where the credentials are, and which folder is read. */
+function placesOf({ hostAPI, authentication }: StoredKmsSecretSpec) {
+  const { credentialsRef, secretsScope } = authentication.universalAuth;
+  return {
+    hostAPI,
+    credentials: `${credentialsRef.secretNamespace}/${credentialsRef.secretName}`,
+    folder: `${secretsScope.projectSlug ?? secretsScope.projectId} ${secretsScope.envSlug}:${secretsScope.secretsPath}`,
+  };
+}
+
+function textOf(base64: string | undefined): string | undefined {
+  return base64 === undefined ? undefined : Buffer.from(base64, 'base64').toString('utf8');
+}

@@ -1,0 +1,67 @@
+import type { KmsSecretStatus } from '../../contracts/kms-secret.ts';
+import type { KmsSecret } from '../kms-secret.ts';
+import type { Reason } from './problem.ts';
+
+type Condition = NonNullable<KmsSecretStatus['conditions']>[number];
+
+/** What a look came to, as the status tells it. */
+export interface Report {
+  readonly authenticated: 'True' | 'False' | 'Unknown';
+  readonly reason: Reason;
+  /** For people: what is so, or what is wrong and what to do. */
+  readonly message: string;
+  /** Of the content that the objects hold; undefined: as before. */
+  readonly content?: {
+    readonly keys: number;
+    readonly folderId: string | undefined;
+    readonly changeId: string | undefined;
+    readonly changed: boolean;
+  };
+  readonly workloads?: string | undefined;
+}
+
+/** The status after a report. The same object as before when nothing of it is new: steady state writes nothing. */
+export function statusAfter({ metadata, status = {} }: KmsSecret, report: Report, now: Date): KmsSecretStatus {
+  const isSynced = report.reason === 'Synced';
+  const observedGeneration = metadata.generation ?? 0;
+  const said = (type: string, state: Condition['status'], reason: string, message: string): Condition => {
+    const before = status.conditions?.find((condition) => condition.type === type);
+    const lastTransitionTime = before?.status === state ? before.lastTransitionTime : now.toISOString();
+    return { type, status: state, observedGeneration, lastTransitionTime, reason, message };
+  };
+  const authentication =
+    report.authenticated === 'True'
+      ? said('Authenticated', 'True', 'LoggedIn', 'the machine identity is logged in')
+      : said('Authenticated', report.authenticated, report.reason, report.message);
+  const state = isSynced ? 'True' : 'False';
+  const { content } = report;
+  const { workloads, ...rest } = status;
+  const next: KmsSecretStatus = {
+    ...rest,
+    observedGeneration,
+    conditions: [
+      said('Ready', state, report.reason, report.message),
+      authentication,
+      said('Synced', state, report.reason, report.message),
+    ],
+    ...(content && {
+      keys: content.keys,
+      ...(content.folderId === undefined ? {} : { folderId: content.folderId }),
+      ...(content.changeId === undefined ? {} : { changeId: content.changeId }),
+      ...(content.changed || status.lastChangeTime === undefined ? { lastChangeTime: now.toISOString() } : {}),
+    }),
+    ...(report.workloads === undefined ? {} : { workloads: report.workloads }),
+  };
+  return JSON.stringify(sorted(next)) === JSON.stringify(sorted(status)) ? status : next;
+}
+
+/** The API server writes fields in its own order. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, inner]) => [name, sorted(inner)]),
+  );
+}

@@ -1,0 +1,216 @@
+import type { Logger } from 'pino';
+import { KmsClients } from './kms/clients.ts';
+import { ChangeStreams } from './kms/streams.ts';
+import type { KmsSecret } from './kms-secret.ts';
+import { ALLOW_LABEL, KmsSecrets, RESYNC_ANNOTATION, targetsOf } from './kms-secret.ts';
+import type { KubernetesApi } from './kubernetes/api.ts';
+import { EventRecorder } from './kubernetes/event-recorder.ts';
+import type { KeptObject } from './kubernetes/kept-object.ts';
+import { ObjectView } from './kubernetes/object-view.ts';
+import { keyOf, Reflector } from './kubernetes/reflector.ts';
+import { type KubernetesObject, Namespaces } from './kubernetes/resources.ts';
+import type { OperatorMetrics } from './metrics.ts';
+import { WorkQueue } from './queue/work-queue.ts';
+import { Owners } from './sync/owners.ts';
+import { SyncProblem } from './sync/problem.ts';
+import { Reconciler } from './sync/reconciler.ts';
+
+export interface TermOptions {
+  readonly api: KubernetesApi;
+  readonly leading: AbortSignal;
+  readonly instance: string;
+  readonly version: string;
+  /** Namespaces whose KMSSecrets are kept; empty: all. */
+  readonly watchNamespaces: readonly string[];
+  readonly concurrency: number;
+  readonly metrics: OperatorMetrics;
+  readonly log: Logger;
+}
+
+/** One replica's time as the leader: everything that watches and writes, from nothing, and gone when it ends. */
+export class Term {
+  readonly #options: TermOptions;
+  readonly #owners = new Owners();
+  readonly #kmsSecrets: Reflector<KmsSecret, KmsSecret>[];
+  readonly #namespaces: Reflector<KubernetesObject, KubernetesObject>;
+  readonly #objects: ObjectView;
+  readonly #clients: KmsClients;
+  readonly #streams: ChangeStreams;
+  readonly #queue: WorkQueue;
+  readonly #reconciler: Reconciler;
+
+  constructor(options: TermOptions) {
+    this.#options = options;
+    const { api, leading, instance, version, watchNamespaces, concurrency, metrics, log } = options;
+    const trouble = (what: 'watch' | 'stream' | 'event', detail: string) => (error: unknown) => {
+      metrics.trouble(what);
+      log.warn({ what: detail, problem: messageOf(error) }, 'trouble, tried again');
+    };
+    this.#clients = new KmsClients(`kms-operator/${version}`);
+    this.#streams = new ChangeStreams({
+      onChange: (users) => this.#look(users),
+      onTrouble: (users, error) => trouble('stream', [...users].slice(0, 3).join(', '))(error),
+    });
+    this.#objects = new ObjectView(api, {
+      onChange: (key, before, now) => this.#objectChanged(key, before, now),
+      onTrouble: (what, error) => trouble('watch', what)(error),
+    });
+    this.#namespaces = new Reflector(api, Namespaces, {
+      keep: ({ metadata: { name, labels } }) => ({ metadata: { name, ...(labels && { labels }) } }),
+      onChange: ({ key, before, now }) => this.#namespaceChanged(key, before, now),
+      onTrouble: trouble('watch', 'namespaces'),
+    });
+    this.#queue = new WorkQueue({
+      work: (key) => this.#work(key),
+      onFailure: (key, error, waitMs) =>
+        log.warn({ kmsSecret: key, problem: messageOf(error), againInMs: Math.round(waitMs) }, 'not in sync'),
+      concurrency,
+      longestWaitMs: 60_000,
+    });
+    this.#reconciler = new Reconciler({
+      api,
+      leading,
+      objects: this.#objects,
+      owners: this.#owners,
+      clients: this.#clients,
+      streams: this.#streams,
+      events: new EventRecorder(api, instance, trouble('event', 'an Event')),
+      allows: (namespace, from) => this.#allows(namespace, from),
+    });
+    this.#kmsSecrets = (watchNamespaces.length > 0 ? watchNamespaces : [undefined]).map(
+      (namespace) =>
+        new Reflector(api, KmsSecrets, {
+          ...(namespace === undefined ? {} : { namespace }),
+          keep: (kmsSecret) => kmsSecret,
+          onChange: ({ key, before, now }) => this.#kmsSecretChanged(key, before, now),
+          onTrouble: trouble('watch', 'KMSSecrets'),
+        }),
+    );
+  }
+
+  /** Number of KMSSecrets that wait for their turn. */
+  get depth(): number {
+    return this.#queue.depth;
+  }
+
+  /** Resolves when the term has ended and nothing of it is under way. */
+  async run(): Promise<void> {
+    const { leading } = this.#options;
+    if (!leading.aborted) await new Promise((resolve) => leading.addEventListener('abort', resolve, { once: true }));
+    await this.#queue.stop();
+    await Promise.all([...this.#kmsSecrets, this.#namespaces, this.#objects].map((part) => part.stop()));
+    for (const key of this.#keys()) this.#reconciler.forget(key);
+  }
+
+  async #work(key: string): Promise<{ againInMs?: number }> {
+    const kmsSecret = this.#find(key);
+    if (!kmsSecret || this.#options.leading.aborted) return {};
+    // What the namespaces allow is not known before they are.
+    await this.#namespaces.synced;
+    const { name, namespace = '' } = kmsSecret.metadata;
+    const start = performance.now();
+    const told = (reason: string) =>
+      this.#options.metrics.turn(namespace, name, reason, (performance.now() - start) / 1000);
+    try {
+      const outcome = await this.#reconciler.reconcile(kmsSecret);
+      told(kmsSecret.spec.suspend ? 'Suspended' : 'Synced');
+      return outcome;
+    } catch (error) {
+      told(error instanceof SyncProblem ? error.reason : (error as Error).name);
+      throw error;
+    }
+  }
+
+  #kmsSecretChanged(key: string, before: KmsSecret | undefined, now: KmsSecret | undefined): void {
+    this.#owners.change(before, now);
+    this.#objects.follow(this.#owners.namespaces());
+    if (!now) {
+      this.#reconciler.forget(key);
+      this.#queue.forget(key);
+      const [namespace = '', name = ''] = key.split('/');
+      this.#options.metrics.gone(namespace, name);
+      return;
+    }
+    if (before && isSameWish(before, now)) return;
+    if (!before && isSettled(now)) this.#queue.addIn(key, Math.random() * now.spec.resyncInterval * 1000);
+    else this.#queue.add(key);
+  }
+
+  #objectChanged(key: string, before: KeptObject | undefined, now: KeptObject | undefined): void {
+    const { keepers, readers } = this.#owners.concerned(key);
+    for (const keeper of keepers) if (before || !this.#isWaiting(keeper, now)) this.#queue.add(keeper);
+    if (before && now && isSameData(before, now)) return;
+    this.#look(readers);
+  }
+
+  /** Whether the first sight of an object tells nothing: it was there when the KMSSecret was last in sync. */
+  #isWaiting(key: string, now: KeptObject | undefined): boolean {
+    const kmsSecret = this.#find(key);
+    return now !== undefined && kmsSecret !== undefined && isSettled(kmsSecret);
+  }
+
+  #namespaceChanged(name: string, before: KubernetesObject | undefined, now: KubernetesObject | undefined): void {
+    if (before?.metadata.labels?.[ALLOW_LABEL] === now?.metadata.labels?.[ALLOW_LABEL]) return;
+    const concerned = [...this.#all()].filter(
+      (kmsSecret) =>
+        targetsOf(kmsSecret).some(({ namespace }) => namespace === name) ||
+        kmsSecret.spec.authentication.universalAuth.credentialsRef.secretNamespace === name,
+    );
+    if (before || now)
+      this.#look(
+        concerned.filter(({ metadata }) => metadata.namespace !== name).map(({ metadata }) => keyOf(metadata)),
+      );
+  }
+
+  #look(keys: Iterable<string>): void {
+    for (const key of keys) {
+      this.#reconciler.look(key);
+      this.#queue.add(key);
+    }
+  }
+
+  #allows(namespace: string, from: string): boolean {
+    const label = this.#namespaces.get(namespace)?.metadata.labels?.[ALLOW_LABEL];
+    return label === 'all' || (label?.split('_').includes(from) ?? false);
+  }
+
+  #find(key: string): KmsSecret | undefined {
+    for (const reflector of this.#kmsSecrets) {
+      const found = reflector.get(key);
+      if (found) return found;
+    }
+    return undefined;
+  }
+
+  *#all(): Generator<KmsSecret> {
+    for (const reflector of this.#kmsSecrets) yield* reflector.values();
+  }
+
+  #keys(): string[] {
+    return [...this.#all()].map(({ metadata }) => keyOf(metadata));
+  }
+}
+
+/** Whether nothing that somebody wishes has changed: the rest is our own status. */
+function isSameWish(a: KmsSecret, b: KmsSecret): boolean {
+  return (
+    a.metadata.uid === b.metadata.uid &&
+    a.metadata.generation === b.metadata.generation &&
+    a.metadata.annotations?.[RESYNC_ANNOTATION] === b.metadata.annotations?.[RESYNC_ANNOTATION]
+  );
+}
+
+/** Whether it was in sync when this replica first saw it: then its next look can wait for its turn within the interval. */
+function isSettled({ metadata, status }: KmsSecret): boolean {
+  const synced = status?.conditions?.find(({ type }) => type === 'Synced');
+  return synced?.status === 'True' && synced.observedGeneration === metadata.generation;
+}
+
+function isSameData(a: KeptObject, b: KeptObject): boolean {
+  return a.digests.size === b.digests.size && [...a.digests].every(([key, digest]) => b.digests.get(key) === digest);
+}
+
+/** Messages of ours and of the API server name things and never hold a value. */
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

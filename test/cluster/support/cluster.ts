@@ -1,0 +1,156 @@
+import { KubeConfig } from '@kubernetes/client-node';
+import { pino } from 'pino';
+import { vi } from 'vitest';
+import { kmsSecretCrd } from '../../../contracts/index.ts';
+import { readConfig } from '../../../operator/config.ts';
+import { type KmsSecret, KmsSecrets } from '../../../operator/kms-secret.ts';
+import { KubernetesApi } from '../../../operator/kubernetes/api.ts';
+import { KubernetesError } from '../../../operator/kubernetes/errors.ts';
+import type { KubernetesObject, Resource } from '../../../operator/kubernetes/resources.ts';
+import { Namespaces, Secrets } from '../../../operator/kubernetes/resources.ts';
+import { type Operator, startOperator } from '../../../operator/operator.ts';
+import { type ControlPlane, startControlPlane } from '../../../tools/cluster/control-plane.ts';
+import { programsAtHand } from '../../../tools/cluster/programs.ts';
+import { startServer, type TestServer } from '../../support/server.ts';
+
+const Crds: Resource = {
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  plural: 'customresourcedefinitions',
+  namespaced: false,
+};
+
+/** A control plane with the CRD, a KMS beside it, and what the tests of the operator do with both. */
+export class TestCluster {
+  readonly plane: ControlPlane;
+  readonly kms: TestServer;
+  /** Where the KMS answers. */
+  readonly url: string;
+  /** As an admin of the cluster. */
+  readonly api: KubernetesApi;
+  readonly #operators: Operator[] = [];
+
+  private constructor(plane: ControlPlane, kms: TestServer, url: string) {
+    this.plane = plane;
+    this.kms = kms;
+    this.url = url;
+    this.api = new KubernetesApi(this.kubeConfig());
+  }
+
+  static async start(): Promise<TestCluster> {
+    const programs = programsAtHand();
+    if (!programs) throw new Error('no control plane: run npm run cluster -- build');
+    const [plane, kms] = await Promise.all([startControlPlane(programs), startServer()]);
+    const cluster = new TestCluster(plane, kms, await kms.app.listen({ host: '127.0.0.1', port: 0 }));
+    await cluster.api.create(Crds, undefined, kmsSecretCrd() as KubernetesObject);
+    await cluster.#served();
+    return cluster;
+  }
+
+  kubeConfig(): KubeConfig {
+    const config = new KubeConfig();
+    config.loadFromFile(this.plane.kubeconfig);
+    return config;
+  }
+
+  async #served(): Promise<void> {
+    const list = async () => {
+      try {
+        await this.api.list(KmsSecrets);
+        return true;
+      } catch (error) {
+        if (error instanceof KubernetesError && error.isNotFound) return false;
+        throw error;
+      }
+    };
+    await vi.waitUntil(list, { timeout: 20_000, interval: 50 });
+  }
+
+  async namespace(name: string, labels: Record<string, string> = {}): Promise<string> {
+    await this.api.create(Namespaces, undefined, { metadata: { name, labels } });
+    return name;
+  }
+
+  async operator(name = 'operator-1', variables: Record<string, string> = {}): Promise<Operator> {
+    const config = readConfig({ POD_NAMESPACE: 'default', POD_NAME: name, HOST: '127.0.0.1', PORT: '0', ...variables });
+    const log = pino({ level: process.env.OPERATOR_LOG ?? 'silent' });
+    const operator = await startOperator(this.kubeConfig(), config, log);
+    this.#operators.push(operator);
+    return operator;
+  }
+
+  /** A project with secrets, and a Secret with the credentials of an identity that may read it. */
+  async service(slug: string, namespace: string, secrets: Record<string, string>) {
+    const { id: projectId } = await this.kms.project(slug);
+    if (Object.keys(secrets).length > 0) await this.kms.setSecrets(projectId, 'prod', secrets);
+    const machine = await this.kms.machine(`${slug}-service`, { projectId, roles: [{ role: 'viewer' }] });
+    await this.credentials(slug, namespace, machine);
+    return { projectId, machine };
+  }
+
+  async credentials(
+    slug: string,
+    namespace: string,
+    { clientId, clientSecret }: { clientId: string; clientSecret: string },
+  ) {
+    const encode = (text: string) => Buffer.from(text).toString('base64');
+    await this.api.apply(
+      Secrets,
+      {
+        metadata: { name: `${slug}-kms-auth`, namespace },
+        data: { clientId: encode(clientId), clientSecret: encode(clientSecret) },
+      },
+      { fieldManager: 'platform-engineer' },
+    );
+  }
+
+  /** HIP-27's KMSSecret of a service, with what a test changes in it. */
+  async kmsSecret(
+    slug: string,
+    namespace: string,
+    spec: Record<string, unknown> = {},
+    scope: Record<string, unknown> = {},
+  ): Promise<KmsSecret> {
+    const body = {
+      metadata: { name: `${slug}-kms-sync`, namespace },
+      spec: {
+        hostAPI: this.url,
+        resyncInterval: 60,
+        authentication: {
+          universalAuth: {
+            credentialsRef: { secretName: `${slug}-kms-auth`, secretNamespace: namespace },
+            secretsScope: { projectSlug: slug, envSlug: 'production', secretsPath: '/', ...scope },
+          },
+        },
+        managedSecretReference: { secretName: `${slug}-secrets`, secretNamespace: namespace, secretType: 'Opaque' },
+        ...spec,
+      },
+    };
+    return this.api.create(KmsSecrets, namespace, body as unknown as KmsSecret);
+  }
+
+  /** What a Secret holds, as text; undefined when there is none. */
+  async data(namespace: string, name: string): Promise<Record<string, string> | undefined> {
+    try {
+      const { data = {} } = await this.api.get(Secrets, { namespace, name });
+      return Object.fromEntries(
+        Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]),
+      );
+    } catch (error) {
+      if (error instanceof KubernetesError && error.isNotFound) return undefined;
+      throw error;
+    }
+  }
+
+  /** The Synced condition of a KMSSecret. */
+  async synced(slug: string, namespace: string) {
+    const { status } = await this.api.get(KmsSecrets, { namespace, name: `${slug}-kms-sync` });
+    return status?.conditions?.find(({ type }) => type === 'Synced');
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#operators.map((operator) => operator.stop()));
+    this.api.close();
+    await Promise.all([this.plane.stop(), this.kms.close()]);
+  }
+}

@@ -1,0 +1,21 @@
+import { join } from 'node:path';
+import { defineConfig } from 'vitest/config';
+
+const support = (file: string) => join(import.meta.dirname, '../support', file);
+
+/** `npm run test:cluster`: the operator and the manifests on a real control plane, with a real KMS. */
+export default defineConfig({
+  test: {
+    root: join(import.meta.dirname, '../..'),
+    include: ['test/cluster/**/*.test.ts'],
+    globalSetup: [support('global-setup.ts')],
+    setupFiles: [support('setup.ts')],
+    reporters: [support('reporter.ts'), 'default'],
+    pool: 'forks',
+    isolate: false,
+    maxWorkers: 2,
+    testTimeout: 60_000,
+    hookTimeout: 90_000,
+    teardownTimeout: 40_000,
+  },
+});

@@ -1,0 +1,178 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { accessSync, constants, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/**
+ * The programs of a control plane, built from public Go modules into a cache outside of the repository: no container engine and
+ * no download of a binary. The modules are pinned in programs/ by go.mod and go.sum.
+ */
+
+const PROGRAMS = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubectl', 'kwok'] as const;
+/** A program of the control plane, or beside it. */
+export type Program = (typeof PROGRAMS)[number];
+/** Where each program lies. */
+export type Programs = Readonly<Record<Program, string>>;
+
+interface Module {
+  /** Folder under programs/. */
+  readonly folder: string;
+  readonly version: string;
+  /** Package to build, by program. */
+  readonly packages: Partial<Record<Program, string>>;
+  /** Minutes that it took on two cores with an empty cache. */
+  readonly minutes: number;
+  readonly ldflags?: string;
+}
+
+/** Version of Kubernetes that the tests run against. */
+export const KUBERNETES_VERSION = '1.34.4';
+
+const MODULES: readonly Module[] = [
+  {
+    folder: 'kubernetes',
+    version: KUBERNETES_VERSION,
+    packages: Object.fromEntries(
+      (['kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubectl'] as const).map((program) => [
+        program,
+        `k8s.io/kubernetes/cmd/${program}`,
+      ]),
+    ),
+    minutes: 10,
+    // Kubernetes stamps its version when it is built; without it clients cannot tell what they talk to.
+    ldflags: ['gitVersion=v1.34.4', 'gitMajor=1', 'gitMinor=34', 'gitTreeState=clean']
+      .flatMap((fact) => [`-X k8s.io/component-base/version.${fact}`, `-X k8s.io/client-go/pkg/version.${fact}`])
+      .join(' '),
+  },
+  { folder: 'etcd', version: '3.6.16', packages: { etcd: '.' }, minutes: 2 },
+  { folder: 'kwok', version: '0.7.0', packages: { kwok: 'sigs.k8s.io/kwok/cmd/kwok' }, minutes: 3 },
+];
+
+const sources = fileURLToPath(new URL('programs/', import.meta.url));
+
+/** Where what is built stays, for all clones of one user. */
+function cacheFolder(): string {
+  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'hanzo-kms/cluster');
+}
+
+/** A change of what is built, or of how, is another folder: programs in use are never replaced. */
+function folderOf(module: Module): string {
+  const hash = createHash('sha256').update(`${process.platform} ${process.arch} ${module.ldflags}\n`);
+  for (const file of readdirSync(join(sources, module.folder)).sort())
+    hash.update(`${file}\n`).update(readFileSync(join(sources, module.folder, file)));
+  return join(cacheFolder(), `${module.folder}-${module.version}-${hash.digest('hex').slice(0, 12)}`);
+}
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Where a program lies already: in the folders that KUBEBUILDER_ASSETS names, as envtest's users have them, or else in the cache.
+ *
+ * @returns undefined when it is in neither
+ */
+function find(program: Program, module: Module): string | undefined {
+  const assets = (process.env.KUBEBUILDER_ASSETS ?? '').split(delimiter).filter(Boolean);
+  return [...assets, folderOf(module)].map((folder) => join(folder, program)).find(isProgram);
+}
+
+/**
+ * The programs, when all of them are at hand.
+ *
+ * @returns undefined when one would have to be built
+ */
+export function programsAtHand(): Programs | undefined {
+  const found = MODULES.flatMap((module) =>
+    (Object.keys(module.packages) as Program[]).map((program) => [program, find(program, module)] as const),
+  );
+  return found.every(([, path]) => path !== undefined) ? (Object.fromEntries(found) as Programs) : undefined;
+}
+
+/**
+ * The programs; those that are not at hand are built first, which takes a quarter of an hour on two cores the first time.
+ *
+ * @param say told of progress, a line at a time
+ * @throws Error that says what is missing: Go, or the module proxy
+ */
+export async function buildPrograms(say: (line: string) => void): Promise<Programs> {
+  const missing = MODULES.filter((module) =>
+    (Object.keys(module.packages) as Program[]).some((program) => find(program, module) === undefined),
+  );
+  const minutes = missing.reduce((sum, module) => sum + module.minutes, 0);
+  if (missing.length > 0)
+    say(
+      `building ${missing.map(({ folder }) => folder).join(', ')} once into ${cacheFolder()}: about ${minutes} minutes on two cores`,
+    );
+  let left = minutes;
+  for (const module of missing) {
+    await build(module, say, left);
+    left -= module.minutes;
+  }
+  const programs = programsAtHand();
+  if (!programs) throw new Error(`the control plane's programs are not in ${cacheFolder()} after they were built`);
+  return programs;
+}
+
+async function build(module: Module, say: (line: string) => void, minutesLeft: number): Promise<void> {
+  const target = folderOf(module);
+  mkdirSync(cacheFolder(), { recursive: true });
+  const unfinished = mkdtempSync(join(cacheFolder(), 'building-'));
+  try {
+    for (const [program, goPackage] of Object.entries(module.packages)) {
+      const start = Date.now();
+      const seconds = () => Math.round((Date.now() - start) / 1000);
+      say(`${program} ${module.version} …`);
+      const ticker = setInterval(
+        () => say(`${program}: still building (${seconds()} s; about ${minutesLeft} minutes in all from here)`),
+        30_000,
+      );
+      try {
+        await go(join(sources, module.folder), [
+          'build',
+          '-trimpath',
+          '-ldflags',
+          `-s -w ${module.ldflags ?? ''}`,
+          '-o',
+          join(unfinished, program),
+          goPackage,
+        ]);
+      } finally {
+        clearInterval(ticker);
+      }
+      say(`${program} ${module.version} built in ${seconds()} s`);
+    }
+    try {
+      renameSync(unfinished, target);
+    } catch (error) {
+      // Somebody else was faster; theirs is as good.
+      if (!['EEXIST', 'ENOTEMPTY'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    }
+  } finally {
+    rmSync(unfinished, { recursive: true, force: true });
+  }
+}
+
+async function go(cwd: string, args: readonly string[]): Promise<void> {
+  const child = spawn('go', args, {
+    cwd,
+    env: { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-mod=readonly -buildvcs=false', GOWORK: 'off' },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let complaint = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint = (complaint + text).slice(-4000)));
+  const [code, signal] = await once(child, 'close').catch((error: Error) => {
+    throw new Error(
+      `Go cannot be started (${error.message}): install Go 1.25 or newer, or name a folder with the programs by KUBEBUILDER_ASSETS`,
+    );
+  });
+  if (code !== 0) throw new Error(`go ${args.join(' ')} ended with ${signal ?? `exit code ${code}`}:\n${complaint}`);
+}
