@@ -224,6 +224,15 @@ export const KmsSecretSpec = withRules(
       (spec.managedKubeSecretReferences?.length ?? 0) > 0 ||
       (spec.managedKubeConfigMapReferences?.length ?? 0) > 0,
   },
+  {
+    rule: '!has(self.managedSecretReference) || !has(self.managedKubeSecretReferences) || !self.managedKubeSecretReferences.exists(more, more.secretName == self.managedSecretReference.secretName && more.secretNamespace == self.managedSecretReference.secretNamespace)',
+    message: 'managedKubeSecretReferences names the Secret of managedSecretReference again',
+    holds: ({ managedSecretReference: first, managedKubeSecretReferences: more = [] }) =>
+      !more.some(
+        ({ secretName, secretNamespace }) =>
+          secretName === first?.secretName && secretNamespace === first.secretNamespace,
+      ),
+  },
 );
 /** As it is written: what has a default may be left out. */
 export type KmsSecretSpec = z.input<typeof KmsSecretSpec>;

@@ -36,7 +36,7 @@ test('a service with another project slug differs in that alone', () => {
 
 test.each(['hip-27-full', 'hip-27-migration'])('%s is valid as it stands', (name) => {
   const manifest = parse(named(fixture(name), 'gateway', 'gateway'));
-  expect(KmsSecretSchema.parse(manifest)).toEqual(manifest);
+  expect(KmsSecretSchema.parse(manifest)).toMatchObject(manifest);
 });
 
 const [deployment, affinity, resources, probes] = parseAllDocuments(fixture('hip-27-deployment')).map((document) =>

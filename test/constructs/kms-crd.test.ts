@@ -67,10 +67,15 @@ test('every required field is declared, and has no default', () => {
   expect(wrong).toEqual([]);
 });
 
-test('a list keyed by a field requires that field', () => {
+test('a list keyed by fields requires those fields', () => {
   const lists = nodes(schema).filter(({ node }) => node['x-kubernetes-list-type'] === 'map');
-  expect(lists.map(({ path }) => path)).toEqual(['schema.status.conditions']);
-  for (const { node } of lists) expect(node.items.required).toEqual(expect.arrayContaining(['type']));
+  expect(lists.map(({ path }) => path)).toEqual([
+    'schema.spec.managedKubeSecretReferences',
+    'schema.spec.managedKubeConfigMapReferences',
+    'schema.status.conditions',
+  ]);
+  for (const { node } of lists)
+    expect(node.items.required).toEqual(expect.arrayContaining(node['x-kubernetes-list-map-keys']));
 });
 
 test('no category hides a resource of Kubernetes', () => {
@@ -96,8 +101,10 @@ test('a resync interval below 5 seconds is refused by the API server', () => {
   });
 });
 
-test('what HIP-27 always gives is required', () => {
-  expect(schema.properties.spec.required).toEqual(['authentication', 'managedSecretReference']);
+test('how to log in is required; what to keep is one of three, which a rule asks for', () => {
+  expect(schema.properties.spec.required).toEqual(['authentication']);
+  const rules = schema.properties.spec['x-kubernetes-validations'].map(({ message }: { message: string }) => message);
+  expect(rules[0]).toMatch(/^name what is to be kept up to date: managedSecretReference, /);
 });
 
 test('people see state, source and target in a list', () => {

@@ -13,6 +13,8 @@ import type { Programs } from './programs.ts';
 export interface ControlPlane {
   /** Address of the API server. */
   readonly url: string;
+  /** Everything of it: data, keys, logs. */
+  readonly folder: string;
   /** File for KUBECONFIG: the user `admin` of the group system:masters. */
   readonly kubeconfig: string;
   /** The API server's certificate, PEM. */
@@ -129,7 +131,7 @@ async function start(
   ]);
   const scheduler = daemon('kube-scheduler', [`--kubeconfig=${kubeconfig}`, '--leader-elect=false', '--secure-port=0']);
   const kwok = daemon('kwok', [`--kubeconfig=${kubeconfig}`, '--manage-all-nodes=true', '--server-address=']);
-  return { url, kubeconfig, ca, token, etcd, apiServer, controllers, scheduler, kwok, ready, stop };
+  return { folder, url, kubeconfig, ca, token, etcd, apiServer, controllers, scheduler, kwok, ready, stop };
 }
 
 /** A kubeconfig with one cluster and one user. */

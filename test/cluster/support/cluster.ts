@@ -1,5 +1,8 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { KubeConfig } from '@kubernetes/client-node';
 import { pino } from 'pino';
+import { Agent, fetch } from 'undici';
 import { vi } from 'vitest';
 import { kmsSecretCrd } from '../../../contracts/index.ts';
 import { readConfig } from '../../../operator/config.ts';
@@ -29,9 +32,13 @@ export class TestCluster {
   /** As an admin of the cluster. */
   readonly api: KubernetesApi;
   readonly #operators: Operator[] = [];
+  readonly #agent: Agent;
+  readonly #kubectl: string;
 
-  private constructor(plane: ControlPlane, kms: TestServer, url: string) {
+  private constructor(plane: ControlPlane, kubectl: string, kms: TestServer, url: string) {
     this.plane = plane;
+    this.#kubectl = kubectl;
+    this.#agent = new Agent({ connect: { ca: plane.ca } });
     this.kms = kms;
     this.url = url;
     this.api = new KubernetesApi(this.kubeConfig());
@@ -41,7 +48,7 @@ export class TestCluster {
     const programs = programsAtHand();
     if (!programs) throw new Error('no control plane: run npm run cluster -- build');
     const [plane, kms] = await Promise.all([startControlPlane(programs), startServer()]);
-    const cluster = new TestCluster(plane, kms, await kms.app.listen({ host: '127.0.0.1', port: 0 }));
+    const cluster = new TestCluster(plane, programs.kubectl, kms, await kms.app.listen({ host: '127.0.0.1', port: 0 }));
     await cluster.api.create(Crds, undefined, kmsSecretCrd() as KubernetesObject);
     await cluster.#served();
     return cluster;
@@ -129,6 +136,22 @@ export class TestCluster {
     return this.api.create(KmsSecrets, namespace, body as unknown as KmsSecret);
   }
 
+  /** The API server as curl would ask it. */
+  async raw(method: string, url: string, body?: unknown): Promise<{ status: number; body: any }> {
+    const response = await fetch(url, {
+      method,
+      headers: { authorization: `Bearer ${this.plane.token}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      dispatcher: this.#agent,
+    });
+    return { status: response.status, body: await response.json() };
+  }
+
+  async kubectl(...args: string[]): Promise<string> {
+    const env = { PATH: process.env.PATH, HOME: this.plane.folder, KUBECONFIG: this.plane.kubeconfig };
+    return (await promisify(execFile)(this.#kubectl, args, { env, timeout: 30_000 })).stdout;
+  }
+
   /** What a Secret holds, as text; undefined when there is none. */
   async data(namespace: string, name: string): Promise<Record<string, string> | undefined> {
     try {
@@ -151,6 +174,7 @@ export class TestCluster {
   async close(): Promise<void> {
     await Promise.all(this.#operators.map((operator) => operator.stop()));
     this.api.close();
+    await this.#agent.close();
     await Promise.all([this.plane.stop(), this.kms.close()]);
   }
 }
