@@ -4,6 +4,7 @@ import { VERSION } from '../contracts/version.ts';
 import type { OperatorConfig } from './config.ts';
 import { startHealth } from './health.ts';
 import { KubernetesApi } from './kubernetes/api.ts';
+import { loadDigest } from './kubernetes/digest.ts';
 import { LeaderElection } from './kubernetes/lease.ts';
 import { OperatorMetrics } from './metrics.ts';
 import { Term } from './term.ts';
@@ -32,11 +33,13 @@ export async function startOperator(kubeConfig: KubeConfig, config: OperatorConf
     identity: config.POD_NAME,
     onLead: async (leading) => {
       log.info('leading');
+      const digest = await loadDigest(api, config.POD_NAMESPACE);
       term = new Term({
         api,
         leading,
         instance: config.POD_NAME,
         version: VERSION,
+        digest,
         watchNamespaces: config.WATCH_NAMESPACES,
         concurrency: config.CONCURRENCY,
         metrics,

@@ -2,8 +2,17 @@ import type { Logger } from 'pino';
 import { KmsClients } from './kms/clients.ts';
 import { ChangeStreams } from './kms/streams.ts';
 import type { KmsSecret } from './kms-secret.ts';
-import { ALLOW_LABEL, KmsSecrets, RESYNC_ANNOTATION, targetsOf } from './kms-secret.ts';
+import {
+  ALLOW_LABEL,
+  KEPT_BY_ANNOTATION,
+  KmsSecrets,
+  RESYNC_ANNOTATION,
+  type Target,
+  targetKey,
+  targetsOf,
+} from './kms-secret.ts';
 import type { KubernetesApi } from './kubernetes/api.ts';
+import type { Digest } from './kubernetes/digest.ts';
 import { EventRecorder } from './kubernetes/event-recorder.ts';
 import type { KeptObject } from './kubernetes/kept-object.ts';
 import { ObjectView } from './kubernetes/object-view.ts';
@@ -20,6 +29,7 @@ export interface TermOptions {
   readonly leading: AbortSignal;
   readonly instance: string;
   readonly version: string;
+  readonly digest: Digest;
   /** Namespaces whose KMSSecrets are kept; empty: all. */
   readonly watchNamespaces: readonly string[];
   readonly concurrency: number;
@@ -41,17 +51,18 @@ export class Term {
 
   constructor(options: TermOptions) {
     this.#options = options;
-    const { api, leading, instance, version, watchNamespaces, concurrency, metrics, log } = options;
+    const { api, leading, instance, version, digest, watchNamespaces, concurrency, metrics, log } = options;
     const trouble = (what: 'watch' | 'stream' | 'event', detail: string) => (error: unknown) => {
       metrics.trouble(what);
       log.warn({ what: detail, problem: messageOf(error) }, 'trouble, tried again');
     };
-    this.#clients = new KmsClients(`kms-operator/${version}`);
+    this.#clients = new KmsClients(`kms-operator/${version}`, digest);
     this.#streams = new ChangeStreams({
       onChange: (users) => this.#look(users),
       onTrouble: (users, error) => trouble('stream', [...users].slice(0, 3).join(', '))(error),
     });
     this.#objects = new ObjectView(api, {
+      digest,
       onChange: (key, before, now) => this.#objectChanged(key, before, now),
       onTrouble: (what, error) => trouble('watch', what)(error),
     });
@@ -70,6 +81,7 @@ export class Term {
     this.#reconciler = new Reconciler({
       api,
       leading,
+      digest,
       objects: this.#objects,
       owners: this.#owners,
       clients: this.#clients,
@@ -124,7 +136,7 @@ export class Term {
   #kmsSecretChanged(key: string, before: KmsSecret | undefined, now: KmsSecret | undefined): void {
     this.#owners.change(before, now);
     this.#objects.follow(this.#owners.namespaces());
-    if (!now) {
+    if (!now || now.metadata.deletionTimestamp !== undefined) {
       this.#reconciler.forget(key);
       this.#queue.forget(key);
       const [namespace = '', name = ''] = key.split('/');
@@ -132,6 +144,8 @@ export class Term {
       return;
     }
     if (before && isSameWish(before, now)) return;
+    if (before?.metadata.uid === now.metadata.uid)
+      for (const target of before ? targetsOf(before) : []) this.#reconciler.stray(key, target);
     if (!before && isSettled(now)) this.#queue.addIn(key, Math.random() * now.spec.resyncInterval * 1000);
     else this.#queue.add(key);
   }
@@ -139,8 +153,21 @@ export class Term {
   #objectChanged(key: string, before: KeptObject | undefined, now: KeptObject | undefined): void {
     const { keepers, readers } = this.#owners.concerned(key);
     for (const keeper of keepers) if (before || !this.#isWaiting(keeper, now)) this.#queue.add(keeper);
+    if (!before && now) this.#checkStray(now);
     if (before && now && isSameData(before, now)) return;
     this.#look(readers);
+  }
+
+  /** What a KMSSecret named before this replica saw either, and names no more. */
+  #checkStray({ kind, metadata }: KeptObject): void {
+    const keeper = metadata.annotations?.[KEPT_BY_ANNOTATION];
+    const kmsSecret = keeper === undefined ? undefined : this.#find(keeper);
+    if (keeper === undefined || !kmsSecret) return;
+    const { namespace = '', name } = metadata;
+    const target: Target = { kind, namespace, name, creationPolicy: 'Orphan', template: undefined };
+    if (targetsOf(kmsSecret).some((wanted) => targetKey(wanted) === targetKey(target))) return;
+    this.#reconciler.stray(keeper, target);
+    this.#queue.add(keeper);
   }
 
   /** Whether the first sight of an object tells nothing: it was there when the KMSSecret was last in sync. */

@@ -1,6 +1,6 @@
 import { Agent, fetch } from 'undici';
 import { Kms } from '../../sdk/index.ts';
-import { digestOf } from '../kubernetes/kept-object.ts';
+import type { Digest } from '../kubernetes/digest.ts';
 
 /** Who the operator is to which KMS. */
 export interface Identity {
@@ -30,15 +30,17 @@ export class KmsClients {
   readonly #kept = new Map<string, Kept>();
   readonly #of = new Map<string, string>();
   readonly #userAgent: string;
+  readonly #digest: Digest;
 
   /** @param userAgent what the audit of KMS shows */
-  constructor(userAgent: string) {
+  constructor(userAgent: string, digest: Digest) {
     this.#userAgent = userAgent;
+    this.#digest = digest;
   }
 
   /** @param user the KMSSecret that it is for; it uses one at a time */
   use(user: string, identity: Identity): KmsClient {
-    const key = keyOf(identity);
+    const key = this.#keyOf(identity);
     if (this.#of.get(user) !== key) this.release(user);
     const client = this.#kept.get(key) ?? this.#make(key, identity);
     client.users.add(user);
@@ -79,8 +81,8 @@ export class KmsClients {
     this.#kept.set(key, made);
     return made;
   }
-}
 
-function keyOf({ hostAPI, ca, clientId, clientSecret }: Identity): string {
-  return digestOf(JSON.stringify([hostAPI, ca ?? '', clientId, clientSecret]));
+  #keyOf({ hostAPI, ca, clientId, clientSecret }: Identity): string {
+    return this.#digest(JSON.stringify([hostAPI, ca ?? '', clientId, clientSecret]));
+  }
 }

@@ -1,16 +1,8 @@
-import { createHmac, randomBytes } from 'node:crypto';
+import type { Digest } from './digest.ts';
 import type { ConfigMap, ManagedFields, Metadata, Secret } from './resources.ts';
 
 /** The operator's name as a field manager: what it applied is its own to take away again. */
 export const FIELD_MANAGER = 'kms-operator';
-
-/** Lives as long as the process: digests tell whether two values are one, and nothing else to anybody. */
-const KEY = randomBytes(32);
-
-/** What a value is compared by. */
-export function digestOf(value: string | Buffer): string {
-  return createHmac('sha256', KEY).update(value).digest('base64url').slice(0, 22);
-}
 
 /**
  * A Secret or ConfigMap as it is kept in memory: no value of it, only a digest for each. So a process that runs for months holds
@@ -37,12 +29,12 @@ export interface KeptObject {
   readonly applied: ReadonlySet<string>;
 }
 
-export function keepSecret(secret: Secret): KeptObject {
-  return kept('Secret', secret, secret.type, secret.data ?? {}, (value) => Buffer.from(value, 'base64'));
+export function keepSecret(secret: Secret, digest: Digest): KeptObject {
+  return kept('Secret', secret, secret.type, secret.data ?? {}, (value) => digest(Buffer.from(value, 'base64')));
 }
 
-export function keepConfigMap(configMap: ConfigMap): KeptObject {
-  return kept('ConfigMap', configMap, undefined, configMap.data ?? {}, (value) => value);
+export function keepConfigMap(configMap: ConfigMap, digest: Digest): KeptObject {
+  return kept('ConfigMap', configMap, undefined, configMap.data ?? {}, digest);
 }
 
 function kept(
@@ -50,7 +42,7 @@ function kept(
   { metadata, immutable }: { readonly metadata: Metadata; readonly immutable?: boolean },
   type: string | undefined,
   data: Readonly<Record<string, string>>,
-  bytesOf: (value: string) => string | Buffer,
+  digestOf: (value: string) => string,
 ): KeptObject {
   const {
     name,
@@ -77,7 +69,7 @@ function kept(
     },
     type,
     isImmutable: immutable === true,
-    digests: new Map(Object.entries(data).map(([key, value]) => [key, digestOf(bytesOf(value))])),
+    digests: new Map(Object.entries(data).map(([key, value]) => [key, digestOf(value)])),
     applied: appliedKeys(managedFields),
   };
 }

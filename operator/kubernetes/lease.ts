@@ -132,7 +132,12 @@ export class LeaderElection {
     if (this.#term?.leading.signal.aborted) await this.#endTerm();
     if (!this.#term) {
       const leading = new AbortController();
-      this.#term = { leading, timer: this.#endsAfter(sent, leading), ended: this.#options.onLead(leading.signal) };
+      const ended = this.#options.onLead(leading.signal).catch((error: unknown) => {
+        this.#options.onTrouble(error instanceof KubernetesError ? error : new KubernetesError(0, '', String(error)));
+        // The next turn begins a new term.
+        leading.abort();
+      });
+      this.#term = { leading, timer: this.#endsAfter(sent, leading), ended };
       return;
     }
     clearTimeout(this.#term.timer);

@@ -1,10 +1,12 @@
 import type { KubernetesApi } from './api.ts';
+import type { Digest } from './digest.ts';
 import type { KubernetesError } from './errors.ts';
 import { type KeptObject, keepConfigMap, keepSecret } from './kept-object.ts';
 import { Reflector } from './reflector.ts';
 import { ConfigMaps, type Secret, Secrets } from './resources.ts';
 
 export interface ObjectViewOptions {
+  readonly digest: Digest;
   /** `Secret/namespace/name` of each object that changed or went away. */
   readonly onChange: (key: string, before: KeptObject | undefined, now: KeptObject | undefined) => void;
   readonly onTrouble: (what: string, trouble: KubernetesError) => void;
@@ -61,6 +63,7 @@ export class ObjectView {
   }
 
   #start(kind: Kind, namespace: string): Kept {
+    const { digest } = this.#options;
     const common = {
       namespace,
       onChange: ({ key, before, now }: { key: string; before: KeptObject | undefined; now: KeptObject | undefined }) =>
@@ -68,7 +71,7 @@ export class ObjectView {
       onTrouble: (trouble: KubernetesError) => this.#options.onTrouble(`${kind}s of ${namespace}`, trouble),
     };
     return kind === 'Secret'
-      ? new Reflector(this.#api, Secrets, { ...common, keep: keepSecret })
-      : new Reflector(this.#api, ConfigMaps, { ...common, keep: keepConfigMap });
+      ? new Reflector(this.#api, Secrets, { ...common, keep: (secret) => keepSecret(secret, digest) })
+      : new Reflector(this.#api, ConfigMaps, { ...common, keep: (configMap) => keepConfigMap(configMap, digest) });
   }
 }

@@ -4,6 +4,7 @@ import type { KmsClient, KmsClients } from '../kms/clients.ts';
 import type { ChangeStreams } from '../kms/streams.ts';
 import { type KmsSecret, KmsSecrets, RESYNC_ANNOTATION, type Target, targetKey, targetsOf } from '../kms-secret.ts';
 import type { KubernetesApi } from '../kubernetes/api.ts';
+import type { Digest } from '../kubernetes/digest.ts';
 import { KubernetesError } from '../kubernetes/errors.ts';
 import type { EventRecorder } from '../kubernetes/event-recorder.ts';
 import { FIELD_MANAGER } from '../kubernetes/kept-object.ts';
@@ -18,12 +19,13 @@ import type { Owners } from './owners.ts';
 import { SyncProblem } from './problem.ts';
 import { reportOf } from './report.ts';
 import { type Report, statusAfter } from './status.ts';
-import { digestsOf, isAsWanted, mayWrite, type Written, writeTarget } from './targets.ts';
+import { digestsOf, isAsWanted, mayWrite, releaseTarget, type Written, writeTarget } from './targets.ts';
 
 export interface ReconcilerParts {
   readonly api: KubernetesApi;
   readonly objects: ObjectView;
   readonly owners: Owners;
+  readonly digest: Digest;
   readonly clients: KmsClients;
   readonly streams: ChangeStreams;
   readonly events: EventRecorder;
@@ -54,6 +56,8 @@ interface Memory {
 export class Reconciler {
   readonly #parts: Required<ReconcilerParts>;
   readonly #memories = new Map<string, Memory>();
+  /** By KMSSecret, what it names no more and still has to be let go of, by the target's key. */
+  readonly #strays = new Map<string, Map<string, Target>>();
 
   constructor(parts: ReconcilerParts) {
     this.#parts = { random: Math.random, ...parts };
@@ -65,8 +69,15 @@ export class Reconciler {
     if (memory) memory.lookAt = 0;
   }
 
+  /** An object that it names no more: let go of at the next turn. */
+  stray(key: string, target: Target): void {
+    const strays = this.#strays.get(key) ?? new Map<string, Target>();
+    this.#strays.set(key, strays.set(targetKey(target), target));
+  }
+
   forget(key: string): void {
     this.#memories.delete(key);
+    this.#strays.delete(key);
     this.#parts.clients.release(key);
     this.#parts.streams.release(key);
   }
@@ -90,6 +101,7 @@ export class Reconciler {
     }
     try {
       const report = await this.#sync(key, kmsSecret, memory);
+      await this.#release(key, kmsSecret);
       if (report) await this.#tell(kmsSecret, report);
       return { againInMs: Math.max(memory.lookAt - performance.now(), 0) };
     } catch (error) {
@@ -147,6 +159,18 @@ export class Reconciler {
     // Scattered, so that a thousand that began together do not go on together.
     memory.lookAt = performance.now() + kmsSecret.spec.resyncInterval * 1000 * (0.85 + this.#parts.random() * 0.15);
     return this.#synced(kmsSecret, memory, changed);
+  }
+
+  async #release(key: string, kmsSecret: KmsSecret): Promise<void> {
+    const strays = this.#strays.get(key);
+    if (!strays) return;
+    for (const target of targetsOf(kmsSecret)) strays.delete(targetKey(target));
+    for (const [targetKey, target] of strays) {
+      this.#parts.leading.throwIfAborted();
+      await releaseTarget(this.#parts.api, kmsSecret, target);
+      strays.delete(targetKey);
+    }
+    this.#strays.delete(key);
   }
 
   #listen(key: string, { spec }: KmsSecret, client: KmsClient, answer: Look | undefined): void {
@@ -301,10 +325,10 @@ export class Reconciler {
     content: ReadonlyMap<string, string>,
     memory: Memory,
   ): Promise<Written> {
-    const { objects, owners, api, leading, events } = this.#parts;
+    const { objects, owners, api, leading, events, digest } = this.#parts;
     const live = objects.get(target.kind, target.namespace, target.name);
     mayWrite(live, target, owners.rivalOf(kmsSecret, target, live));
-    const digests = digestsOf(content);
+    const digests = digestsOf(content, digest);
     memory.wanted.set(targetKey(target), digests);
     if (isAsWanted(live, kmsSecret, target, digests)) return 'unchanged';
     leading.throwIfAborted();

@@ -1,7 +1,8 @@
 import { KEPT_BY_ANNOTATION, type KmsSecret, KmsSecrets, type Target } from '../kms-secret.ts';
 import type { KubernetesApi } from '../kubernetes/api.ts';
+import type { Digest } from '../kubernetes/digest.ts';
 import { KubernetesError } from '../kubernetes/errors.ts';
-import { digestOf, FIELD_MANAGER, type KeptObject } from '../kubernetes/kept-object.ts';
+import { FIELD_MANAGER, type KeptObject } from '../kubernetes/kept-object.ts';
 import { ConfigMaps, type KubernetesObject, type OwnerReference, Secrets } from '../kubernetes/resources.ts';
 import type { Content } from './content.ts';
 import { SyncProblem } from './problem.ts';
@@ -100,8 +101,8 @@ export async function writeTarget(
 }
 
 /** What the content of an object is compared by. */
-export function digestsOf(content: Content): Map<string, string> {
-  return new Map([...content].map(([key, value]) => [key, digestOf(value)]));
+export function digestsOf(content: Content, digest: Digest): Map<string, string> {
+  return new Map([...content].map(([key, value]) => [key, digest(value)]));
 }
 
 function metadataOf(owner: KmsSecret, target: Target) {
@@ -123,4 +124,35 @@ function metadataOf(owner: KmsSecret, target: Target) {
     } as Record<string, string>,
     ownerReferences: target.creationPolicy === 'Owner' ? [reference] : undefined,
   };
+}
+
+/**
+ * Lets go of an object that a KMSSecret names no more, after its creationPolicy: what is owned is deleted, what is not keeps its content and
+ * belongs to whoever wants it.
+ */
+export async function releaseTarget(
+  api: KubernetesApi,
+  owner: KmsSecret,
+  { kind, namespace, name }: Target,
+): Promise<void> {
+  const of = kind === 'Secret' ? (Secrets as never) : (ConfigMaps as never);
+  const place = { namespace, name };
+  try {
+    const { metadata } = await api.get<KubernetesObject>(of, place);
+    if (metadata.annotations?.[KEPT_BY_ANNOTATION] !== `${owner.metadata.namespace}/${owner.metadata.name}`) return;
+    const isOwned = metadata.ownerReferences?.some(({ uid }) => uid === owner.metadata.uid);
+    if (isOwned) await api.delete(of, place, metadata.uid);
+    else {
+      const body = {
+        metadata: {
+          resourceVersion: metadata.resourceVersion,
+          annotations: { [KEPT_BY_ANNOTATION]: null },
+          labels: { 'app.kubernetes.io/managed-by': null },
+        },
+      };
+      await api.patch(of, place, body, FIELD_MANAGER);
+    }
+  } catch (error) {
+    if (!(error instanceof KubernetesError && error.isNotFound)) throw error;
+  }
 }

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { KubernetesError } from '../../operator/kubernetes/errors.ts';
 import { type KmsSecret, KmsSecrets } from '../../operator/kms-secret.ts';
+import { KubernetesError } from '../../operator/kubernetes/errors.ts';
 import { TestCluster } from './support/cluster.ts';
 
 let cluster: TestCluster;
@@ -44,17 +44,37 @@ const wrong: [string, Change, RegExp][] = [
   ['no authentication', (spec) => delete spec.authentication, /spec\.authentication/],
   ['no way to log in', (spec) => (spec.authentication = {}), /universalAuth/],
   ['no credentialsRef', (spec) => delete spec.authentication.universalAuth.credentialsRef, /credentialsRef/],
-  ['credentials without a name', (spec) => delete spec.authentication.universalAuth.credentialsRef.secretName, /credentialsRef\.secretName/],
-  ['credentials without a namespace', (spec) => delete spec.authentication.universalAuth.credentialsRef.secretNamespace, /credentialsRef\.secretNamespace/],
-  ['credentials of a name in capitals', (spec) => (spec.authentication.universalAuth.credentialsRef.secretName = 'Auth'), /credentialsRef\.secretName/],
+  [
+    'credentials without a name',
+    (spec) => delete spec.authentication.universalAuth.credentialsRef.secretName,
+    /credentialsRef\.secretName/,
+  ],
+  [
+    'credentials without a namespace',
+    (spec) => delete spec.authentication.universalAuth.credentialsRef.secretNamespace,
+    /credentialsRef\.secretNamespace/,
+  ],
+  [
+    'credentials of a name in capitals',
+    (spec) => (spec.authentication.universalAuth.credentialsRef.secretName = 'Auth'),
+    /credentialsRef\.secretName/,
+  ],
   ['no secretsScope', (spec) => delete spec.authentication.universalAuth.secretsScope, /secretsScope/],
-  ['no project', (spec) => delete spec.authentication.universalAuth.secretsScope.projectSlug, /exactly one of projectSlug and projectId/],
+  [
+    'no project',
+    (spec) => delete spec.authentication.universalAuth.secretsScope.projectSlug,
+    /exactly one of projectSlug and projectId/,
+  ],
   [
     'a project by slug and by id',
     (spec) => (spec.authentication.universalAuth.secretsScope.projectId = 'c3f1ae62-95b5-4a3b-9d0f-3c1f3ad1f2a4'),
     /exactly one of projectSlug and projectId/,
   ],
-  ['a project slug with a space', (spec) => (spec.authentication.universalAuth.secretsScope.projectSlug = 'a b'), /secretsScope\.projectSlug/],
+  [
+    'a project slug with a space',
+    (spec) => (spec.authentication.universalAuth.secretsScope.projectSlug = 'a b'),
+    /secretsScope\.projectSlug/,
+  ],
   [
     'a project id that is none',
     (spec) => {
@@ -64,22 +84,54 @@ const wrong: [string, Change, RegExp][] = [
     /secretsScope\.projectId/,
   ],
   ['no environment', (spec) => delete spec.authentication.universalAuth.secretsScope.envSlug, /secretsScope\.envSlug/],
-  ['an environment in capitals', (spec) => (spec.authentication.universalAuth.secretsScope.envSlug = 'Prod'), /secretsScope\.envSlug/],
-  ['a path that is not absolute', (spec) => (spec.authentication.universalAuth.secretsScope.secretsPath = 'app'), /secretsScope\.secretsPath/],
-  ['recursive as text', (spec) => (spec.authentication.universalAuth.secretsScope.recursive = 'true'), /secretsScope\.recursive/],
+  [
+    'an environment in capitals',
+    (spec) => (spec.authentication.universalAuth.secretsScope.envSlug = 'Prod'),
+    /secretsScope\.envSlug/,
+  ],
+  [
+    'a path that is not absolute',
+    (spec) => (spec.authentication.universalAuth.secretsScope.secretsPath = 'app'),
+    /secretsScope\.secretsPath/,
+  ],
+  [
+    'recursive as text',
+    (spec) => (spec.authentication.universalAuth.secretsScope.recursive = 'true'),
+    /secretsScope\.recursive/,
+  ],
   [
     'one secret and recursive',
     (spec) => Object.assign(spec.authentication.universalAuth.secretsScope, { recursive: true, secretName: 'A' }),
     /leave out recursive/,
   ],
-  ['a secret without a name', (spec) => (spec.authentication.universalAuth.secretsScope.secretName = ''), /secretsScope\.secretName/],
+  [
+    'a secret without a name',
+    (spec) => (spec.authentication.universalAuth.secretsScope.secretName = ''),
+    /secretsScope\.secretName/,
+  ],
   ['renewal of a second', (spec) => (spec.authentication.universalAuth.renewal = { lifetime: 1 }), /renewal\.lifetime/],
   ['nothing to keep', (spec) => delete spec.managedSecretReference, /name what is to be kept up to date/],
-  ['a Secret without a name', (spec) => delete spec.managedSecretReference.secretName, /managedSecretReference\.secretName/],
-  ['a Secret without a namespace', (spec) => delete spec.managedSecretReference.secretNamespace, /managedSecretReference\.secretNamespace/],
-  ['a Secret with an empty type', (spec) => (spec.managedSecretReference.secretType = ''), /managedSecretReference\.secretType/],
+  [
+    'a Secret without a name',
+    (spec) => delete spec.managedSecretReference.secretName,
+    /managedSecretReference\.secretName/,
+  ],
+  [
+    'a Secret without a namespace',
+    (spec) => delete spec.managedSecretReference.secretNamespace,
+    /managedSecretReference\.secretNamespace/,
+  ],
+  [
+    'a Secret with an empty type',
+    (spec) => (spec.managedSecretReference.secretType = ''),
+    /managedSecretReference\.secretType/,
+  ],
   ['another creationPolicy', (spec) => (spec.managedSecretReference.creationPolicy = 'Keep'), /creationPolicy.*Owner/],
-  ['a template that takes nothing', (spec) => (spec.managedSecretReference.template = { includeAllSecrets: 'all' }), /includeAllSecrets/],
+  [
+    'a template that takes nothing',
+    (spec) => (spec.managedSecretReference.template = { includeAllSecrets: 'all' }),
+    /includeAllSecrets/,
+  ],
   ['a template with a number', (spec) => (spec.managedSecretReference.template = { data: { A: 1 } }), /template\.data/],
   [
     'the same Secret twice',
@@ -91,7 +143,11 @@ const wrong: [string, Change, RegExp][] = [
     (spec) => (spec.managedKubeSecretReferences = [spec.managedSecretReference]),
     /managedSecretReference.*again/,
   ],
-  ['a ConfigMap without a name', (spec) => (spec.managedKubeConfigMapReferences = [{ configMapNamespace: 'hanzo' }]), /configMapName/],
+  [
+    'a ConfigMap without a name',
+    (spec) => (spec.managedKubeConfigMapReferences = [{ configMapNamespace: 'hanzo' }]),
+    /configMapName/,
+  ],
   ['tls without a certificate', (spec) => (spec.tls = {}), /tls\.caRef/],
   ['a certificate without a Secret', (spec) => (spec.tls = { caRef: { key: 'ca.crt' } }), /tls\.caRef\.secret/],
   ['required keys that are one text', (spec) => (spec.requiredKeys = 'A'), /requiredKeys/],
@@ -122,13 +178,22 @@ test('a field that nobody knows is refused to whoever asks for it, as kubectl do
 test('kubectl shows what people look for, by the short name and by the category', async () => {
   await cluster.api.create(KmsSecrets, 'hanzo', { ...fixture('hip-27-full', 'shown') } as KmsSecret);
   const table = await cluster.kubectl('get', 'kmss', '-n', 'hanzo', 'shown-kms-sync');
-  expect(table.split('\n')[0]!.trim().split(/\s+/)).toEqual(['NAME', 'READY', 'PROJECT', 'ENVIRONMENT', 'SECRET', 'SYNCED', 'AGE']);
+  expect(table.split('\n')[0]!.trim().split(/\s+/)).toEqual([
+    'NAME',
+    'READY',
+    'PROJECT',
+    'ENVIRONMENT',
+    'SECRET',
+    'SYNCED',
+    'AGE',
+  ]);
   expect(table).toMatch(/shown-kms-sync\s+shown\s+production\s+shown-secrets/);
   expect(await cluster.kubectl('get', 'hanzo', '-n', 'hanzo')).toContain('shown-kms-sync');
 });
 
 test('kubectl explains each field', async () => {
   const told = await cluster.kubectl('explain', 'kmssecret.spec.authentication.universalAuth.secretsScope');
-  for (const field of ['projectSlug', 'projectId', 'envSlug', 'secretsPath', 'recursive', 'secretName']) expect(told).toContain(field);
+  for (const field of ['projectSlug', 'projectId', 'envSlug', 'secretsPath', 'recursive', 'secretName'])
+    expect(told).toContain(field);
   expect(told).toContain('Path within the environment');
 });
