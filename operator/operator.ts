@@ -13,6 +13,8 @@ export interface Operator {
   /** Port of health and metrics. */
   readonly port: number;
   readonly isLeader: boolean;
+  /** What /metrics shows. */
+  metrics(): Promise<string>;
   /** Requests to the API server since the start, by verb and resource. */
   readonly requests: ReadonlyMap<string, number>;
   /** Ends the term, lets go of the Lease, and closes all connections. */
@@ -60,6 +62,7 @@ export async function startOperator(kubeConfig: KubeConfig, config: OperatorConf
     get isLeader() {
       return election.isLeader;
     },
+    metrics: () => metrics.registry.metrics(),
     requests: api.counts,
     async stop() {
       await election.stop();

@@ -87,6 +87,7 @@ export class Term {
       clients: this.#clients,
       streams: this.#streams,
       events: new EventRecorder(api, instance, trouble('event', 'an Event')),
+      isCurrent: (kmsSecret) => this.#isCurrent(kmsSecret),
       allows: (namespace, from) => this.#allows(namespace, from),
     });
     this.#kmsSecrets = (watchNamespaces.length > 0 ? watchNamespaces : [undefined]).map(
@@ -130,17 +131,29 @@ export class Term {
     } catch (error) {
       told(error instanceof SyncProblem ? error.reason : (error as Error).name);
       throw error;
+    } finally {
+      // Deleted meanwhile: what this turn remembered goes, too.
+      if (!this.#find(key)) this.#forget(key);
     }
+  }
+
+  #forget(key: string): void {
+    this.#reconciler.forget(key);
+    const [namespace = '', name = ''] = key.split('/');
+    this.#options.metrics.gone(namespace, name);
+  }
+
+  #isCurrent({ metadata }: KmsSecret): boolean {
+    const now = this.#find(keyOf(metadata))?.metadata;
+    return now?.uid === metadata.uid && now?.generation === metadata.generation && !now?.deletionTimestamp;
   }
 
   #kmsSecretChanged(key: string, before: KmsSecret | undefined, now: KmsSecret | undefined): void {
     this.#owners.change(before, now);
     this.#objects.follow(this.#owners.namespaces());
     if (!now || now.metadata.deletionTimestamp !== undefined) {
-      this.#reconciler.forget(key);
       this.#queue.forget(key);
-      const [namespace = '', name = ''] = key.split('/');
-      this.#options.metrics.gone(namespace, name);
+      this.#forget(key);
       return;
     }
     if (before && isSameWish(before, now)) return;

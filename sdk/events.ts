@@ -23,6 +23,10 @@ export interface SubscribeOptions {
   readonly signal?: AbortSignal;
   /** Longest silence before the connection counts as broken, in milliseconds. The server speaks every 15 s. @default 45000 */
   readonly silenceMs?: number;
+  /**
+   * Told each time that the stream is open, the first time included. Who looked before that may have missed a change in between, and looks again.
+   */
+  readonly onOpen?: () => void;
 }
 
 const EVERYTHING: readonly Registration[] = (
@@ -48,7 +52,7 @@ export class Events {
    * for await (const change of kms.events.subscribe({ projectId, signal })) reload(change);
    */
   async *subscribe(options: SubscribeOptions): AsyncGenerator<Change, void, undefined> {
-    const { projectId, register = EVERYTHING, signal, silenceMs = SILENCE_MS } = options;
+    const { projectId, register = EVERYTHING, signal, silenceMs = SILENCE_MS, onOpen } = options;
     let lastId: string | undefined;
     let pause = 0;
     let failures = 0;
@@ -60,6 +64,7 @@ export class Events {
           body: { projectId, register },
           headers: lastId === undefined ? {} : { 'last-event-id': lastId },
           silenceMs,
+          onOpen,
           ...(signal ? { signal } : {}),
         });
         pause = FIRST_PAUSE_MS;

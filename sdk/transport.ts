@@ -47,6 +47,8 @@ export interface StreamCall {
   /** Longest silence before the connection counts as broken, in milliseconds. */
   readonly silenceMs: number;
   readonly signal?: AbortSignal;
+  /** Told when the server has begun to answer: what changes from now on is in the stream. */
+  readonly onOpen?: (() => void) | undefined;
 }
 
 /** What came back: the parsed answer, or nothing when the server says that the caller's copy is current (304). */
@@ -104,6 +106,7 @@ export class Transport {
         );
       }
       if (response.body === null) return;
+      call.onOpen?.();
       for await (const event of readEvents(response.body)) {
         clearTimeout(timer);
         yield event;

@@ -9,6 +9,8 @@ export interface StreamsOptions {
 }
 
 interface Stream {
+  /** Whether what changes is heard of. */
+  isOpen: boolean;
   readonly users: Set<string>;
   readonly stop: AbortController;
 }
@@ -39,9 +41,11 @@ export class ChangeStreams {
     const stream = this.#streams.get(key);
     if (stream) {
       stream.users.add(user);
+      // It looked before it listened: what changed in between was told to the others alone.
+      if (stream.isOpen) this.#options.onChange(new Set([user]));
       return;
     }
-    const started: Stream = { users: new Set([user]), stop: new AbortController() };
+    const started: Stream = { isOpen: false, users: new Set([user]), stop: new AbortController() };
     this.#streams.set(key, started);
     void this.#run(started, client, projectId);
   }
@@ -57,14 +61,22 @@ export class ChangeStreams {
     this.#streams.delete(key);
   }
 
-  async #run({ users, stop: { signal } }: Stream, { kms }: KmsClient, projectId: string): Promise<void> {
+  async #run(stream: Stream, { kms }: KmsClient, projectId: string): Promise<void> {
+    const { users, stop } = stream;
+    const { signal } = stop;
+    const onOpen = () => {
+      // Later times go on after the last event that was heard.
+      if (!stream.isOpen) this.#options.onChange(users);
+      stream.isOpen = true;
+    };
     while (!signal.aborted) {
       try {
         // A notice says that something changed in the project. What a folder shows can depend on any other, by imports and
         // references: whether it did change is the server's answer to an ETag.
-        for await (const _change of kms.events.subscribe({ projectId, signal })) this.#options.onChange(users);
+        for await (const _change of kms.events.subscribe({ projectId, signal, onOpen })) this.#options.onChange(users);
       } catch (error) {
         if (signal.aborted) return;
+        stream.isOpen = false;
         this.#options.onTrouble(users, error);
       }
       await sleep(AGAIN_AFTER_MS * (0.5 + Math.random()), undefined, { signal, ref: false }).catch(() => {});

@@ -29,6 +29,8 @@ export interface ReconcilerParts {
   readonly clients: KmsClients;
   readonly streams: ChangeStreams;
   readonly events: EventRecorder;
+  /** Whether a KMSSecret is still what it was when its turn began: neither deleted nor changed. */
+  readonly isCurrent: (kmsSecret: KmsSecret) => boolean;
   /** Whether a namespace lets KMSSecrets of another name objects in it. */
   readonly allows: (namespace: string, from: string) => boolean;
   /** Ends when we are no longer the leader: nothing is written after that. */
@@ -105,7 +107,7 @@ export class Reconciler {
       if (report) await this.#tell(kmsSecret, report);
       return { againInMs: Math.max(memory.lookAt - performance.now(), 0) };
     } catch (error) {
-      if (this.#parts.leading.aborted) return {};
+      if (this.#parts.leading.aborted || !this.#parts.isCurrent(kmsSecret)) return {};
       memory.lookAt = 0;
       if (error instanceof KubernetesError && error.isConflict) return { againInMs: 50 };
       await this.#tell(kmsSecret, reportOf(error, placesOf(kmsSecret.spec)));
@@ -166,7 +168,7 @@ export class Reconciler {
     if (!strays) return;
     for (const target of targetsOf(kmsSecret)) strays.delete(targetKey(target));
     for (const [targetKey, target] of strays) {
-      this.#parts.leading.throwIfAborted();
+      this.#checkTurn(kmsSecret);
       await releaseTarget(this.#parts.api, kmsSecret, target);
       strays.delete(targetKey);
     }
@@ -325,13 +327,13 @@ export class Reconciler {
     content: ReadonlyMap<string, string>,
     memory: Memory,
   ): Promise<Written> {
-    const { objects, owners, api, leading, events, digest } = this.#parts;
+    const { objects, owners, api, events, digest } = this.#parts;
     const live = objects.get(target.kind, target.namespace, target.name);
     mayWrite(live, target, owners.rivalOf(kmsSecret, target, live));
     const digests = digestsOf(content, digest);
     memory.wanted.set(targetKey(target), digests);
     if (isAsWanted(live, kmsSecret, target, digests)) return 'unchanged';
-    leading.throwIfAborted();
+    this.#checkTurn(kmsSecret);
     const written = await writeTarget(api, kmsSecret, target, content, live);
     if (written === 'adopted')
       await events.record(kmsSecret, {
@@ -343,11 +345,16 @@ export class Reconciler {
     return written;
   }
 
+  /** Before each write: a leader that was, or a KMSSecret that is gone, writes nothing. @throws Error */
+  #checkTurn(kmsSecret: KmsSecret): void {
+    if (this.#parts.leading.aborted || !this.#parts.isCurrent(kmsSecret)) throw new Error('the turn was overtaken');
+  }
+
   async #tell(kmsSecret: KmsSecret, report: Report): Promise<void> {
-    const { api, leading, events } = this.#parts;
+    const { api, events } = this.#parts;
     const status = statusAfter(kmsSecret, report, new Date());
     if (status === kmsSecret.status) return;
-    leading.throwIfAborted();
+    this.#checkTurn(kmsSecret);
     const { name, namespace } = kmsSecret.metadata;
     const isProblem = report.reason !== 'Synced' && report.reason !== 'Suspended';
     if (isProblem)

@@ -31,7 +31,8 @@ export class TestCluster {
   readonly url: string;
   /** As an admin of the cluster. */
   readonly api: KubernetesApi;
-  readonly #operators: Operator[] = [];
+  /** Those that were started, in their order. */
+  readonly operators: Operator[] = [];
   readonly #agent: Agent;
   readonly #kubectl: string;
 
@@ -82,14 +83,15 @@ export class TestCluster {
     const config = readConfig({ POD_NAMESPACE: 'default', POD_NAME: name, HOST: '127.0.0.1', PORT: '0', ...variables });
     const log = pino({ level: process.env.OPERATOR_LOG ?? 'silent' });
     const operator = await startOperator(this.kubeConfig(), config, log);
-    this.#operators.push(operator);
+    this.operators.push(operator);
     return operator;
   }
 
   /** A project with secrets, and a Secret with the credentials of an identity that may read it. */
   async service(slug: string, namespace: string, secrets: Record<string, string>) {
     const { id: projectId } = await this.kms.project(slug);
-    if (Object.keys(secrets).length > 0) await this.kms.setSecrets(projectId, 'prod', secrets);
+    // One by one: together they may be more than one request holds.
+    for (const [key, value] of Object.entries(secrets)) await this.kms.setSecrets(projectId, 'prod', { [key]: value });
     const machine = await this.kms.machine(`${slug}-service`, { projectId, roles: [{ role: 'viewer' }] });
     await this.credentials(slug, namespace, machine);
     return { projectId, machine };
@@ -172,7 +174,7 @@ export class TestCluster {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#operators.map((operator) => operator.stop()));
+    await Promise.all(this.operators.map((operator) => operator.stop()));
     this.api.close();
     await this.#agent.close();
     await Promise.all([this.plane.stop(), this.kms.close()]);
