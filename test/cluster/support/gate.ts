@@ -1,0 +1,69 @@
+import { createServer, request, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** What a request meets: passed on, refused by nobody being there, an answer of its own, or none at all. */
+export type Weather =
+  | 'pass'
+  | 'down'
+  | 'hang'
+  | { readonly status: number; readonly body: unknown; readonly path?: RegExp };
+
+/** Stands before KMS and lets a test decide what becomes of requests. Counts what passes. */
+export class Gate {
+  readonly url: string;
+  weather: Weather = 'pass';
+  /** Requests by method, path without query, and status. */
+  readonly counts = new Map<string, number>();
+  readonly #server: Server;
+  readonly #hanging = new Set<ServerResponse>();
+
+  private constructor(server: Server) {
+    this.#server = server;
+    this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+
+  static async before(target: string): Promise<Gate> {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const gate = new Gate(server);
+    server.on('request', (incoming, outgoing) => {
+      const { weather } = gate;
+      const path = incoming.url ?? '/';
+      if (weather === 'down') return void incoming.socket.destroy();
+      if (weather === 'hang') return void gate.#hanging.add(outgoing);
+      if (typeof weather === 'object' && (weather.path ?? /./).test(path)) {
+        incoming.resume();
+        return void outgoing
+          .writeHead(weather.status, { 'content-type': 'application/json' })
+          .end(JSON.stringify(weather.body));
+      }
+      const passed = request(
+        new URL(path, target),
+        { method: incoming.method, headers: incoming.headers },
+        (answer) => {
+          gate.#count(`${incoming.method} ${path.split('?')[0]} ${answer.statusCode}`);
+          outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+          answer.pipe(outgoing);
+        },
+      );
+      passed.on('error', () => outgoing.destroy());
+      outgoing.on('close', () => passed.destroy());
+      incoming.pipe(passed);
+    });
+    return gate;
+  }
+
+  /** Ends connections that are open, such as event streams. */
+  cut(): void {
+    this.#server.closeAllConnections();
+  }
+
+  #count(key: string): void {
+    this.counts.set(key, (this.counts.get(key) ?? 0) + 1);
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}
