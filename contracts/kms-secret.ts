@@ -270,11 +270,18 @@ export const KmsSecretStatus = z.strictObject({
   keys: z.int().min(0).max(1_000_000).optional().describe('Number of keys that KMS had.'),
   folderId: z.string().max(64).optional().describe('The folder that the content is of.'),
   changeId: z.string().max(64).optional().describe("The project's change id that the content is of."),
+  content: z.string().max(64).optional().describe("Digest of the content, under a key of the operator's own."),
+  version: z
+    .int()
+    .min(0)
+    .max(Number.MAX_SAFE_INTEGER)
+    .optional()
+    .describe('Number of the content: one more with each change of it.'),
   workloads: z
     .string()
     .max(1024)
     .optional()
-    .describe('Which pods still run older content, such as "3 of 4 pods still run older content: deployment/gateway".'),
+    .describe('Which pods run older content, such as "3 of 4 pods of deployment/gateway still run version 6".'),
 });
 
 export type KmsSecretStatus = z.infer<typeof KmsSecretStatus>;

@@ -17,6 +17,11 @@ const variables = z.object({
   HOST: z.string().default('0.0.0.0').describe('address of health and metrics'),
   PORT: z.coerce.number().int().min(0).max(65_535).default(8081).describe('port of health and metrics'),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info').describe('least level that is logged'),
+  AUTO_RELOAD: z
+    .enum(['true', 'false'])
+    .default('false')
+    .transform((word) => word === 'true')
+    .describe('restart the workloads that ask for it by an annotation; needs the right to'),
   CONCURRENCY: z.coerce.number().int().min(1).max(256).default(16).describe('KMSSecrets that are worked on at once'),
 });
 

@@ -78,7 +78,7 @@ export class OperatorMetrics {
     this.#looked.remove({ namespace, name });
   }
 
-  trouble(what: 'watch' | 'stream' | 'lease' | 'event'): void {
+  trouble(what: 'watch' | 'stream' | 'lease' | 'event' | 'reload'): void {
     this.#troubles.inc({ what });
   }
 }

@@ -44,6 +44,7 @@ export async function startOperator(kubeConfig: KubeConfig, config: OperatorConf
         digest,
         watchNamespaces: config.WATCH_NAMESPACES,
         concurrency: config.CONCURRENCY,
+        autoReload: config.AUTO_RELOAD,
         metrics,
         log,
       });

@@ -20,6 +20,9 @@ import { keyOf, Reflector } from './kubernetes/reflector.ts';
 import { type KubernetesObject, Namespaces } from './kubernetes/resources.ts';
 import type { OperatorMetrics } from './metrics.ts';
 import { WorkQueue } from './queue/work-queue.ts';
+import { laggingPods } from './reload/lagging.ts';
+import { Reloader } from './reload/reloader.ts';
+import { workloadKey } from './reload/workload-view.ts';
 import { Owners } from './sync/owners.ts';
 import { SyncProblem } from './sync/problem.ts';
 import { Reconciler } from './sync/reconciler.ts';
@@ -33,6 +36,8 @@ export interface TermOptions {
   /** Namespaces whose KMSSecrets are kept; empty: all. */
   readonly watchNamespaces: readonly string[];
   readonly concurrency: number;
+  /** Whether workloads are restarted that ask for it. */
+  readonly autoReload: boolean;
   readonly metrics: OperatorMetrics;
   readonly log: Logger;
 }
@@ -48,11 +53,13 @@ export class Term {
   readonly #streams: ChangeStreams;
   readonly #queue: WorkQueue;
   readonly #reconciler: Reconciler;
+  readonly #reloader: Reloader | undefined;
 
   constructor(options: TermOptions) {
     this.#options = options;
-    const { api, leading, instance, version, digest, watchNamespaces, concurrency, metrics, log } = options;
-    const trouble = (what: 'watch' | 'stream' | 'event', detail: string) => (error: unknown) => {
+    const { api, leading, instance, version, digest, watchNamespaces, concurrency, autoReload, metrics, log } = options;
+    const events = new EventRecorder(api, instance, (error) => trouble('event', 'an Event')(error));
+    const trouble = (what: 'watch' | 'stream' | 'event' | 'reload', detail: string) => (error: unknown) => {
       metrics.trouble(what);
       log.warn({ what: detail, problem: messageOf(error) }, 'trouble, tried again');
     };
@@ -86,10 +93,21 @@ export class Term {
       owners: this.#owners,
       clients: this.#clients,
       streams: this.#streams,
-      events: new EventRecorder(api, instance, trouble('event', 'an Event')),
+      events,
+      lagging: (objectKeys, since) => this.#lagging(new Set(objectKeys), since),
       isCurrent: (kmsSecret) => this.#isCurrent(kmsSecret),
       allows: (namespace, from) => this.#allows(namespace, from),
     });
+    this.#reloader = autoReload
+      ? new Reloader({
+          api,
+          digest,
+          leading,
+          events,
+          keptObject: (objectKey) => this.#keptObject(objectKey),
+          onTrouble: (what, error) => trouble('reload', what)(error),
+        })
+      : undefined;
     this.#kmsSecrets = (watchNamespaces.length > 0 ? watchNamespaces : [undefined]).map(
       (namespace) =>
         new Reflector(api, KmsSecrets, {
@@ -111,6 +129,7 @@ export class Term {
     const { leading } = this.#options;
     if (!leading.aborted) await new Promise((resolve) => leading.addEventListener('abort', resolve, { once: true }));
     await this.#queue.stop();
+    await this.#reloader?.stop();
     await Promise.all([...this.#kmsSecrets, this.#namespaces, this.#objects].map((part) => part.stop()));
     for (const key of this.#keys()) this.#reconciler.forget(key);
   }
@@ -169,6 +188,20 @@ export class Term {
     if (!before && now) this.#checkStray(now);
     if (before && now && isSameData(before, now)) return;
     this.#look(readers);
+    if (now) this.#reloader?.changed(key);
+  }
+
+  #keptObject(objectKey: string): KeptObject | undefined {
+    const [kind, namespace = '', name = ''] = objectKey.split('/') as [KeptObject['kind'], string, string];
+    const object = this.#objects.get(kind, namespace, name);
+    return object?.metadata.annotations?.[KEPT_BY_ANNOTATION] === undefined ? undefined : object;
+  }
+
+  async #lagging(objectKeys: ReadonlySet<string>, since: string): Promise<string | undefined> {
+    const users = new Map(
+      [...objectKeys].flatMap((key) => this.#reloader?.usersOf(key) ?? []).map((user) => [workloadKey(user), user]),
+    );
+    return laggingPods(this.#options.api, [...users.values()], objectKeys, since);
   }
 
   /** What a KMSSecret named before this replica saw either, and names no more. */

@@ -13,14 +13,21 @@ const KEPT_MS = 30_000;
  */
 export class AccessSource {
   readonly #config: KubeConfig;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 64 });
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 32 });
+  /** Each watch holds a connection for minutes: with the others in one agent, they would leave none to ask with. */
+  readonly #watching = new Agent({ keepAlive: true });
   #kept: { readonly access: Promise<Access>; readonly until: number } | undefined;
 
   constructor(config: KubeConfig) {
     this.#config = config;
   }
 
-  access(): Promise<Access> {
+  async access(isWatch: boolean): Promise<Access> {
+    const access = await this.#present();
+    return isWatch && access.agent === this.#agent ? { ...access, agent: this.#watching } : access;
+  }
+
+  #present(): Promise<Access> {
     if (!this.#kept || performance.now() > this.#kept.until) {
       this.#kept = { access: this.#ask(), until: performance.now() + KEPT_MS };
       // A failure is told to who asked, and is not kept for those who ask next.
@@ -36,6 +43,7 @@ export class AccessSource {
 
   close(): void {
     this.#agent.destroy();
+    this.#watching.destroy();
   }
 
   async #ask(): Promise<Access> {

@@ -215,7 +215,7 @@ export class KubernetesApi {
   ): Promise<IncomingMessage> {
     const url = new URL(this.#base.pathname.replace(/\/$/, '') + path, this.#base);
     for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, value);
-    const access = await this.#access.access();
+    const access = await this.#access.access(signal !== undefined);
     const headers = {
       ...access.headers,
       accept: 'application/json',

@@ -71,6 +71,58 @@ export const Namespaces = resource('v1', 'Namespace', 'namespaces', false);
 export const Events = resource('events.k8s.io/v1', 'Event', 'events');
 export const Leases = resource<Lease>('coordination.k8s.io/v1', 'Lease', 'leases');
 
+export const Pods = resource<Pod>('v1', 'Pod', 'pods');
+export const Deployments = resource<Workload>('apps/v1', 'Deployment', 'deployments');
+export const StatefulSets = resource<Workload>('apps/v1', 'StatefulSet', 'statefulsets');
+export const DaemonSets = resource<Workload>('apps/v1', 'DaemonSet', 'daemonsets');
+/** Argo Rollouts' own kind of Deployment; there only where its CRD is. */
+export const Rollouts = resource<Workload>('argoproj.io/v1alpha1', 'Rollout', 'rollouts');
+
+export interface LabelSelector {
+  readonly matchLabels?: Readonly<Record<string, string>>;
+  readonly matchExpressions?: readonly {
+    readonly key: string;
+    readonly operator: string;
+    readonly values?: readonly string[];
+  }[];
+}
+
+/** What makes pods from a template. */
+export interface Workload extends KubernetesObject {
+  readonly spec?: {
+    readonly selector?: LabelSelector;
+    readonly template?: { readonly metadata?: Partial<Metadata>; readonly spec?: PodSpec };
+  };
+}
+
+interface Named {
+  readonly name?: string;
+}
+
+export interface Container {
+  readonly envFrom?: readonly { readonly secretRef?: Named; readonly configMapRef?: Named }[];
+  readonly env?: readonly {
+    readonly valueFrom?: { readonly secretKeyRef?: Named; readonly configMapKeyRef?: Named };
+  }[];
+}
+
+export interface PodSpec {
+  readonly containers?: readonly Container[];
+  readonly initContainers?: readonly Container[];
+  readonly volumes?: readonly {
+    readonly secret?: { readonly secretName?: string };
+    readonly configMap?: Named;
+    readonly projected?: { readonly sources?: readonly { readonly secret?: Named; readonly configMap?: Named }[] };
+  }[];
+}
+
+export interface Pod extends KubernetesObject {
+  readonly status?: {
+    readonly phase?: string;
+    readonly containerStatuses?: readonly { readonly state?: { readonly running?: { readonly startedAt?: string } } }[];
+  };
+}
+
 export interface Lease extends KubernetesObject {
   readonly spec?: {
     readonly holderIdentity?: string;

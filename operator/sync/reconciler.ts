@@ -35,8 +35,13 @@ export interface ReconcilerParts {
   readonly allows: (namespace: string, from: string) => boolean;
   /** Ends when we are no longer the leader: nothing is written after that. */
   readonly leading: AbortSignal;
+  /** Which pods were started before a moment with one of these objects in their environment, in words. */
+  readonly lagging: (objectKeys: readonly string[], since: string) => Promise<string | undefined>;
   readonly random?: () => number;
 }
+
+/** How soon the pods are looked at again while some of them run older content. */
+const LAGGING_AGAIN_MS = 5000;
 
 /** What is remembered of a KMSSecret between two looks: no value. */
 interface Memory {
@@ -102,10 +107,13 @@ export class Reconciler {
       return {};
     }
     try {
-      const report = await this.#sync(key, kmsSecret, memory);
+      await this.#sync(key, kmsSecret, targetsOf(kmsSecret), memory);
+      const report = this.#synced(kmsSecret, memory);
       await this.#release(key, kmsSecret);
-      if (report) await this.#tell(kmsSecret, report);
-      return { againInMs: Math.max(memory.lookAt - performance.now(), 0) };
+      const lagging = await this.#lagging(kmsSecret, report.content?.digest);
+      await this.#tell(kmsSecret, { ...report, ...lagging });
+      const nextLook = Math.max(memory.lookAt - performance.now(), 0);
+      return { againInMs: lagging.lagging ? Math.min(nextLook, LAGGING_AGAIN_MS) : nextLook };
     } catch (error) {
       if (this.#parts.leading.aborted || !this.#parts.isCurrent(kmsSecret)) return {};
       memory.lookAt = 0;
@@ -136,15 +144,14 @@ export class Reconciler {
     return memory;
   }
 
-  /** @returns what to tell; undefined when nothing was looked at in KMS and all is as it is to be */
-  async #sync(key: string, kmsSecret: KmsSecret, memory: Memory): Promise<Report | undefined> {
-    const targets = targetsOf(kmsSecret);
+  /** Looks at KMS when it is time to, or when the cluster is not as it is to be, and makes it so. */
+  async #sync(key: string, kmsSecret: KmsSecret, targets: readonly Target[], memory: Memory): Promise<void> {
     this.#checkNamespaces(kmsSecret, targets);
     await this.#known(kmsSecret, targets);
     const isComplete = this.#isAllAsWanted(kmsSecret, targets, memory);
     const basis = basisOf(kmsSecret);
     if (basis !== memory.basis) memory.lookAt = 0;
-    if (isComplete && performance.now() < memory.lookAt) return undefined;
+    if (isComplete && performance.now() < memory.lookAt) return;
     const client = await this.#client(key, kmsSecret, memory);
     // Asked without an ETag when the cluster is not as KMS was: values are not kept here, and are needed now.
     const isKnown = isComplete && memory.etag !== undefined && basis === memory.basis;
@@ -155,12 +162,21 @@ export class Reconciler {
       signal: this.#parts.leading,
     });
     this.#listen(key, kmsSecret, client, answer);
-    const changed = answer ? await this.#follow(kmsSecret, targets, memory, answer) : false;
+    if (answer) await this.#follow(kmsSecret, targets, memory, answer);
     if (answer) memory.etag = answer.etag;
     memory.basis = basis;
     // Scattered, so that a thousand that began together do not go on together.
     memory.lookAt = performance.now() + kmsSecret.spec.resyncInterval * 1000 * (0.85 + this.#parts.random() * 0.15);
-    return this.#synced(kmsSecret, memory, changed);
+  }
+
+  /** Which pods still run what was there before; looked for after a change, and until there are none. */
+  async #lagging(kmsSecret: KmsSecret, digest: string | undefined): Promise<{ lagging?: string | null }> {
+    const { status } = kmsSecret;
+    const changed = status?.content !== digest;
+    // What was never there before nobody runs an older one of.
+    if ((!changed && status?.workloads === undefined) || status?.content === undefined) return {};
+    const since = changed ? new Date().toISOString() : (status?.lastChangeTime ?? '');
+    return { lagging: (await this.#parts.lagging(targetsOf(kmsSecret).map(targetKey), since)) ?? null };
   }
 
   async #release(key: string, kmsSecret: KmsSecret): Promise<void> {
@@ -181,13 +197,19 @@ export class Reconciler {
     if (spec.instantUpdates && projectId !== undefined) this.#parts.streams.listen(key, client, projectId);
   }
 
-  #synced({ spec }: KmsSecret, { followed }: Memory, changed: boolean): Report {
+  #synced({ spec }: KmsSecret, { followed, wanted }: Memory): Report {
     const keys = followed?.keys ?? 0;
+    const all = [...wanted].map(([target, digests]) => [target, [...digests].toSorted(byKey)]).toSorted(byKey);
     return {
       authenticated: 'True',
       reason: 'Synced',
       message: `${keys} ${keys === 1 ? 'key' : 'keys'} of ${placesOf(spec).folder}`,
-      content: { keys, folderId: followed?.folderId, changeId: followed?.changeId, changed },
+      content: {
+        keys,
+        folderId: followed?.folderId,
+        changeId: followed?.changeId,
+        digest: this.#parts.digest(JSON.stringify(all)),
+      },
     };
   }
 
@@ -286,7 +308,7 @@ export class Reconciler {
   }
 
   /** Makes every target what the answer says. One that cannot be written does not keep the others from it. */
-  async #follow(kmsSecret: KmsSecret, targets: readonly Target[], memory: Memory, answer: Look): Promise<boolean> {
+  async #follow(kmsSecret: KmsSecret, targets: readonly Target[], memory: Memory, answer: Look): Promise<void> {
     const { spec } = kmsSecret;
     const { secretName } = spec.authentication.universalAuth.secretsScope;
     let entries = entriesOf(answer);
@@ -298,6 +320,8 @@ export class Reconciler {
     requireKeys(entries, spec.requiredKeys ?? []);
     const evidence = { folderId: answer.folder?.id, changeId: answer.folder?.changeId };
     guardShrink(memory.followed, evidence, entries.size);
+    for (const known of memory.wanted.keys())
+      if (!targets.some((target) => targetKey(target) === known)) memory.wanted.delete(known);
     const problems: unknown[] = [];
     let changed = false;
     for (const target of targets) {
@@ -318,7 +342,6 @@ export class Reconciler {
         action: 'Sync',
         note: `${entries.size} keys of ${placesOf(spec).folder} are in ${targets.map((target) => targetKey(target)).join(', ')}`,
       });
-    return changed;
   }
 
   async #write(
@@ -365,6 +388,10 @@ export class Reconciler {
     } as unknown as KmsSecret;
     await api.apply(KmsSecrets, body, { fieldManager: FIELD_MANAGER, subresource: 'status' });
   }
+}
+
+function byKey([a]: readonly unknown[], [b]: readonly unknown[]): number {
+  return String(a) < String(b) ? -1 : 1;
 }
 
 /** What a look depends on besides KMS and the cluster: another spec, or another annotation for a resync, is another look. */

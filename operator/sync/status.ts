@@ -15,9 +15,11 @@ export interface Report {
     readonly keys: number;
     readonly folderId: string | undefined;
     readonly changeId: string | undefined;
-    readonly changed: boolean;
+    /** Digest of all of it: another one is a change, and a repair is none. */
+    readonly digest: string;
   };
-  readonly workloads?: string | undefined;
+  /** Which pods run older content, without the version; null: none does; undefined: not looked at. */
+  readonly lagging?: string | null;
 }
 
 /** The status after a report. The same object as before when nothing of it is new: steady state writes nothing. */
@@ -48,11 +50,19 @@ export function statusAfter({ metadata, status = {} }: KmsSecret, report: Report
       keys: content.keys,
       ...(content.folderId === undefined ? {} : { folderId: content.folderId }),
       ...(content.changeId === undefined ? {} : { changeId: content.changeId }),
-      ...(content.changed || status.lastChangeTime === undefined ? { lastChangeTime: now.toISOString() } : {}),
+      content: content.digest,
+      ...(content.digest === status.content
+        ? {}
+        : { lastChangeTime: now.toISOString(), version: (status.version ?? 0) + 1 }),
     }),
-    ...(report.workloads === undefined ? {} : { workloads: report.workloads }),
   };
+  const lagging = report.lagging === undefined ? workloads : laggingIn(report.lagging, next.version ?? 1);
+  if (lagging !== undefined) next.workloads = lagging;
   return JSON.stringify(sorted(next)) === JSON.stringify(sorted(status)) ? status : next;
+}
+
+function laggingIn(pods: string | null, version: number): string | undefined {
+  return pods === null ? undefined : `${pods} still run version ${version - 1}`;
 }
 
 /** The API server writes fields in its own order. */

@@ -13,6 +13,7 @@ import type { KubernetesObject, Resource } from '../../../operator/kubernetes/re
 import { Namespaces, Secrets } from '../../../operator/kubernetes/resources.ts';
 import { type Operator, startOperator } from '../../../operator/operator.ts';
 import { type ControlPlane, startControlPlane } from '../../../tools/cluster/control-plane.ts';
+import { addNodes } from '../../../tools/cluster/nodes.ts';
 import { programsAtHand } from '../../../tools/cluster/programs.ts';
 import { startServer, type TestServer } from '../../support/server.ts';
 
@@ -45,13 +46,14 @@ export class TestCluster {
     this.api = new KubernetesApi(this.kubeConfig());
   }
 
-  static async start(): Promise<TestCluster> {
+  /** @param nodes that pods can run on, of which none runs a container. @default 0 */
+  static async start({ nodes = 0 }: { readonly nodes?: number } = {}): Promise<TestCluster> {
     const programs = programsAtHand();
     if (!programs) throw new Error('no control plane: run npm run cluster -- build');
     const [plane, kms] = await Promise.all([startControlPlane(programs), startServer()]);
     const cluster = new TestCluster(plane, programs.kubectl, kms, await kms.app.listen({ host: '127.0.0.1', port: 0 }));
     await cluster.api.create(Crds, undefined, kmsSecretCrd() as KubernetesObject);
-    await cluster.#served();
+    await Promise.all([cluster.#served(), addNodes(plane.kubeconfig, nodes)]);
     return cluster;
   }
 
