@@ -16,6 +16,7 @@ import { type ControlPlane, startControlPlane } from '../../../tools/cluster/con
 import { addNodes } from '../../../tools/cluster/nodes.ts';
 import { programsAtHand } from '../../../tools/cluster/programs.ts';
 import { startServer, type TestServer } from '../../support/server.ts';
+import { OperatorProcess } from './operator-process.ts';
 
 const Crds: Resource = {
   apiVersion: 'apiextensions.k8s.io/v1',
@@ -34,6 +35,7 @@ export class TestCluster {
   readonly api: KubernetesApi;
   /** Those that were started, in their order. */
   readonly operators: Operator[] = [];
+  readonly #processes: OperatorProcess[] = [];
   readonly #agent: Agent;
   readonly #kubectl: string;
 
@@ -87,6 +89,19 @@ export class TestCluster {
     const operator = await startOperator(this.kubeConfig(), config, log);
     this.operators.push(operator);
     return operator;
+  }
+
+  /** The operator as it is published, in a process of its own that a test may harm. */
+  async operatorProcess(name: string, variables: Record<string, string> = {}): Promise<OperatorProcess> {
+    const started = await OperatorProcess.start({
+      KUBECONFIG: this.plane.kubeconfig,
+      POD_NAMESPACE: 'default',
+      POD_NAME: name,
+      HOST: '127.0.0.1',
+      ...variables,
+    });
+    this.#processes.push(started);
+    return started;
   }
 
   /** A project with secrets, and a Secret with the credentials of an identity that may read it. */
@@ -176,7 +191,7 @@ export class TestCluster {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.operators.map((operator) => operator.stop()));
+    await Promise.all([...this.operators, ...this.#processes].map((operator) => operator.stop()));
     this.api.close();
     await this.#agent.close();
     await Promise.all([this.plane.stop(), this.kms.close()]);
