@@ -52,7 +52,7 @@ export class TestCluster {
   static async start({ nodes = 0 }: { readonly nodes?: number } = {}): Promise<TestCluster> {
     const programs = programsAtHand();
     if (!programs) throw new Error('no control plane: run npm run cluster -- build');
-    const [plane, kms] = await Promise.all([startControlPlane(programs), startServer()]);
+    const [plane, kms] = await Promise.all([startControlPlane(programs), startServer({ events: { longestMs: 3_600_000 } })]);
     const cluster = new TestCluster(plane, programs.kubectl, kms, await kms.app.listen({ host: '127.0.0.1', port: 0 }));
     await cluster.api.create(Crds, undefined, kmsSecretCrd() as KubernetesObject);
     await Promise.all([cluster.#served(), addNodes(plane.kubeconfig, nodes)]);

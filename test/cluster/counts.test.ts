@@ -1,0 +1,95 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type KmsSecret, KmsSecrets } from '../../operator/kms-secret.ts';
+import { Secrets } from '../../operator/kubernetes/resources.ts';
+import type { Operator } from '../../operator/operator.ts';
+import { TestCluster } from './support/cluster.ts';
+import { Gate } from './support/gate.ts';
+
+/** What a hundred KMSSecrets of twenty keys cost KMS and the API server, in requests. */
+
+let cluster: TestCluster;
+let gate: Gate;
+let operator: Operator;
+const COUNT = 100;
+const INTERVAL = 5;
+const keys = Object.fromEntries(Array.from({ length: 20 }, (_, n) => [`KEY_${n}`, `value ${n}`]));
+
+beforeAll(async () => {
+  cluster = await TestCluster.start();
+  gate = await Gate.before(cluster.url);
+  for (let n = 0; n < 5; n++) await cluster.namespace(`team-${n}`);
+  const slugs = Array.from({ length: COUNT }, (_, n) => `service-${n}`);
+  for (const [n, slug] of slugs.entries()) {
+    const namespace = `team-${n % 5}`;
+    const { id } = await cluster.kms.project(slug);
+    await cluster.kms.setSecrets(id, 'prod', keys);
+    const machine = await cluster.kms.machine(`${slug}-service`, { projectId: id, roles: [{ role: 'viewer' }] });
+    await cluster.credentials(slug, namespace, machine);
+    await cluster.kmsSecret(slug, namespace, { hostAPI: gate.url, resyncInterval: INTERVAL });
+  }
+  operator = await cluster.operator();
+}, 180_000);
+afterAll(async () => {
+  await cluster.close();
+  await gate.close();
+});
+
+const synced = async () => {
+  const { items } = await cluster.api.list(KmsSecrets);
+  return items.filter(
+    ({ status }: KmsSecret) => status?.conditions?.find(({ type }) => type === 'Ready')?.status === 'True',
+  ).length;
+};
+const versions = async () => {
+  const { items } = await cluster.api.list(Secrets);
+  return items
+    .map(({ metadata: { namespace, name, resourceVersion } }) => `${namespace}/${name} ${resourceVersion}`)
+    .toSorted();
+};
+const LIST = 'GET /api/v3/secrets/raw';
+const LOGIN = 'POST /api/v1/auth/universal-auth/login 200';
+const STREAM = 'POST /api/v1/events/subscribe/project-events 200';
+const of = (key: string) => gate.counts.get(key) ?? 0;
+/** Verbs that change something. */
+const writes = (requests: ReadonlyMap<string, number>) =>
+  Object.fromEntries([...requests].filter(([key]) => /^(apply|create|patch|update|delete) (?!leases)/.test(key)));
+const intervals = (count: number) => new Promise((resolve) => setTimeout(resolve, count * INTERVAL * 1000));
+
+test('a start makes one login, one whole list, one stream and one write of each object', async () => {
+  await expect.poll(synced, { timeout: 60_000 }).toBe(COUNT);
+  await expect.poll(() => of(STREAM)).toBe(COUNT);
+  expect(of(LOGIN)).toBe(COUNT);
+  expect(of(`${LIST} 200`)).toBe(COUNT);
+  expect(writes(operator.requests)).toEqual({
+    'apply secrets': COUNT,
+    'apply kmssecrets': COUNT,
+    'create events': COUNT,
+    // The key of digests, once in the life of a cluster.
+    'create secrets': 1,
+  });
+});
+
+test('when nothing happens KMS is asked with ETags alone, and nothing is written', async () => {
+  await intervals(1);
+  const [before, lists, unchanged] = [writes(operator.requests), of(`${LIST} 200`), of(`${LIST} 304`)];
+  const logins = of(LOGIN);
+  await intervals(2);
+  expect(writes(operator.requests)).toEqual(before);
+  expect(of(`${LIST} 200`)).toBe(lists);
+  expect(of(LOGIN)).toBe(logins);
+  const asked = of(`${LIST} 304`) - unchanged;
+  expect(asked).toBeGreaterThanOrEqual(COUNT);
+  // An interval is scattered down to 0.85 of it.
+  expect(asked).toBeLessThanOrEqual(COUNT * 3);
+});
+
+test('another start with everything in sync writes nothing', async () => {
+  const before = await versions();
+  await operator.stop();
+  const lists = of(`${LIST} 200`);
+  operator = await cluster.operator('operator-2');
+  await expect.poll(() => of(`${LIST} 200`) - lists, { timeout: 30_000 }).toBe(COUNT);
+  await intervals(1);
+  expect(await versions()).toEqual(before);
+  expect(writes(operator.requests)).toEqual({});
+});
