@@ -138,7 +138,7 @@ export class Term {
     const kmsSecret = this.#find(key);
     if (!kmsSecret || this.#options.leading.aborted) return {};
     // What the namespaces allow is not known before they are.
-    await this.#namespaces.synced;
+    await this.#namespaces.ready();
     const { name, namespace = '' } = kmsSecret.metadata;
     const start = performance.now();
     const told = (reason: string) =>

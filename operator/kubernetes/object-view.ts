@@ -14,7 +14,7 @@ export interface ObjectViewOptions {
 
 type Kind = KeptObject['kind'];
 /** What is used of a reflector, whatever it lists. */
-type Kept = Pick<Reflector<Secret, KeptObject>, 'get' | 'values' | 'synced' | 'stop'>;
+type Kept = Pick<Reflector<Secret, KeptObject>, 'get' | 'values' | 'ready' | 'stop'>;
 
 /**
  * The Secrets and ConfigMaps of the namespaces that are of interest, as digests. One watch for each kind and namespace, which is as
@@ -44,9 +44,9 @@ export class ObjectView {
     }
   }
 
-  /** Resolves when the objects of a kind in a namespace are known. */
+  /** Resolves when the objects of a kind in a namespace are known. @throws KubernetesError while they cannot be listed */
   async ready(kind: Kind, namespace: string): Promise<void> {
-    await this.#reflectors.get(`${kind}/${namespace}`)?.synced;
+    await this.#reflectors.get(`${kind}/${namespace}`)?.ready();
   }
 
   get(kind: Kind, namespace: string, name: string): KeptObject | undefined {

@@ -40,6 +40,9 @@ export class Reflector<Found extends KubernetesObject, Kept> {
   readonly #done: Promise<void>;
   readonly #synced = Promise.withResolvers<void>();
   #isSynced = false;
+  /** Why the last list failed, as long as there was none. */
+  #trouble: KubernetesError | undefined;
+  #failed = Promise.withResolvers<void>();
 
   constructor(api: KubernetesApi, resource: Resource<Found>, options: ReflectorOptions<Found, Kept>) {
     this.#api = api;
@@ -48,9 +51,16 @@ export class Reflector<Found extends KubernetesObject, Kept> {
     this.#done = this.#run();
   }
 
-  /** Resolves when everything was listed once. */
-  get synced(): Promise<void> {
-    return this.#synced.promise;
+  /**
+   * Resolves when everything was listed once.
+   *
+   * @throws KubernetesError while that fails, such as for want of the right
+   */
+  async ready(): Promise<void> {
+    if (this.#isSynced) return;
+    if (this.#trouble) throw this.#trouble;
+    await Promise.race([this.#synced.promise, this.#failed.promise]);
+    if (!this.#isSynced && this.#trouble) throw this.#trouble;
   }
 
   get isSynced(): boolean {
@@ -97,6 +107,8 @@ export class Reflector<Found extends KubernetesObject, Kept> {
         // Only a version that is gone needs a new list; after a broken connection the watch goes on where it was.
         if (trouble.status !== 0) version = undefined;
         if (!trouble.isExpired) this.#options.onTrouble(trouble);
+        this.#trouble = trouble;
+        this.#failed.resolve();
         wait = Math.min(Math.max(wait * 2, FIRST_WAIT_MS), LONGEST_WAIT_MS);
         await sleep(wait * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {});
       }
@@ -112,6 +124,7 @@ export class Reflector<Found extends KubernetesObject, Kept> {
     }
     for (const key of gone) this.#set(key, undefined);
     this.#isSynced = true;
+    this.#trouble = undefined;
     this.#synced.resolve();
     return list.metadata.resourceVersion;
   }

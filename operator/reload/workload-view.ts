@@ -58,7 +58,7 @@ export class WorkloadView {
   /** Resolves when all that is there is known. */
   async ready(): Promise<void> {
     await this.#started;
-    await Promise.all(this.#reflectors.map(({ synced }) => synced));
+    await Promise.all(this.#reflectors.map((reflector) => reflector.ready()));
   }
 
   get(key: string): KeptWorkload | undefined {

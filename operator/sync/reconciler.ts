@@ -239,9 +239,22 @@ export class Reconciler {
   /** Waits until the namespaces concerned were listed once: what is not known to be there could be. */
   async #known({ spec }: KmsSecret, targets: readonly Target[]): Promise<void> {
     const { credentialsRef } = spec.authentication.universalAuth;
-    await this.#parts.objects.ready('Secret', credentialsRef.secretNamespace);
-    if (spec.tls) await this.#parts.objects.ready('Secret', spec.tls.caRef.secretNamespace);
-    for (const { kind, namespace } of targets) await this.#parts.objects.ready(kind, namespace);
+    const read = [credentialsRef, ...(spec.tls ? [spec.tls.caRef] : [])];
+    const concerned = [
+      ...read.map(({ secretNamespace: namespace }) => ({ kind: 'Secret' as const, namespace })),
+      ...targets,
+    ];
+    for (const { kind, namespace } of concerned) {
+      try {
+        await this.#parts.objects.ready(kind, namespace);
+      } catch (error) {
+        if (!(error instanceof KubernetesError && error.status === 403)) throw error;
+        throw new SyncProblem(
+          'KubernetesRefused',
+          `the operator may not read ${kind}s of the namespace ${namespace}: add it to secretNamespaces of KmsOperator`,
+        );
+      }
+    }
   }
 
   /** The client for the credentials as they are now: another as soon as they are others. */

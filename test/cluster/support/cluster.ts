@@ -1,4 +1,7 @@
 import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { KubeConfig } from '@kubernetes/client-node';
 import { pino } from 'pino';
@@ -12,7 +15,7 @@ import { KubernetesError } from '../../../operator/kubernetes/errors.ts';
 import type { KubernetesObject, Resource } from '../../../operator/kubernetes/resources.ts';
 import { Namespaces, Secrets } from '../../../operator/kubernetes/resources.ts';
 import { type Operator, startOperator } from '../../../operator/operator.ts';
-import { type ControlPlane, startControlPlane } from '../../../tools/cluster/control-plane.ts';
+import { type ControlPlane, kubeconfigOf, startControlPlane } from '../../../tools/cluster/control-plane.ts';
 import { addNodes } from '../../../tools/cluster/nodes.ts';
 import { programsAtHand } from '../../../tools/cluster/programs.ts';
 import { startServer, type TestServer } from '../../support/server.ts';
@@ -52,7 +55,10 @@ export class TestCluster {
   static async start({ nodes = 0 }: { readonly nodes?: number } = {}): Promise<TestCluster> {
     const programs = programsAtHand();
     if (!programs) throw new Error('no control plane: run npm run cluster -- build');
-    const [plane, kms] = await Promise.all([startControlPlane(programs), startServer({ events: { longestMs: 3_600_000 } })]);
+    const [plane, kms] = await Promise.all([
+      startControlPlane(programs),
+      startServer({ events: { longestMs: 3_600_000 } }),
+    ]);
     const cluster = new TestCluster(plane, programs.kubectl, kms, await kms.app.listen({ host: '127.0.0.1', port: 0 }));
     await cluster.api.create(Crds, undefined, kmsSecretCrd() as KubernetesObject);
     await Promise.all([cluster.#served(), addNodes(plane.kubeconfig, nodes)]);
@@ -102,6 +108,18 @@ export class TestCluster {
     });
     this.#processes.push(started);
     return started;
+  }
+
+  /** The operator in a process of its own, with the rights of a ServiceAccount. */
+  async operatorAs(
+    serviceAccount: string,
+    namespace: string,
+    variables: Record<string, string>,
+  ): Promise<OperatorProcess> {
+    const token = (await this.kubectl('-n', namespace, 'create', 'token', serviceAccount)).trim();
+    const file = join(this.plane.folder, `${serviceAccount}.kubeconfig`);
+    await writeFile(file, kubeconfigOf(this.plane.url, this.plane.ca, token), { mode: 0o600 });
+    return this.operatorProcess(serviceAccount, { KUBECONFIG: file, POD_NAMESPACE: namespace, ...variables });
   }
 
   /** A project with secrets, and a Secret with the credentials of an identity that may read it. */
@@ -166,9 +184,18 @@ export class TestCluster {
     return { status: response.status, body: await response.json() };
   }
 
+  /** `kubectl apply`, server-side unless said otherwise. */
+  async apply(yaml: string, ...args: string[]): Promise<string> {
+    const file = join(this.plane.folder, `${randomUUID()}.yaml`);
+    await writeFile(file, yaml);
+    return this.kubectl('apply', '--server-side', '-f', file, ...args);
+  }
+
   async kubectl(...args: string[]): Promise<string> {
     const env = { PATH: process.env.PATH, HOME: this.plane.folder, KUBECONFIG: this.plane.kubeconfig };
-    return (await promisify(execFile)(this.#kubectl, args, { env, timeout: 30_000 })).stdout;
+    const { stdout, stderr } = await promisify(execFile)(this.#kubectl, args, { env, timeout: 30_000 });
+    // Warnings of the API server are among what a test looks at.
+    return stderr + stdout;
   }
 
   /** What a Secret holds, as text; undefined when there is none. */
