@@ -18,8 +18,8 @@ class LongestFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // Those have runs of their own: `npm run test:faults`, `npm run test:clients`.
-    exclude: ['test/faults/**', 'test/clients-other/**'],
+    // Those have runs of their own: `npm run test:faults`, `npm run test:clients`, `npm run test:cluster`.
+    exclude: ['test/faults/**', 'test/clients-other/**', 'test/cluster/**'],
     globalSetup: ['./test/support/global-setup.ts'],
     setupFiles: ['./test/support/setup.ts'],
     // Ours first: it watches all output, that of the other reporter included.

@@ -2,6 +2,7 @@ import { ApiObject, type ApiObjectMetadata, Chart, type Duration } from 'cdk8s';
 import { Construct } from 'constructs';
 import { z } from 'zod';
 import {
+  type CreationPolicy,
   DEFAULT_HOST_API,
   DEFAULT_RESYNC_SECONDS,
   KMS_SECRET_API_VERSION,
@@ -10,6 +11,7 @@ import {
   type KmsSecretSpec,
 } from '../contracts/index.ts';
 import { DEFAULT_NAMESPACE } from './defaults.ts';
+import type { KmsInventory } from './kms-inventory.ts';
 import { problemsOf } from './validation.ts';
 
 /** Where an object of the cluster lies. */
@@ -94,6 +96,26 @@ export interface KmsSecretProps {
    */
   readonly secretType?: string;
   /**
+   * What happens to the Secret when the KMSSecret is deleted: `Orphan` leaves it, `Owner` deletes it with it.
+   * @default 'Orphan'
+   */
+  readonly creationPolicy?: CreationPolicy;
+  /**
+   * Keys that must be there: while one is missing, the last good content stays and the status names it.
+   * @default - none
+   */
+  readonly requiredKeys?: readonly string[];
+  /**
+   * The inventory that project and environment have to be in, checked at synth.
+   * @default - not checked
+   */
+  readonly inventory?: KmsInventory;
+  /**
+   * More of the `spec`, for what the props do not cover; it wins over them.
+   * @default {}
+   */
+  readonly spec?: Partial<KmsSecretSpec>;
+  /**
    * More metadata; labels are added to HIP-27's, a name replaces `<service>-kms-sync`.
    * @default - HIP-27's name and labels
    */
@@ -175,10 +197,16 @@ export class KmsSecret extends Construct implements IKmsSecret {
     this.node.addValidation({
       validate: () => [
         ...problemsOf(Service, { service }),
+        ...this.#unknown(manifest.spec, props.inventory),
         ...this.#rivals(),
         ...problemsOf(KmsSecretSchema, { apiVersion: KMS_SECRET_API_VERSION, kind: KMS_SECRET_KIND, ...manifest }),
       ],
     });
+  }
+
+  #unknown({ authentication }: KmsSecretSpec, inventory: KmsInventory | undefined): string[] {
+    const { projectSlug, envSlug } = authentication.universalAuth.secretsScope;
+    return inventory && projectSlug !== undefined ? inventory.problemsOf(projectSlug, envSlug) : [];
   }
 
   /** Two that keep one Secret would undo each other's work for ever. */
@@ -210,7 +238,10 @@ export class KmsSecret extends Construct implements IKmsSecret {
         secretName: this.secret.name,
         secretNamespace: this.secret.namespace,
         secretType: props.secretType ?? 'Opaque',
+        ...(props.creationPolicy && { creationPolicy: props.creationPolicy }),
       },
+      ...(props.requiredKeys && { requiredKeys: [...props.requiredKeys] }),
+      ...props.spec,
     };
   }
 }

@@ -86,6 +86,7 @@ const secretsScope = withRules(
 
 /** `Owner`: the object is deleted with its KMSSecret. `Orphan`: it stays, so that HIP-27's forced resync takes nothing away. */
 export const CreationPolicy = z.enum(['Owner', 'Orphan']);
+export type CreationPolicy = z.infer<typeof CreationPolicy>;
 
 const Annotations = z.record(z.string(), z.string().max(262_144));
 
