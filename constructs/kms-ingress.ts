@@ -7,7 +7,7 @@ import { DEFAULT_NAMESPACE } from './defaults.ts';
 import { problemsOf } from './validation.ts';
 
 /** Ingress controllers that are told "TLS 1.3 only" here; each wants it in its own words. */
-export const INGRESS_CONTROLLERS = ['nginx', 'traefik', 'haproxy', 'contour'] as const;
+const INGRESS_CONTROLLERS = ['nginx', 'traefik', 'haproxy', 'contour'] as const;
 export type IngressController = (typeof INGRESS_CONTROLLERS)[number];
 
 export interface KmsIngressProps {

@@ -7,13 +7,13 @@ import { Secrets } from './resources.ts';
 export type Digest = (value: string | Buffer) => string;
 
 /** Digests under a key: who sees one, such as on a pod, cannot try what value it is of. */
-export function digestWith(key: Buffer): Digest {
+function digestWith(key: Buffer): Digest {
   return (value) => createHmac('sha256', key).update(value).digest('base64url').slice(0, 22);
 }
 
 const KEY_BYTES = 32;
 /** The Secret that holds the key of digests, in the operator's own namespace. */
-export const DIGEST_SECRET = 'kms-operator-digests';
+const DIGEST_SECRET = 'kms-operator-digests';
 
 /**
  * The operator's digests. Their key is the same for all replicas and after every start, or a new leader would take each content for

@@ -4,7 +4,7 @@ import { KubernetesError } from './errors.ts';
 import type { KubernetesObject, Resource } from './resources.ts';
 
 /** Told of each change of an object: what it was before, and what it is now. One of the two is there at least. */
-export type Listener<Kept> = (change: {
+type Listener<Kept> = (change: {
   readonly key: string;
   readonly before: Kept | undefined;
   readonly now: Kept | undefined;

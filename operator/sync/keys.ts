@@ -1,7 +1,7 @@
 import { SyncProblem } from './problem.ts';
 
 /** One secret as a template or an object sees it. */
-export interface Entry {
+interface Entry {
   readonly value: string;
   /** Folder that it comes from. */
   readonly path: string;

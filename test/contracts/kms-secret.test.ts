@@ -63,7 +63,7 @@ test.each<{ name: string; change: (resource: any) => void; at: string }>([
     change: (r) => (r.spec.authentication.universalAuth.secretsScope.secretsPath = '/../other'),
     at: 'spec.authentication.universalAuth.secretsScope.secretsPath',
   },
-  { name: 'no target', change: (r) => delete r.spec.managedSecretReference, at: 'spec.managedSecretReference' },
+  { name: 'no target', change: (r) => delete r.spec.managedSecretReference, at: 'spec' },
   {
     name: 'a namespace with a dot',
     change: (r) => (r.spec.managedSecretReference.secretNamespace = 'a.b'),

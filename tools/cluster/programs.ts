@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 
 const PROGRAMS = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubectl', 'kwok'] as const;
 /** A program of the control plane, or beside it. */
-export type Program = (typeof PROGRAMS)[number];
+type Program = (typeof PROGRAMS)[number];
 /** Where each program lies. */
 export type Programs = Readonly<Record<Program, string>>;
 
