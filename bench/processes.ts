@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 export interface Target {
   readonly name: string;
   readonly address: string;
+  readonly pid: number;
   /** From the start of the process until it said that it is ready, in milliseconds. */
   readonly readyMs: number;
   /** Resident memory now, and the most it ever was, in MB. */
@@ -59,7 +60,7 @@ async function start(name: string, child: ChildProcess): Promise<Target> {
     once(child, 'exit').then(([code]) => Promise.reject(new Error(`${name} ended with exit code ${code}`))),
   ])) as [{ ready: string }];
   const readyMs = performance.now() - since;
-  return { name, address: ready, readyMs, memory: () => memoryOf(child.pid!), stop: () => end(child) };
+  return { name, address: ready, pid: child.pid!, readyMs, memory: () => memoryOf(child.pid!), stop: () => end(child) };
 }
 
 async function end(child: ChildProcess): Promise<void> {
