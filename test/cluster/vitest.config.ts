@@ -1,7 +1,12 @@
+import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 const support = (file: string) => join(import.meta.dirname, '../support', file);
+
+/** What the run of random faults chose; the same again repeats its choices. */
+const seed = process.env.FAULT_SEED ?? String(randomInt(2 ** 31));
+console.info(`cluster: FAULT_SEED=${seed}`);
 
 /** `npm run test:cluster`: the operator and the manifests on a real control plane, with a real KMS. */
 export default defineConfig({
@@ -11,6 +16,7 @@ export default defineConfig({
     globalSetup: [support('global-setup.ts')],
     setupFiles: [support('setup.ts')],
     reporters: [support('reporter.ts'), 'default'],
+    env: { FAULT_SEED: seed },
     pool: 'forks',
     isolate: false,
     maxWorkers: 2,
