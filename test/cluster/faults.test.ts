@@ -27,7 +27,7 @@ const empty: string[] = [];
 let watcher: Reflector<Secret, true>;
 
 const start = async () => {
-  operator = await cluster.operatorProcess(`operator-${started++}`, { LOG_LEVEL: 'error' });
+  operator = await cluster.operatorProcess(`operator-${started++}`);
 };
 
 beforeAll(async () => {
