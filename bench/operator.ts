@@ -30,6 +30,8 @@ const namespaces = numberOption('namespaces', 50);
 const changes = numberOption('changes', 200);
 const INTERVAL_SECONDS = 60;
 const KEYS = 20;
+/** Of /proc, a second. */
+const CLOCK_TICKS = 100;
 
 const say = (text: string) => process.stderr.write(`bench: ${text}\n`);
 
@@ -314,8 +316,6 @@ async function writes(metricsUrl: string): Promise<number> {
     .filter(([, verb, resource]) => resource !== 'leases' && !['get', 'list', 'watch'].includes(verb!))
     .reduce((sum, [, , , requests]) => sum + Number(requests), 0);
 }
-
-const CLOCK_TICKS = 100;
 
 function cpuSeconds(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
