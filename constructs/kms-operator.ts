@@ -42,7 +42,7 @@ export interface KmsOperatorProps {
   readonly replicas?: number;
   /**
    * Requests and limits.
-   * @default - 128Mi and 50m requested, 256Mi and 500m at most
+   * @default - 128Mi and 50m requested, 512Mi and 500m at most: a thousand identities took 300 MB
    */
   readonly resources?: KmsResources;
 }
@@ -50,7 +50,7 @@ export interface KmsOperatorProps {
 const IMAGE = 'ghcr.io/hanzoai/kms';
 const PORT = 8081;
 const NAME = 'kms-operator';
-const RESOURCES = { requests: { memory: '128Mi', cpu: '50m' }, limits: { memory: '256Mi', cpu: '500m' } };
+const RESOURCES = { requests: { memory: '128Mi', cpu: '50m' }, limits: { memory: '512Mi', cpu: '500m' } };
 
 const Props = z.object({
   namespace: NamespaceName,

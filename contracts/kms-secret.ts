@@ -133,20 +133,6 @@ const managedConfigMap = z
   })
   .describe('A ConfigMap that is created and kept up to date. What is in it is no secret to anybody who may read it.');
 
-const renewal = z
-  .strictObject({
-    enabled: z.boolean().default(true).describe('Whether the operator renews the client secret.'),
-    lifetime: z
-      .int()
-      .min(60, 'must be 60 seconds or more')
-      .max(31_536_000, 'must be a year or less')
-      .default(15_552_000)
-      .describe('How long a client secret is valid, in seconds. HIP-27: 180 days.'),
-  })
-  .describe(
-    'The operator makes the next client secret before the one in credentialsRef ends, and writes it there. The identity needs the right to do so.',
-  );
-
 /** Each list entry is an object of the cluster, and each costs a look at every sync. */
 const MAX_REFERENCES = 20;
 
@@ -179,7 +165,6 @@ export const KmsSecretSpec = withRules(
           .strictObject({
             credentialsRef,
             secretsScope,
-            renewal: renewal.optional(),
           })
           .describe('Universal Auth: a machine identity logs in with a client id and a client secret.'),
       })

@@ -109,7 +109,6 @@ const wrong: [string, Change, RegExp][] = [
     (spec) => (spec.authentication.universalAuth.secretsScope.secretName = ''),
     /secretsScope\.secretName/,
   ],
-  ['renewal of a second', (spec) => (spec.authentication.universalAuth.renewal = { lifetime: 1 }), /renewal\.lifetime/],
   ['nothing to keep', (spec) => delete spec.managedSecretReference, /name what is to be kept up to date/],
   [
     'a Secret without a name',

@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
+const SETPRIV = '/usr/bin/setpriv';
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
 /** `kms-operator` in a process of its own. */
@@ -21,11 +23,10 @@ export class OperatorProcess {
 
   static async start(variables: Record<string, string>): Promise<OperatorProcess> {
     const env = { PATH: process.env.PATH, HOME: '/nonexistent', PORT: '0', LOG_LEVEL: 'info', ...variables };
-    const child = spawn(process.execPath, ['bin/kms-operator.js'], {
-      cwd: root,
-      env,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    // A run that is killed, or a hook that timed out, takes it along.
+    const program = [process.execPath, 'bin/kms-operator.js'];
+    const [first, ...args] = existsSync(SETPRIV) ? [SETPRIV, '--pdeathsig', 'KILL', ...program] : program;
+    const child = spawn(first!, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
     let complaint = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint += text));
     const lines: Record<string, any>[] = [];
