@@ -28,7 +28,8 @@ const REVIEWER_TOKEN = 'kubernetes-token-reviewer';
 const Review = z.object({
   status: z.object({
     authenticated: z.boolean().default(false),
-    user: z.object({ username: z.string() }).optional(),
+    // Of a token that it does not take, an API server answers with a user without a name.
+    user: z.object({ username: z.string().default('') }).optional(),
     audiences: z.array(z.string()).default([]),
   }),
 });

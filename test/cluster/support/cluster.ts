@@ -51,13 +51,22 @@ export class TestCluster {
     this.api = new KubernetesApi(this.kubeConfig());
   }
 
-  /** @param nodes that pods can run on, of which none runs a container. @default 0 */
-  static async start({ nodes = 0 }: { readonly nodes?: number } = {}): Promise<TestCluster> {
+  /**
+   * @param nodes that pods can run on, of which none runs a container. @default 0
+   * @param server settings of the KMS beside it
+   */
+  static async start({
+    nodes = 0,
+    server = {},
+  }: {
+    readonly nodes?: number;
+    readonly server?: Parameters<typeof startServer>[0];
+  } = {}): Promise<TestCluster> {
     const programs = programsAtHand();
     if (!programs) throw new Error('no control plane: run npm run cluster -- build');
     const [plane, kms] = await Promise.all([
       startControlPlane(programs),
-      startServer({ events: { longestMs: 3_600_000 } }),
+      startServer({ events: { longestMs: 3_600_000 }, ...server }),
     ]);
     const cluster = new TestCluster(plane, programs.kubectl, kms, await kms.app.listen({ host: '127.0.0.1', port: 0 }));
     await cluster.api.create(Crds, undefined, kmsSecretCrd() as KubernetesObject);

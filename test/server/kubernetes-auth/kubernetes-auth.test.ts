@@ -80,6 +80,12 @@ test("a pod's token is exchanged for one of ours, after the cluster was asked", 
 test.each<[attack: string, given: { status: number; body: unknown }, status: number, says: RegExp]>([
   ['that the cluster does not know', { status: 201, body: { status: { authenticated: false } } }, 401, /does not know/],
   ['about which the cluster says nothing', { status: 201, body: { status: {} } }, 401, /does not know/],
+  [
+    'that the cluster does not take, as a real one says it',
+    { status: 201, body: { status: { user: {}, error: '[invalid bearer token, unknown]' } } },
+    401,
+    /does not know/,
+  ],
   ['of another namespace', reviewed('system:serviceaccount:evil:gateway'), 401, /the namespace/],
   ['of another service account', reviewed('system:serviceaccount:hanzo:evil'), 401, /the service account/],
   ['of a person', reviewed('system:admin'), 401, /no service account/],
