@@ -109,7 +109,11 @@ export const GetSecretByIdQuery = z.object({
   expandSecretReferences: flag.describe('puts in what references lead to. Default: false'),
 });
 
-export const ReferenceTreeQuery = named({ environment, secretPath: reading.secretPath });
+export const ReferenceTreeQuery = named({
+  environment,
+  secretPath: reading.secretPath,
+  viewSecretValue: flag.describe('`false` leaves the values out of the tree. Default: true'),
+});
 
 export const SecretNameParams = z.object({ secretName: SecretKey });
 

@@ -11,6 +11,7 @@ import { type Found, spotOf } from './found.ts';
 import { Linked, type Located } from './linked.ts';
 import { findPolicy, type Manifest, manifestOf } from './linked-store.ts';
 import { passes, type Question } from './question.ts';
+import { partOfValue } from './reference-refusals.ts';
 import { openPersonal, openSecret } from './seal.ts';
 import { showPersonal, showSecret, where } from './show.ts';
 import { findVersion } from './store.ts';
@@ -97,6 +98,7 @@ export class Composition {
     const firstOf = () => blocks.toReversed().flatMap(({ shown }) => shown)[0];
     const present = key === undefined ? undefined : (here[0] ?? firstOf());
     const single = present && (await this.#asAsked(present));
+    if (this.#question.asTree && single?.sight === 'name') throw partOfValue(single);
     const own = single && present === here[0] ? [single] : here;
     const all = key !== undefined ? (single ? [single] : []) : [...own, ...blocks.flatMap(({ shown }) => shown)];
     if (this.#question.withValues) refuseTooLarge(all.map(({ row }) => row));
@@ -208,7 +210,8 @@ export class Composition {
       linked: this.#linked,
       rights: this.#allowed.rights,
       open: (row) => this.#open(row, row.personal !== null && this.#question.personal !== 'beside').value!,
-      keepUnresolved: this.#question.asTree || (await findPolicy(this.#db, this.#allowed.project.id)) === 'keep',
+      keepUnresolved:
+        this.#question.asTree !== undefined || (await findPolicy(this.#db, this.#allowed.project.id)) === 'keep',
     });
     await expansion.prepare(secrets);
     return expansion;

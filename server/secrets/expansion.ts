@@ -20,6 +20,15 @@ export interface ReferenceTree {
   readonly children: ReferenceTree[];
 }
 
+/** A tree that says where secrets are and nothing of what they hold. */
+export interface NameTree extends Omit<ReferenceTree, 'value' | 'children'> {
+  readonly children: NameTree[];
+}
+
+export function withoutValues({ key, environment, secretPath, children }: ReferenceTree): NameTree {
+  return { key, environment, secretPath, children: children.map(withoutValues) };
+}
+
 export interface ExpansionOptions {
   readonly linked: Linked;
   readonly rights: Rights;

@@ -39,8 +39,8 @@ export interface Question {
   readonly personal: PersonalWish;
   /** Of a list: which of the folder's own secrets are wanted. What it imports stays. */
   readonly filter?: Filter | undefined;
-  /** Of a single key: not the secret, but the tree of what it refers to. */
-  readonly asTree?: boolean;
+  /** Of a single key: not the secret, but the tree of what it refers to, `whole` or without the values. */
+  readonly asTree?: 'whole' | 'names';
   /** Of a single key: as it was in this version, with what its references lead to now. */
   readonly version?: number | undefined;
   /** Of a list: not the secrets of the folder itself, but of what it imports alone. */
@@ -65,7 +65,7 @@ export function nameOf(caller: Caller, question: Question): string {
     question.expand ? 'x' : '',
     question.imports ? 'i' : '',
     question.personal,
-    question.asTree ? 't' : '',
+    question.asTree ?? '',
     question.importsAlone ? 'a' : '',
     question.version ?? '',
     question.filter ? JSON.stringify(question.filter) : '',

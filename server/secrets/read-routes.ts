@@ -173,7 +173,8 @@ export async function secretReadRoutes(
         const { caller, params, query } = request;
         const { environment, secretPath: path } = query;
         const place = { project: referenceOf(query)!, environment, path, key: params.secretName };
-        return sendBody(request, reply, await references.tree(caller, place));
+        const asTree = flagOr(true, query.viewSecretValue) ? 'whole' : 'names';
+        return sendBody(request, reply, await references.tree(caller, place, asTree));
       },
     );
     app.get(

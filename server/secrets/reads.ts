@@ -12,6 +12,7 @@ import { forbidden, Refusal, tokenRefused, unavailable } from '../refusal.ts';
 import { refuseTooLarge } from './answer-size.ts';
 import type { Answer, Answers } from './answers.ts';
 import { type Composed, Composition } from './composition.ts';
+import { type ReferenceTree, withoutValues } from './expansion.ts';
 import { type Filled, fill } from './fill-store.ts';
 import { keepManifests } from './linked-store.ts';
 import { Opened } from './opened.ts';
@@ -271,8 +272,7 @@ export class Reads {
           ? { secrets: imports }
           : { secrets, imports, folder: { id: filled.askedFolderId, projectId: allowed.project.id } }
         : question.asTree
-          ? // Infisical's name for where a tree begins.
-            { tree: { ...tree, key: 'root' }, value: tree?.value }
+          ? treeBody(tree!, question.asTree === 'whole')
           : { secret: secrets[0] };
     const text = JSON.stringify(content);
     const etag = contentTag(keyring.etagKey, Buffer.from(text));
@@ -298,6 +298,13 @@ export class Reads {
     if (question.key !== undefined && filled.rows.length === 0 && filled.audited)
       throw noSecret(slug, question, question.key);
   }
+}
+
+/** A tree as it is sent. `root` is Infisical's name for where one begins. */
+function treeBody(tree: ReferenceTree, withValues: boolean) {
+  return withValues
+    ? { tree: { ...tree, key: 'root' }, value: tree.value }
+    : { tree: { ...withoutValues(tree), key: 'root' } };
 }
 
 /** Adds the change id to the folder that ends the body. It is left out of the tag: a write elsewhere in the project makes no new one. */

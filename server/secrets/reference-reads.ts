@@ -23,17 +23,20 @@ export class ReferenceReads {
     this.#on = options;
   }
 
-  /** What a secret refers to, as a tree. The caller must hold `read` on all of it. */
-  async tree(caller: Caller, place: Pick<Question, 'project' | 'environment' | 'path' | 'key'>): Promise<Body> {
+  /** What a secret refers to, as a tree. The caller must hold `read` on all of it, whether or not values are in it. */
+  async tree(
+    caller: Caller,
+    place: Pick<Question, 'project' | 'environment' | 'path' | 'key'>,
+    asTree: NonNullable<Question['asTree']>,
+  ): Promise<Body> {
     const wish = {
       recursive: false,
       withValues: true,
       expand: true,
       imports: true,
       personal: 'none',
-      asTree: true,
     } as const;
-    return this.#on.reads.read(caller, { ...place, ...wish });
+    return this.#on.reads.read(caller, { ...place, ...wish, asTree });
   }
 
   /** Which secrets of the project refer to a secret, and which to those: by name, and of what the caller may read. */

@@ -1,6 +1,6 @@
 import { MAX_VALUE_BYTES } from '../../contracts/index.ts';
 import { badRequest } from '../refusal.ts';
-import type { Found } from './found.ts';
+import { type Found, spotOf } from './found.ts';
 import { MAX_DEPTH } from './linked-store.ts';
 import type { Spot } from './visibility.ts';
 
@@ -21,6 +21,10 @@ export class ReferenceDenied extends Error {
 /** It leads to what the caller may not read. */
 export const denied = (secret: Found, piece: { readonly text: string }, spot: Spot) =>
   new ReferenceDenied(`secret ${placed(secret)} refers to ${piece.text}`, spot);
+
+/** The tree of a secret whose name alone the caller may know. */
+export const partOfValue = (secret: Found) =>
+  new ReferenceDenied(`what secret ${placed(secret)} refers to is part of its value`, spotOf(secret));
 
 const placed = ({ row, at }: Found) => `"${row.key}" (environment "${at.environment}", path "${at.path}")`;
 const told = (chain: readonly Found[]) =>

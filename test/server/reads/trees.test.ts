@@ -67,6 +67,47 @@ test('a tree shows nothing that its reader may not read', async () => {
   expect(answer.body.tree.children).toEqual([]);
 });
 
+test('a tree shows its names alone when values are not wanted', async () => {
+  const url = `/api/v4/secrets/SHOWN/secret-reference-tree?${query(at)}&viewSecretValue=false`;
+  const place = { environment: 'dev', secretPath: '/' };
+  const answer = await server.send('GET', url, { token: server.admin });
+  expect(answer.body).toEqual({
+    tree: {
+      ...{ key: 'root', ...place },
+      children: [
+        {
+          ...{ key: 'URL', ...place },
+          children: [
+            { key: 'HOST', ...place, children: [] },
+            { key: 'PASSWORD', environment: 'prod', secretPath: '/', children: [] },
+          ],
+        },
+      ],
+    },
+  });
+  // The two are kept apart in memory.
+  const whole = await server.send('GET', url.replace('&viewSecretValue=false', ''), { token: server.admin });
+  expect(whole.body.value).toBe('use pg://db:p');
+});
+
+test.each(['', '&viewSecretValue=false'])('a tree is refused to whoever may know the name alone%s', async (wish) => {
+  const slug = `names-${wish.length}`;
+  const permissions = [{ subject: 'secrets', action: ['describeSecret'] }];
+  await server.do('POST', `/api/v1/projects/${at.projectId}/roles`, { body: { slug, name: slug, permissions } });
+  const { token } = await server.machine(slug, { projectId: at.projectId, roles: [{ role: slug }] });
+  for (const key of ['SHOWN', 'HOST']) {
+    const answer = await server.send('GET', `/api/v4/secrets/${key}/secret-reference-tree?${query(at)}${wish}`, {
+      token,
+    });
+    expect([answer.status, answer.text.includes('"db"'), answer.text.includes('PASSWORD')]).toEqual([
+      403,
+      false,
+      false,
+    ]);
+    expect(answer.body.message).toContain(`what secret "${key}"`);
+  }
+});
+
 test('a tree that many paths make large is refused', async () => {
   const [wide, deep] = [6, 6];
   const secrets: Record<string, string> = {};
