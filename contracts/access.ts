@@ -12,7 +12,7 @@ export const ExplainQuery = z
   .object({
     actorId: orAbsent(Uuid).describe('a person or an identity of the organization; absent: the caller itself'),
     action: z.enum(actions),
-    subject: Subject.default('secrets'),
+    subject: orAbsent(Subject).transform((subject) => subject ?? 'secrets'),
     environment: orAbsent(EnvironmentSlug),
     path: orAbsent(FolderPath),
     key: orAbsent(SecretKey),
@@ -63,3 +63,22 @@ export const ExplainAnswer = z.object({
   roles: z.array(HeldRole),
 });
 export type ExplainAnswer = z.infer<typeof ExplainAnswer>;
+
+const OwnMembership = z.object({
+  id: Uuid,
+  actorUserId: Uuid.nullable(),
+  actorIdentityId: Uuid.nullable(),
+  actorGroupId: Uuid.nullable().describe('of the group that the caller is in the project by'),
+  roles: z.array(z.object({ role: z.string() })),
+});
+/** What the caller itself holds in a project: Infisical's `/api/v1/projects/:projectId/permissions`. */
+export const ProjectPermissionsAnswer = z.object({
+  data: z.object({
+    permissions: z
+      .array(ShownRule)
+      .describe('of all roles that count at this moment, limits of memberships put into the conditions'),
+    memberships: z.array(OwnMembership),
+    membership: OwnMembership.optional().describe('the first of them, as older clients read it'),
+  }),
+});
+export type ProjectPermissions = z.infer<typeof ProjectPermissionsAnswer>['data'];

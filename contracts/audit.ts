@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { Instant } from './http.ts';
-import { EnvironmentSlug, FreeText, orAbsent, Uuid } from './names.ts';
+import { EnvironmentSlug, FreeText, orAbsent, QueryNumber, Uuid } from './names.ts';
 
 /** The audit's query (HIP-27, "Audit Logging"; Infisical's `audit-logs` routes). */
 
@@ -88,8 +88,8 @@ export const AuditFilters = z.object({
 export type AuditFilters = z.infer<typeof AuditFilters>;
 
 export const AuditQuery = AuditFilters.extend({
-  limit: z.coerce.number().int().min(1).max(1000).default(20),
-  offset: z.coerce.number().int().min(0).max(100_000).default(0).describe('of pages by number; a cursor costs less'),
+  limit: QueryNumber(1, 1000, 20),
+  offset: QueryNumber(0, 100_000, 0).describe('of pages by number; a cursor costs less'),
   cursor: orAbsent(Cursor).describe('goes on where the page with this nextCursor ended'),
 });
 export type AuditQuery = z.infer<typeof AuditQuery>;
@@ -114,6 +114,9 @@ export const AuditLog = z.object({
   orgId: Uuid.nullable(),
   projectId: Uuid.nullable(),
   createdAt: z.iso.datetime(),
+  // Optional, since servers before 0.2 do not tell.
+  updatedAt: z.iso.datetime().optional().describe('as createdAt: records are never changed'),
+  expiresAt: z.null().optional().describe('records go by the month, and none says when'),
 });
 export type AuditLog = z.infer<typeof AuditLog>;
 export const AuditLogsAnswer = z.object({

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Timestamp } from './http.ts';
 import { MembershipRole, membershipFields, RolesBody, UpdateRolesBody } from './memberships.ts';
-import { DisplayName, Email, FreeText, orAbsent, Slug, Uuid } from './names.ts';
+import { DisplayName, Email, FreeText, orAbsent, QueryNumber, Slug, Uuid } from './names.ts';
 import { User } from './organizations.ts';
 
 /** Groups of people and identities: Infisical's `/api/v1/groups`, and their memberships in projects. */
@@ -43,8 +43,8 @@ export const GroupUserParams = GroupParams.extend({ username: Email });
 export const GroupIdentityParams = GroupParams.extend({ identityId: Uuid });
 
 const page = {
-  offset: z.coerce.number().int().min(0).max(1_000_000).default(0),
-  limit: z.coerce.number().int().min(1).max(100).default(10),
+  offset: QueryNumber(0, 1_000_000, 0),
+  limit: QueryNumber(1, 100, 10),
   search: orAbsent(FreeText(254)),
 };
 export const GroupMembersQuery = z.object({

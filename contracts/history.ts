@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { Instant, Timestamp } from './http.ts';
-import { EnvironmentSlug, FolderPath, orAbsent, Uuid } from './names.ts';
+import { EnvironmentSlug, FolderPath, orAbsent, QueryNumber, Uuid } from './names.ts';
 import { Secret } from './secrets.ts';
 
 /** History: versions of a secret, a folder as it was, and the way back. Infisical's snapshots are moments of it. */
 
-const offset = orAbsent(z.coerce.number().int().min(0).max(1_000_000)).transform((given) => given ?? 0);
-const limit = orAbsent(z.coerce.number().int().min(1).max(100)).transform((given) => given ?? 20);
+const offset = QueryNumber(0, 1_000_000, 0);
+const limit = QueryNumber(1, 100, 20);
 const path = orAbsent(FolderPath).transform((given) => given ?? '/');
 
 export const SecretVersionsParams = z.object({ secretId: Uuid });

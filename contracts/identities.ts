@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { emptyBody, Timestamp } from './http.ts';
 import { MembershipRole, membershipFields, RoleGrants, RolesBody } from './memberships.ts';
-import { DisplayName, FreeText, orAbsent, Uuid } from './names.ts';
+import { DisplayName, FreeText, orAbsent, QueryNumber, Uuid } from './names.ts';
+import { LastLogin } from './organizations.ts';
 import { OrganizationRoleName, organizationRoleFields } from './roles.ts';
 
 /** Machine identities and their project memberships (Infisical's routes, present-day bodies). */
@@ -29,7 +30,7 @@ const IdentityMetadata = z
 export const CreateIdentityBody = z.object({
   name: DisplayName,
   organizationId: Uuid,
-  role: OrganizationRoleName.default('no-access'),
+  role: orAbsent(OrganizationRoleName).transform((role) => role ?? 'no-access'),
   hasDeleteProtection: z.boolean().default(false).describe('refuses to delete it until this is taken off'),
   metadata: IdentityMetadata.default([]),
 });
@@ -51,6 +52,8 @@ export const IdentityMembership = z.object({
   createdAt: Timestamp,
   updatedAt: Timestamp,
   metadata: Identity.shape.metadata,
+  lastLoginAuthMethod: LastLogin.method,
+  lastLoginTime: LastLogin.time,
   identity: IdentitySummary.extend({ hasDeleteProtection: z.boolean().optional() }),
 });
 export const IdentityMembershipAnswer = z.object({ identity: IdentityMembership });
@@ -69,8 +72,8 @@ const SearchIdentitiesFields = z.object({
       role: among({ $eq: text, $in: z.array(text).max(100) }).optional(),
     })
     .optional(),
-  orderBy: z.enum(['name', 'role']).default('name'),
-  orderDirection: z.enum(['asc', 'desc']).default('asc'),
+  orderBy: orAbsent(z.enum(['name', 'role'])).transform((given) => given ?? 'name'),
+  orderDirection: orAbsent(z.enum(['asc', 'desc'])).transform((given) => given ?? 'asc'),
   offset: z.number().int().min(0).max(1_000_000).default(0),
   limit: z.number().int().min(1).max(100).default(50),
 });
@@ -98,8 +101,8 @@ const FoundMembership = z.object({
   project: z.object({ id: Uuid, name: z.string(), slug: z.string(), type: z.literal('secret-manager') }).nullable(),
   createdAt: Timestamp,
   updatedAt: Timestamp,
-  lastLoginAuthMethod: z.null(),
-  lastLoginTime: z.null(),
+  lastLoginAuthMethod: LastLogin.method.describe('of the organization'),
+  lastLoginTime: LastLogin.time,
   roles: z.array(HeldRole),
   identity: z.object({
     id: Uuid,
@@ -121,8 +124,8 @@ export const IdentityDetailsAnswer = z.object({
   identityDetails: z.object({ organization: z.object({ id: Uuid, name: z.string(), slug: z.string() }) }),
 });
 export const PageQuery = z.object({
-  offset: z.coerce.number().int().min(0).max(1_000_000).default(0),
-  limit: z.coerce.number().int().min(1).max(20_000).default(100),
+  offset: QueryNumber(0, 1_000_000, 0),
+  limit: QueryNumber(1, 20_000, 100),
 });
 export const IdentityMembershipsAnswer = z.object({
   identityMemberships: z.array(IdentityMembership),

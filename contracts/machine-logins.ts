@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { TrustedIp, tokenSettings, tokenSettingsChange, ttlFits, ttlRefused } from './access-tokens.ts';
 import { emptyBody, Timestamp } from './http.ts';
 import { IdentityParams } from './identities.ts';
-import { FreeText, orAbsent, Uuid } from './names.ts';
+import { FreeText, orAbsent, QueryNumber, Uuid } from './names.ts';
 
 /** The machine logins besides Universal Auth (Infisical's routes, present-day bodies). Each is off until it is switched on. */
 
@@ -63,8 +63,8 @@ export const UpdateTokenBody = z.object({ name: TokenName.optional() });
 export const TokenParams = z.object({ tokenId: Uuid });
 export const IdentityTokenParams = IdentityParams.extend({ tokenId: Uuid });
 export const TokensQuery = z.object({
-  offset: z.coerce.number().int().min(0).max(1_000_000).default(0),
-  limit: z.coerce.number().int().min(1).max(100).default(20),
+  offset: QueryNumber(0, 1_000_000, 0),
+  limit: QueryNumber(1, 100, 20),
 });
 
 const TokenData = z.object({
@@ -76,8 +76,8 @@ const TokenData = z.object({
   accessTokenMaxTTL: z.number().int(),
   accessTokenNumUses: z.number().int(),
   accessTokenNumUsesLimit: z.number().int(),
-  accessTokenLastUsedAt: z.null(),
-  accessTokenLastRenewedAt: z.null(),
+  accessTokenLastUsedAt: Timestamp.nullable().describe('a minute late at most, when another replica saw it'),
+  accessTokenLastRenewedAt: Timestamp.nullable(),
   accessTokenPeriod: z.number().int(),
   isAccessTokenRevoked: z.boolean(),
   identityUAClientSecretId: z.null(),

@@ -1,15 +1,17 @@
 import { z } from 'zod';
 import { Instant, Timestamp } from './http.ts';
-import { Email, EnvironmentSlug, FreeText, orAbsent, Slug, Uuid } from './names.ts';
+import { Email, EnvironmentSlug, FreeText, orAbsent, QueryNumber, Slug, Uuid } from './names.ts';
 import { User } from './organizations.ts';
 
 /** Memberships in projects: what those of identities, people and groups have in common, and those of people. */
 
 /** A role as a membership names it: built-in, or one of the project's own. Infisical's `member` is our `developer`. */
 const RoleName = Slug.transform((role) => (role === 'member' ? 'developer' : role));
+const named = (name: string): Pick<RoleGrant, 'role' | 'writtenAs'> =>
+  name === 'member' ? { role: 'developer', writtenAs: name } : { role: name };
 
-const RoleGrant = z.object({
-  role: RoleName,
+const RoleGrantFields = z.object({
+  role: Slug,
   environments: z.array(EnvironmentSlug).min(1).max(100).optional().describe('limits the role to these environments'),
   isTemporary: z.boolean().default(false),
   // Go's clients send the empty values of what they do not mean.
@@ -18,20 +20,26 @@ const RoleGrant = z.object({
   temporaryAccessStartTime: orAbsent(Instant.refine((start) => start < '9000', 'a start before the year 9000')),
   temporaryMode: orAbsent(z.literal('relative')),
 });
-export type RoleGrant = z.infer<typeof RoleGrant>;
+export type RoleGrant = z.infer<typeof RoleGrantFields> & {
+  /** Infisical's name for the role, which clients that wrote it look for in answers. */
+  readonly writtenAs?: 'member';
+};
+const RoleGrant = RoleGrantFields.transform((given): RoleGrant => ({ ...given, ...named(given.role) }));
 
 export const RoleGrants = z.array(RoleGrant).min(1).max(20);
 
 /** One `role`, or `roles` with their limits; without either, a membership that gives nothing. */
 export const RolesBody = z
-  .object({ role: orAbsent(RoleName), roles: RoleGrants.optional() })
+  .object({ role: orAbsent(Slug), roles: RoleGrants.optional() })
   .transform(({ role, roles }): { roles: RoleGrant[] } => ({
-    roles: roles ?? [{ role: role ?? 'no-access', isTemporary: false }],
+    roles: roles ?? [{ ...named(role ?? 'no-access'), isTemporary: false }],
   }));
 
 export const MembershipRole = z.object({
   id: Uuid,
-  role: z.string().describe('of a role of the project itself: "custom"'),
+  role: z
+    .string()
+    .describe('of a role of the project itself: "custom"; of one that was given as Infisical\'s "member": that'),
   environments: z.array(z.string()).nullable(),
   projectMembershipId: Uuid,
   customRoleId: Uuid.nullable(),
@@ -47,8 +55,8 @@ export const MembershipRolesAnswer = z.object({ roles: z.array(MembershipRole) }
 
 /** A page of a project's members. */
 export const MembershipsQuery = z.object({
-  offset: z.coerce.number().int().min(0).max(1_000_000).default(0),
-  limit: z.coerce.number().int().min(1).max(20_000).default(100),
+  offset: QueryNumber(0, 1_000_000, 0),
+  limit: QueryNumber(1, 20_000, 100),
   orderBy: orAbsent(z.literal('name')),
   orderDirection: orAbsent(z.enum(['asc', 'desc'])),
   search: orAbsent(FreeText(255)).describe('names that hold this'),
@@ -75,25 +83,33 @@ export const membershipFields = {
 };
 
 const UserMembership = z.object({ ...membershipFields, userId: Uuid, user: User });
+/** The projects that one of an organization's people is in. */
+export const MembershipProjectsAnswer = z.object({
+  memberships: z.array(
+    UserMembership.extend({
+      project: membershipFields.project.extend({ slug: z.string(), type: z.literal('secret-manager') }),
+    }),
+  ),
+});
 export const UserMembershipAnswer = z.object({ membership: UserMembership });
 export const UserMembershipsAnswer = z.object({ memberships: z.array(UserMembership) });
 export const ProjectUsersAnswer = z.object({ users: z.array(UserMembership) });
 
 /** People are named by their e-mail address; Infisical calls it a user name too. */
 const people = { emails: z.array(Email).max(100).default([]), usernames: z.array(Email).max(100).default([]) };
-const named = <Given extends { emails: string[]; usernames: string[] }>({ emails, usernames, ...more }: Given) => ({
+const byAddress = <Given extends { emails: string[]; usernames: string[] }>({ emails, usernames, ...more }: Given) => ({
   ...more,
   people: [...new Set([...emails, ...usernames])],
 });
 
 export const AddMembersBody = z
-  .object({ ...people, roleSlugs: z.array(RoleName).min(1).max(20).optional(), roles: RoleGrants.optional() })
-  .transform(named)
+  .object({ ...people, roleSlugs: z.array(Slug).min(1).max(20).optional(), roles: RoleGrants.optional() })
+  .transform(byAddress)
   .transform(({ roleSlugs, roles, people }) => ({
     people,
-    roles: roles ?? (roleSlugs ?? ['developer']).map((role): RoleGrant => ({ role, isTemporary: false })),
+    roles: roles ?? (roleSlugs ?? ['developer']).map((role): RoleGrant => ({ ...named(role), isTemporary: false })),
   }));
-export const RemoveMembersBody = z.object(people).transform(named);
+export const RemoveMembersBody = z.object(people).transform(byAddress);
 export const UpdateRolesBody = z.object({ roles: RoleGrants });
 export const FindMemberBody = z.object({ username: Email });
 export const ProjectMembershipParams = z.object({ projectId: Uuid, membershipId: Uuid });

@@ -126,3 +126,7 @@ export const QueryBoolean = QueryWord.transform((word) => word === 'true' || wor
 /** Real clients send `""` where they mean "not given". */
 export const orAbsent = <Schema extends z.ZodType>(schema: Schema) =>
   z.preprocess((given) => (given === '' || given === null ? undefined : given), schema.optional());
+
+/** A whole number in a query, with what stands for none. */
+export const QueryNumber = (min: number, max: number, absent: number) =>
+  orAbsent(z.coerce.number().int().min(min).max(max)).transform((given) => given ?? absent);

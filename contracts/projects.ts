@@ -40,6 +40,7 @@ export const Project = z.object({
   version: z.number().int(),
   upgradeStatus: z.null(),
   kmsCertificateKeyId: z.null(),
+  kmsSecretManagerKeyId: z.null().optional().describe('each project has a key of its own, which is not named'),
   hasDeleteProtection: z.boolean(),
   unresolvedReferences: UnresolvedReferences,
   createdAt: Timestamp,
@@ -126,6 +127,9 @@ export const FoundProjectsAnswer = z.object({
   totalCount: z.number().int(),
 });
 export const WorkspacesAnswer = z.object({ workspaces: z.array(Project) });
+export const WorkspacesOfOrganizationAnswer = z.object({
+  workspaces: z.array(Project.extend({ organization: Uuid.describe('its id') })),
+});
 
 export const Environment = z.object({
   id: Uuid,

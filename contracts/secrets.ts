@@ -51,8 +51,12 @@ const named = <Shape extends z.ZodRawShape>(shape: Shape) =>
   });
 
 const environment = EnvironmentSlug.describe('environment slug; `production` means `prod`');
-const secretPath = FolderPath.default('/').describe('folder path, absolute');
-const type = z.enum(['shared', 'personal']).default('shared');
+const secretPath = orAbsent(FolderPath)
+  .transform((path) => path ?? '/')
+  .describe('folder path, absolute; the root when absent');
+const type = orAbsent(z.enum(['shared', 'personal']))
+  .transform((given) => given ?? 'shared')
+  .describe('shared when absent');
 
 const flag = QueryWord;
 /** What a flag of a query means: real clients send `""` where they mean "not given". */
@@ -61,7 +65,7 @@ export const flagOr = (whenAbsent: boolean, word: z.infer<typeof flag>): boolean
 
 const reading = {
   environment,
-  secretPath: orAbsent(FolderPath).transform((path) => path ?? '/'),
+  secretPath,
   viewSecretValue: flag.describe('`false` hides the values. Default: true'),
   expandSecretReferences: flag.describe('puts in what references lead to. Default: true in v4, false in v3'),
   include_imports: flag.describe('as includeImports'),
@@ -179,7 +183,9 @@ export const CreateSecretsBody = named({
 export const UpdateSecretsBody = named({
   environment,
   secretPath,
-  mode: z.enum(['failOnNotFound', 'upsert', 'ignore']).default('failOnNotFound'),
+  mode: orAbsent(z.enum(['failOnNotFound', 'upsert', 'ignore']))
+    .transform((mode) => mode ?? 'failOnNotFound')
+    .describe('failOnNotFound when absent'),
   secrets: batchOf(
     z.object({
       secretKey: SecretKey,

@@ -91,6 +91,7 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
     pruning,
     sender,
     evidence,
+    lastSeen,
   } = parts;
   // The database answers while the routes are made.
   const started = Promise.all([events.start(metrics), replicas.start(metrics)]);
@@ -131,6 +132,7 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
     await sender.stop();
     await evidence.stop();
     await unchanged.stop().catch(() => undefined);
+    await lastSeen.stop().catch(() => undefined);
     outbound.close();
     await audit.stop().catch(() => undefined);
     await tracing?.close();
@@ -150,7 +152,7 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
   app.faults.onBrokenSeal = (cause, request) => void brokenSeals.alert(cause, request).catch(() => undefined);
   evidence.start({ sink: options.auditSink, everyMs: options.sealEveryMs }, outbound, app.log, metrics);
   parseBodies(app);
-  authenticate(app, keys, keyring, audit);
+  authenticate(app, keys, keyring, audit, lastSeen);
   const redis = options.redisUrl === undefined ? undefined : await connectRedis(options.redisUrl, app.log);
   const shared = redis && new SharedCounts(redis, limitNames(options.authSecret));
   const limits = new Limits(options.limits ?? DEFAULT_LIMITS, shared);
@@ -177,7 +179,8 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
   await registerRoutes(app, parts, { health, stream: options.events, shortcut });
   await started;
   // A trace is made by Fastify's hooks, of each part of a request.
-  if (!tracing) shortcut.open({ reads: parts.reads, limits, ids, addressOf: addressesBehind(proxies), log: app.log });
+  if (!tracing)
+    shortcut.open({ reads: parts.reads, limits, ids, addressOf: addressesBehind(proxies), log: app.log, lastSeen });
   return app;
 }
 

@@ -1,6 +1,7 @@
 import { MemorySeal, signingKeys } from '../keys/index.ts';
 import { Access } from './access/access.ts';
 import { Explain } from './access/explain.ts';
+import { OwnPermissions } from './access/own-permissions.ts';
 import { Proofs } from './admin/proofs.ts';
 import { Admin } from './admin/service.ts';
 import type { AppOptions } from './app-options.ts';
@@ -27,6 +28,7 @@ import { Imports } from './imports/service.ts';
 import { Invitations } from './invitations/service.ts';
 import { openKeyring } from './keyring/open.ts';
 import { KubernetesAuth } from './kubernetes-auth/service.ts';
+import { LastSeen } from './last-seen/last-seen.ts';
 import { MachineLogins } from './machine-logins/service.ts';
 import { GroupsOfProjects, PeopleOfProjects } from './memberships/holders.ts';
 import { Memberships } from './memberships/service.ts';
@@ -95,9 +97,11 @@ export async function makeParts(options: AppOptions, pools: Pools) {
   const metrics = new Metrics();
   const unchanged = new Unchanged(path);
   unchanged.start(metrics);
+  const lastSeen = new LastSeen(db);
+  lastSeen.start(metrics);
   const [evidence] = await Promise.all([Evidence.of({ db, changes, path, audit, keyring }), audit.start(metrics)]);
   const access = new Access(changes, path, audit);
-  const tokens = new Tokens({ db, audit, keys });
+  const tokens = new Tokens({ db, audit, keys, lastSeen });
   tokens.start(metrics);
   const sessions = new Sessions({
     db,
@@ -105,6 +109,7 @@ export async function makeParts(options: AppOptions, pools: Pools) {
     audit,
     keyring,
     tokens,
+    lastSeen,
     ssoInstanceAdmins: options.ssoInstanceAdmins ?? false,
   });
   sessions.start(metrics);
@@ -119,7 +124,7 @@ export async function makeParts(options: AppOptions, pools: Pools) {
   const invitations = new Invitations({ db, access, audit, accounts, links, passwords, sessions });
   const mfa = new Mfa({ db, audit, accounts, keyring, sessions, throttle });
   const organizations = new Organizations({ db, access, audit });
-  const members = new Members({ db, access, audit });
+  const members = new Members({ db, access, audit, lastSeen });
   const projects = new Projects({ db, access, audit, keyring });
   const environments = new Environments({ db, access, keyring });
   const folders = new Folders({ db, access });
@@ -127,18 +132,18 @@ export async function makeParts(options: AppOptions, pools: Pools) {
   const imports = new Imports({ db, access });
   const shares = new Shares({ db, access });
   const roles = new Roles({ db, access });
-  const identities = new Identities({ db, access, audit });
+  const identities = new Identities({ db, access, audit, lastSeen });
   const groups = new Groups({ db, access, audit });
   const projectMemberships = new Memberships({ db, access });
   const memberships = new IdentityMemberships({ db, identities, memberships: projectMemberships });
   const wrongSecrets = new WrongSecrets();
   const universalAuth = new UniversalAuth({ db, access, identities, keyring, wrongSecrets });
-  const universalAuthLogin = new UniversalAuthLogin({ db, path, audit, keyring, tokens, wrongSecrets });
+  const universalAuthLogin = new UniversalAuthLogin({ db, path, audit, keyring, tokens, wrongSecrets, lastSeen });
   const outbound = new Outbound({ allow: options.outboundAllow });
   const settings = new Settings({ db: path, access, audit });
-  const logins = new MachineLogins({ db, access, audit, identities, tokens, settings });
-  const tokenAuth = new TokenAuth({ db, access, identities, tokens, settings });
-  const serviceTokens = new ServiceTokens({ db, access, keyring, settings });
+  const logins = new MachineLogins({ db, access, audit, identities, tokens, settings, lastSeen });
+  const tokenAuth = new TokenAuth({ db, access, identities, tokens, settings, lastSeen });
+  const serviceTokens = new ServiceTokens({ db, access, keyring, settings, lastSeen });
   const oidcAuth = new OidcAuth({ logins, outbound });
   const kubernetesAuth = new KubernetesAuth({ logins, outbound, keyring });
   const queries = new AuditQueries({ db, access, audit });
@@ -181,6 +186,7 @@ export async function makeParts(options: AppOptions, pools: Pools) {
   const organizationRoles = new OrganizationRoles({ db, access, audit });
   const explainOrganization = new ExplainOrganization({ db, access, audit });
   const explain = new Explain({ db, access });
+  const ownPermissions = new OwnPermissions({ db, access });
   const privileges = new Privileges({ db, access });
   const peopleOfProjects = new PeopleOfProjects(projectMemberships);
   const groupsOfProjects = new GroupsOfProjects(projectMemberships);
@@ -243,11 +249,13 @@ export async function makeParts(options: AppOptions, pools: Pools) {
     organizationRoles,
     explainOrganization,
     explain,
+    ownPermissions,
     privileges,
     peopleOfProjects,
     groupsOfProjects,
     streams,
     evidence,
+    lastSeen,
   };
 }
 

@@ -100,6 +100,7 @@ export async function registerRoutes(
     organizationRoles,
     explainOrganization,
     explain,
+    ownPermissions: own,
     privileges,
     peopleOfProjects,
     groupsOfProjects,
@@ -121,7 +122,7 @@ export async function registerRoutes(
   await app.register(organizationsRoutes, { organizations, members });
   await app.register(organizationRolesRoutes, { organizationRoles, explain: explainOrganization });
   await app.register(projectsRoutes, { projects });
-  await app.register(accessRoutes, { explain });
+  await app.register(accessRoutes, { explain, own });
   await app.register(rolesRoutes, { roles });
   await app.register(environmentsRoutes, { environments });
   await app.register(foldersRoutes, { folders });

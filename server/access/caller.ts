@@ -9,6 +9,8 @@ export interface Caller {
   readonly usesLimited: boolean;
   /** A service token: it works on few routes (http/service-tokens.ts). @default false */
   readonly isServiceToken?: boolean;
+  /** Some list may show when the token was last used. @default false */
+  readonly isListed?: boolean | undefined;
   readonly origin: Origin;
 }
 

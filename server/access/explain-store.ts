@@ -38,6 +38,8 @@ export interface HeldRoleRow {
   readonly membershipId: string;
   readonly groupId: string | null;
   readonly groupName: string | null;
+  /** A right of this one membership, and no role. */
+  readonly isPrivilege: boolean;
 }
 
 const HELD: Statement = {
@@ -45,7 +47,8 @@ const HELD: Statement = {
   text: `
     select coalesce(c.slug, r.role) as role, c.permissions, r.environments,
            r.expires_at is null or now() between r.starts_at and r.expires_at as active,
-           r.starts_at as "startsAt", r.expires_at as "endsAt", m.id as "membershipId", g.id as "groupId", g.name as "groupName"
+           r.starts_at as "startsAt", r.expires_at as "endsAt", m.id as "membershipId", g.id as "groupId", g.name as "groupName",
+           c.membership_id is not null as "isPrivilege"
       from project_memberships m
       join project_membership_roles r on r.membership_id = m.id
       left join project_roles c on c.id = r.custom_role_id

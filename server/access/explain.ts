@@ -106,6 +106,7 @@ const ORGANIZATION_ADMIN: HeldRoleRow = {
   membershipId: '',
   groupId: null,
   groupName: null,
+  isPrivilege: false,
 };
 
 function show(row: HeldRoleRow): Held {

@@ -1,10 +1,14 @@
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
-import { ExplainAnswer, ExplainQuery, ProjectIdParams } from '../../contracts/index.ts';
+import { ExplainAnswer, ExplainQuery, ProjectIdParams, ProjectPermissionsAnswer } from '../../contracts/index.ts';
 import type { Explain } from './explain.ts';
+import type { OwnPermissions } from './own-permissions.ts';
 
-/** Why somebody may do something, or may not. */
-export async function accessRoutes(scope: FastifyInstance, { explain }: { explain: Explain }): Promise<void> {
+/** What somebody may do, and why, or why not. */
+export async function accessRoutes(
+  scope: FastifyInstance,
+  { explain, own }: { explain: Explain; own: OwnPermissions },
+): Promise<void> {
   scope.withTypeProvider<ZodTypeProvider>().get(
     '/api/v1/projects/:projectId/access/explain',
     {
@@ -18,4 +22,18 @@ export async function accessRoutes(scope: FastifyInstance, { explain }: { explai
     },
     async ({ caller, params, query }) => explain.explain(caller, params.projectId, query),
   );
+  for (const url of ['/api/v1/projects/:projectId/permissions', '/api/v1/workspace/:projectId/permissions']) {
+    scope.withTypeProvider<ZodTypeProvider>().get(
+      url,
+      {
+        schema: {
+          tags: ['access'],
+          summary: 'Tell what the caller may do in a project',
+          params: ProjectIdParams,
+          response: { 200: ProjectPermissionsAnswer },
+        },
+      },
+      async ({ caller, params }) => ({ data: await own.permissions(caller, params.projectId) }),
+    );
+  }
 }

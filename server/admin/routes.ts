@@ -12,7 +12,7 @@ import {
 import type { ProvenRequest } from '../../keys/index.ts';
 import { originOf } from '../http/authentication.ts';
 import { showOrganization } from '../organizations/routes.ts';
-import { showPerson } from '../people/show.ts';
+import { showPerson, showUser } from '../people/show.ts';
 import { requireOwnOrigin, setRefreshCookie } from '../sessions/cookie.ts';
 import type { Admin } from './service.ts';
 
@@ -33,13 +33,7 @@ export async function adminRoutes(scope: FastifyInstance, { admin }: { admin: Ad
       const { user, organization, identity, token } = done;
       return {
         message: 'Successfully bootstrapped instance',
-        user: {
-          id: user.id,
-          username: user.email,
-          email: user.email,
-          firstName: user.firstName,
-          lastName: user.lastName,
-        },
+        user: showUser(user),
         organization: showOrganization(organization),
         identity: {
           id: identity.id,

@@ -32,6 +32,8 @@ export function showRecord(row: AuditRow): AuditLog {
     orgId: row.organizationId,
     projectId: row.projectId,
     createdAt: at,
+    updatedAt: at,
+    expiresAt: null,
   };
 }
 

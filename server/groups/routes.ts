@@ -20,6 +20,7 @@ import {
   ListGroupsQuery,
   UpdateGroupBody,
 } from '../../contracts/index.ts';
+import { showUser } from '../people/show.ts';
 import type { Groups } from './service.ts';
 import type { CandidateRow, GroupProjectRow, GroupRow } from './store.ts';
 
@@ -72,19 +73,19 @@ export async function groupsRoutes(scope: FastifyInstance, { groups }: { groups:
         kinds: ['user'],
         ...asked(query),
       });
-      return { users: rows.map((row) => ({ ...showUser(row), ...belonging(row) })), totalCount };
+      return { users: rows.map((row) => ({ ...showPerson(row), ...belonging(row) })), totalCount };
     },
   );
   const user = { tags, params: GroupUserParams, response: { 200: GroupUserAnswer } };
   app.post(
     `${base}/:groupId/users/:username`,
     { schema: { ...user, summary: 'Add a person to the group' } },
-    async ({ caller, params }) => showUser(await groups.add(caller, params.groupId, 'user', params.username)),
+    async ({ caller, params }) => showPerson(await groups.add(caller, params.groupId, 'user', params.username)),
   );
   app.delete(
     `${base}/:groupId/users/:username`,
     { schema: { ...user, summary: 'Take a person out of the group' } },
-    async ({ caller, params }) => showUser(await groups.take(caller, params.groupId, 'user', params.username)),
+    async ({ caller, params }) => showPerson(await groups.take(caller, params.groupId, 'user', params.username)),
   );
 
   app.get(
@@ -185,7 +186,7 @@ function showMember(row: CandidateRow) {
   const { id, name } = row;
   const { joinedGroupAt } = belonging(row);
   return row.kind === 'user'
-    ? { id, joinedGroupAt, type: 'user' as const, user: showUser(row) }
+    ? { id, joinedGroupAt, type: 'user' as const, user: showPerson(row) }
     : { id, joinedGroupAt, type: 'machineIdentity' as const, machineIdentity: { id, name } };
 }
 
@@ -208,9 +209,8 @@ function show(row: GroupRow) {
   };
 }
 
-function showUser({ id, name: email, firstName, lastName }: CandidateRow) {
-  return { id, username: email, email, firstName, lastName };
-}
+const showPerson = ({ id, name: email, firstName, lastName }: CandidateRow) =>
+  showUser({ id, email, firstName, lastName });
 
 function belonging({ joinedAt }: CandidateRow) {
   return { isPartOfGroup: joinedAt !== null, joinedGroupAt: joinedAt?.toISOString() ?? null };

@@ -1,4 +1,5 @@
-import type { Secret } from '../../contracts/index.ts';
+import type { z } from 'zod';
+import type { Secret, SecretsAnswer } from '../../contracts/index.ts';
 import type { Access, Caller, Need, ProjectAccess, ProjectReference } from '../access/access.ts';
 import type { Database } from '../database/database.ts';
 import { noEnvironment, noFolder } from '../environments/missing.ts';
@@ -8,7 +9,7 @@ import { keepManifests, manifestOf } from '../secrets/linked-store.ts';
 import { noSecret, toSecret } from '../secrets/show.ts';
 import { type Reach, type Spot, seesSomeOf, sightOf } from '../secrets/visibility.ts';
 import { refusePruned } from './rollback.ts';
-import { scopeOf, stateAt, type VersionRow } from './store.ts';
+import { type ScopeFolder, scopeOf, stateAt, type VersionRow } from './store.ts';
 
 /** What is read as it was. */
 export interface PastQuestion {
@@ -40,10 +41,10 @@ export class Past {
     this.#keyring = options.keyring;
   }
 
-  async list(caller: Caller, question: PastQuestion): Promise<Secret[]> {
+  async list(caller: Caller, question: PastQuestion): Promise<z.infer<typeof SecretsAnswer>> {
     const { environment, path, recursive, at, withValues } = question;
     const allowed = await this.#allow(caller, question);
-    const { folders, rows } = await this.#rowsAt(allowed, question);
+    const { folders, rows, asked } = await this.#rowsAt(allowed, question);
     await refusePruned(this.#db, folders, at);
     // Asked again after they were read: nothing is shown to somebody whose right ended meanwhile.
     const again = await this.#allow(caller, question);
@@ -55,7 +56,12 @@ export class Past {
       ...{ action: 'read', event: 'get-secrets', environment, secretPath: path, manifestId: manifest?.id ?? null },
       metadata: { asOf: at.toISOString(), recursive },
     });
-    return seen.map((row) => this.#show(again, row, withValues));
+    const { id: projectId, changeId } = again.project;
+    return {
+      secrets: seen.map((row) => this.#show(again, row, withValues)),
+      imports: [],
+      folder: { id: asked, projectId, changeId },
+    };
   }
 
   async get(caller: Caller, question: PastQuestion & { readonly key: string }): Promise<Secret> {
@@ -87,7 +93,7 @@ export class Past {
   async #rowsAt(
     { project }: ProjectAccess,
     { environment, path, recursive, at }: PastQuestion,
-  ): Promise<{ readonly folders: readonly string[]; readonly rows: readonly VersionRow[] }> {
+  ): Promise<{ readonly folders: readonly string[]; readonly rows: readonly VersionRow[]; readonly asked: string }> {
     const scope = await scopeOf(this.#db, project.id, environment, path, recursive);
     if (scope.length === 0) {
       const root = await scopeOf(this.#db, project.id, environment, '/', false);
@@ -96,13 +102,25 @@ export class Past {
         : noFolder(project.slug, environment, path);
     }
     const folders = scope.map(({ id }) => id);
-    return { folders, rows: await stateAt(this.#db, scope[0]!.environmentId, folders, at) };
+    const asked = thereAt(scope, path, at).id;
+    return { folders, rows: await stateAt(this.#db, scope[0]!.environmentId, folders, at), asked };
   }
 
   #show({ project, rights }: ProjectAccess, row: VersionRow, withValues: boolean): Secret {
     const shown = withValues && sightOf(rights, spotOf(row)) === 'value';
     return toSecret(this.#keyring, project.id, row.environment, row, shown);
   }
+}
+
+/** The folder that was at the path then: the first that was deleted since, or the one that is there, or the last that was. */
+function thereAt(scope: readonly ScopeFolder[], path: string, at: Date): ScopeFolder {
+  const here = scope.filter((folder) => folder.path === path);
+  const gone = here
+    .filter(({ deletedAt }) => deletedAt !== null)
+    .sort((one, other) => one.deletedAt!.getTime() - other.deletedAt!.getTime());
+  return (
+    gone.find(({ deletedAt }) => deletedAt! > at) ?? here.find(({ deleted }) => !deleted) ?? gone.at(-1) ?? scope[0]!
+  );
 }
 
 const spotOf = ({ environment, path, key, tags }: VersionRow): Spot => ({

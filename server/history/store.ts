@@ -70,16 +70,17 @@ export interface ScopeFolder {
   readonly environmentId: string;
   readonly path: string;
   readonly deleted: boolean;
+  readonly deletedAt: Date | null;
 }
 
 const SCOPE: Statement = {
   name: 'history.scope',
   text: `
-    select f.id, f.environment_id as "environmentId", f.path, false as deleted
+    select f.id, f.environment_id as "environmentId", f.path, false as deleted, null::timestamptz as "deletedAt"
       from environments e join folders f on f.environment_id = e.id
      where e.project_id = $1 and e.slug = $2 and (f.path = $3 or ($4 and starts_with(f.path, rtrim($3, '/') || '/')))
     union all
-    select f.id, f.environment_id, f.path, true
+    select f.id, f.environment_id, f.path, true, f.deleted_at
       from environments e join deleted_folders f on f.environment_id = e.id
      where e.project_id = $1 and e.slug = $2 and (f.path = $3 or ($4 and starts_with(f.path, rtrim($3, '/') || '/')))`,
 };

@@ -4,6 +4,7 @@ import { readServiceToken, type SigningKeys, TokenInvalid } from '../../keys/ind
 import type { Caller } from '../access/access.ts';
 import type { Audit } from '../audit/audit.ts';
 import { type Origin, originFrom } from '../audit/origin.ts';
+import type { LastSeen } from '../last-seen/last-seen.ts';
 import { Refusal, tokenRefused, unauthorized } from '../refusal.ts';
 import { begunFor } from '../shortcut/begun.ts';
 import { KnownTokens } from './known-tokens.ts';
@@ -39,6 +40,7 @@ export function authenticate(
   keys: SigningKeys,
   keyring: { readonly clientSecretMacKey: KeyObject },
   audit: Audit,
+  lastSeen: LastSeen,
 ): void {
   app.decorateRequest('caller', null as unknown as Caller);
   app.decorateRequest('knownOrigin', null);
@@ -55,7 +57,7 @@ export function authenticate(
     if (serviceTokenId !== undefined) {
       refuseToServiceTokens(request, audit);
       const ids = { tokenId: serviceTokenId, actorId: serviceTokenId };
-      request.caller = { ...ids, usesLimited: false, isServiceToken: true, origin: originOf(request) };
+      request.caller = { ...ids, usesLimited: false, isServiceToken: true, isListed: true, origin: originOf(request) };
       return done();
     }
     const claims = readToken(bearer, tokens, audit);
@@ -63,8 +65,14 @@ export function authenticate(
       tokenId: claims.identityAccessTokenId,
       actorId: (claims.identityId ?? claims.userId)!,
       usesLimited: claims.usesLimited === true,
+      isListed: claims.identityId !== undefined && claims.clientSecretId === undefined,
       origin: originOf(request),
     };
+    done();
+  });
+  // A token that was refused was not used.
+  app.addHook('onResponse', ({ caller }, reply, done) => {
+    if (caller?.isListed && reply.statusCode !== 401) lastSeen.used(caller.tokenId);
     done();
   });
 }

@@ -62,8 +62,8 @@ function show(orgId: string, row: FoundRow) {
         : { id: projectId, name: projectName!, slug: projectSlug!, type: 'secret-manager' as const },
     createdAt: row.createdAt.toISOString(),
     updatedAt: row.updatedAt.toISOString(),
-    lastLoginAuthMethod: null,
-    lastLoginTime: null,
+    lastLoginAuthMethod: row.lastLoginMethod,
+    lastLoginTime: row.lastLoginAt?.toISOString() ?? null,
     roles: row.roles.map(showRole),
     identity: {
       id: row.identityId,

@@ -1,4 +1,5 @@
 import type { Db, Statement } from '../database/database.ts';
+import { LAST_LOGIN } from '../last-seen/store.ts';
 import { AUTH_METHODS } from './store.ts';
 
 /** A membership of an identity: in its organization, or in a project of it. */
@@ -14,6 +15,8 @@ export interface FoundRow {
   readonly projectSlug: string | null;
   readonly createdAt: Date;
   readonly updatedAt: Date;
+  readonly lastLoginMethod: string | null;
+  readonly lastLoginAt: Date | null;
   readonly roles: readonly FoundRole[];
 }
 
@@ -79,19 +82,20 @@ const SEARCH: Statement = {
        order by ${ORDER('i.name', 'f.role', 'f.id')} offset $8 limit $9
     )
     select f.id, f.scope, f.identity as "identityId", i.name, i.delete_protection as "hasDeleteProtection", ${AUTH_METHODS} as "authMethods",
-           p.id as "projectId", p.name as "projectName", p.slug as "projectSlug", f.created_at as "createdAt", f.updated_at as "updatedAt",
+           p.id as "projectId", p.name as "projectName", p.slug as "projectSlug", f.created_at as "createdAt", f.updated_at as "updatedAt",${LAST_LOGIN},
            case when f.scope = 'organization' then (
              select json_build_array(json_build_object('id', m.id, 'role', m.role, 'customRoleId', c.id, 'customRoleName', c.name,
                     'customRoleSlug', c.slug, 'customRoleDescription', c.description))
                from organization_memberships m left join organization_roles c on c.id = m.custom_role_id where m.id = f.id)
            else (
-             select coalesce(json_agg(json_build_object('id', r.id, 'role', r.role, 'customRoleId', c.id, 'customRoleName', c.name,
+             select coalesce(json_agg(json_build_object('id', r.id, 'role', coalesce(r.written_as, r.role), 'customRoleId', c.id, 'customRoleName', c.name,
                     'customRoleSlug', c.slug, 'customRoleDescription', c.description, 'temporaryRange', r.temporary_range,
                     'startsAt', r.starts_at, 'expiresAt', r.expires_at) order by r.role, c.slug, r.id), '[]')
                from project_membership_roles r left join project_roles c on c.id = r.custom_role_id
               where r.membership_id = f.id and c.membership_id is null) end as roles
       from page f
       join identities i on i.id = f.identity
+      join organization_memberships m on m.actor_id = i.id and m.organization_id = i.organization_id
       left join projects p on p.id = f.project
      order by ${ORDER('i.name', 'f.role', 'f.id')}`,
 };

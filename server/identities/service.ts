@@ -2,6 +2,7 @@ import type { OrganizationNeed, SearchIdentitiesBody, SearchMembershipsBody } fr
 import type { Access, Caller, OrganizationAccess } from '../access/access.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Database, Db } from '../database/database.ts';
+import type { LastSeen } from '../last-seen/last-seen.ts';
 import { giveRole, mayManage } from '../organization-roles/giving.ts';
 import { keepOneAdmin } from '../organizations/admins.ts';
 import { type OrganizationRow, organizationsOf } from '../organizations/store.ts';
@@ -29,11 +30,13 @@ export type ManagedIdentity = OrganizationAccess & { readonly identity: Identity
 /** Machine identities (HIP-27, "Machine Identity Lifecycle"). The organization's admins manage them, and whoever may by a role of its own. */
 export class Identities {
   readonly #db: Database;
+  readonly #lastSeen: LastSeen;
   readonly #access: Access;
   readonly #audit: Audit;
 
-  constructor(options: { db: Database; access: Access; audit: Audit }) {
+  constructor(options: { db: Database; access: Access; audit: Audit; lastSeen: LastSeen }) {
     this.#db = options.db;
+    this.#lastSeen = options.lastSeen;
     this.#access = options.access;
     this.#audit = options.audit;
   }
@@ -66,6 +69,7 @@ export class Identities {
 
   async list(caller: Caller, organizationId: string, page: { offset: number; limit: number }) {
     await this.#access.organizationWith(caller, organizationId, READING, 'list-identities');
+    await this.#lastSeen.settle();
     return listIdentities(this.#db, organizationId, page);
   }
 
@@ -73,6 +77,7 @@ export class Identities {
   async search(caller: Caller, asked: SearchIdentitiesBody) {
     const organizationId = asked.organizationId ?? (await this.#onlyOrganization(caller)).id;
     await this.#access.organizationWith(caller, organizationId, READING, 'search-identities');
+    await this.#lastSeen.settle();
     const { orderBy, orderDirection, offset, limit } = asked;
     const name = operators(asked.search?.name);
     const role = operators(asked.search?.role);
@@ -90,6 +95,7 @@ export class Identities {
    */
   async searchMemberships(caller: Caller, asked: SearchMembershipsBody) {
     const { organizationId, wanted } = await this.#wanted(caller, asked);
+    await this.#lastSeen.settle();
     const { orderBy, orderDirection, offset, limit } = asked;
     const page = { orderBy, descending: orderDirection === 'desc', offset, limit };
     const counts = await countMemberships(this.#db, organizationId, wanted);

@@ -35,6 +35,8 @@ export function showMembership(row: IdentityRow) {
     createdAt: row.createdAt.toISOString(),
     updatedAt: row.updatedAt.toISOString(),
     metadata: [...row.metadata],
+    lastLoginAuthMethod: row.lastLoginMethod,
+    lastLoginTime: row.lastLoginAt?.toISOString() ?? null,
     identity: {
       id: row.id,
       name: row.name,

@@ -1,5 +1,6 @@
 import type { ShownOrganizationRole } from '../../contracts/index.ts';
 import type { Db, Statement } from '../database/database.ts';
+import { LAST_LOGIN } from '../last-seen/store.ts';
 import { CUSTOM_ROLE } from '../organizations/members-store.ts';
 
 /** A machine identity as a member of its organization. */
@@ -17,6 +18,8 @@ export interface IdentityRow {
   readonly instanceAdmin: boolean;
   readonly hasDeleteProtection: boolean;
   readonly metadata: IdentityMetadata;
+  readonly lastLoginMethod: string | null;
+  readonly lastLoginAt: Date | null;
 }
 
 export type IdentityMetadata = readonly { readonly key: string; readonly value: string }[];
@@ -29,7 +32,7 @@ export const AUTH_METHODS = `
 const COLUMNS = `
   i.id, i.organization_id as "organizationId", i.name, a.created_at as "createdAt", a.updated_at as "updatedAt",
   m.id as "membershipId", m.role, ${CUSTOM_ROLE} as "customRole", a.instance_admin as "instanceAdmin",
-  i.delete_protection as "hasDeleteProtection", i.metadata, ${AUTH_METHODS} as "authMethods"`;
+  i.delete_protection as "hasDeleteProtection", i.metadata, ${AUTH_METHODS} as "authMethods",${LAST_LOGIN}`;
 const FROM = `
   from identities i join actors a on a.id = i.id
   join organization_memberships m on m.actor_id = i.id and m.organization_id = i.organization_id`;

@@ -7,6 +7,7 @@ import type { Origin } from '../audit/store.ts';
 import type { Database } from '../database/database.ts';
 import { takenAs } from '../database/taken.ts';
 import type { Identities } from '../identities/service.ts';
+import type { LastSeen } from '../last-seen/last-seen.ts';
 import { forbidden, invalid, notFound, unauthorized } from '../refusal.ts';
 import type { Settings } from '../settings/service.ts';
 import type { Tokens } from '../tokens/service.ts';
@@ -54,6 +55,7 @@ export class LoginRefused extends Error {
 /** What all machine logins besides Universal Auth have in common: their set-up, and the token at the end. */
 export class MachineLogins {
   readonly #db: Database;
+  readonly #lastSeen: LastSeen;
   readonly #access: Access;
   readonly #audit: Audit;
   readonly #identities: Identities;
@@ -68,8 +70,10 @@ export class MachineLogins {
     identities: Identities;
     tokens: Tokens;
     settings: Settings;
+    lastSeen: LastSeen;
   }) {
     this.#db = options.db;
+    this.#lastSeen = options.lastSeen;
     this.#access = options.access;
     this.#audit = options.audit;
     this.#identities = options.identities;
@@ -169,6 +173,7 @@ export class MachineLogins {
     const metadata = await this.#checked(method, login, origin, check);
     const issued = await issueToken(this.#db, { ...login, method }, { metadata, origin });
     if (!issued) throw unauthorized('Invalid credentials: this login was changed a moment ago; try again');
+    this.#lastSeen.loggedIn(issued.actorId, method);
     return this.#tokens.answer(issued);
   }
 

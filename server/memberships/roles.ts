@@ -53,6 +53,7 @@ function readRole(grant: RoleGrant, n: number, known: readonly string[], custom:
   const write: RoleWrite = {
     role: builtIn ? role : 'custom',
     customRoleId: builtIn ? null : own!.id,
+    writtenAs: builtIn ? grant.writtenAs : undefined,
     environments: environments ? [...new Set(environments)].sort() : null,
     temporary:
       isTemporary && temporaryRange !== undefined

@@ -1,3 +1,4 @@
+import { showUser } from '../people/show.ts';
 import type { MembershipRow } from './store.ts';
 
 type RoleTimes = Pick<MembershipRow['roles'][number], 'temporaryRange' | 'startsAt' | 'expiresAt'>;
@@ -42,7 +43,7 @@ export function showMembershipOf(row: MembershipRow) {
 
 export function showUserMembership(row: MembershipRow) {
   const { holderId: id, name: email, firstName, lastName } = row;
-  return { ...showMembershipOf(row), userId: id, user: { id, username: email, email, firstName, lastName } };
+  return { ...showMembershipOf(row), userId: id, user: showUser({ id, email, firstName, lastName }) };
 }
 
 export function showGroupMembership(row: MembershipRow) {

@@ -25,6 +25,7 @@ export interface MembershipRow {
   readonly id: string;
   readonly projectId: string;
   readonly projectName: string;
+  readonly projectSlug: string;
   readonly organizationId: string;
   readonly holderId: string;
   /** An identity's name, a person's e-mail address, a group's name. */
@@ -43,13 +44,13 @@ export interface MembershipRow {
 
 // Rights of one membership alone (project_roles.membership_id) are shown and changed at their own address.
 const SELECT = `
-  select m.id, m.project_id as "projectId", p.name as "projectName", p.organization_id as "organizationId",
+  select m.id, m.project_id as "projectId", p.name as "projectName", p.slug as "projectSlug", p.organization_id as "organizationId",
          coalesce(m.actor_id, m.group_id) as "holderId",
          coalesce(i.name, u.email, g.name) as name, g.slug, coalesce(u.first_name, '') as "firstName",
          coalesce(u.last_name, '') as "lastName",
          ${AUTH_METHODS} as "authMethods",
          m.created_at as "createdAt", m.updated_at as "updatedAt",
-         (select coalesce(json_agg(json_build_object('id', r.id, 'role', r.role, 'environments', r.environments,
+         (select coalesce(json_agg(json_build_object('id', r.id, 'role', coalesce(r.written_as, r.role), 'environments', r.environments,
                  'customRoleId', c.id, 'customRoleName', c.name, 'customRoleSlug', c.slug,
                  'temporaryRange', r.temporary_range, 'startsAt', r.starts_at, 'expiresAt', r.expires_at)
                  order by r.role, c.slug, r.id), '[]')
@@ -153,7 +154,7 @@ const LIST_OF_HOLDER: Statement = {
   text: `${SELECT} where m.actor_id = $1 or m.group_id = $1 order by p.slug, p.id`,
 };
 
-/** The memberships of one holder in all projects. */
+/** The memberships of one holder in all projects, of whichever organization. */
 export async function listMembershipsOf(db: Db, holderId: string): Promise<MembershipRow[]> {
   return db.query<MembershipRow>(LIST_OF_HOLDER, [holderId]);
 }
@@ -181,17 +182,20 @@ const INSERT_ROLES: Statement = {
   name: 'memberships.insert-roles',
   text: `
     insert into project_membership_roles
-           (membership_id, role, custom_role_id, environments, temporary_range, starts_at, expires_at)
+           (membership_id, role, custom_role_id, environments, temporary_range, starts_at, expires_at, written_as)
     select $1, role, custom, case when environments is not null then array(select jsonb_array_elements_text(environments)) end,
            range, case when range is not null then coalesce(start, now()) end,
-           case when range is not null then coalesce(start, now()) + seconds * interval '1 second' end
-      from unnest($2::text[], $3::jsonb[], $4::text[], $5::timestamptz[], $6::int[], $7::uuid[])
-        as given (role, environments, range, start, seconds, custom)`,
+           case when range is not null then coalesce(start, now()) + seconds * interval '1 second' end, written_as
+      from unnest($2::text[], $3::jsonb[], $4::text[], $5::timestamptz[], $6::int[], $7::uuid[],
+                  $8::text[])
+        as given (role, environments, range, start, seconds, custom, written_as)`,
 };
 
 export interface RoleWrite {
   readonly role: string;
   readonly customRoleId: string | null;
+  /** By which other name it was given. @default the role's own */
+  readonly writtenAs?: 'member' | undefined;
   readonly environments: readonly string[] | null;
   readonly temporary: { readonly range: string; readonly start: string | null; readonly seconds: number } | null;
 }
@@ -211,6 +215,7 @@ export async function addRoles(tx: Db, membershipId: string, roles: readonly Rol
     roles.map(({ temporary }) => temporary?.start ?? null),
     roles.map(({ temporary }) => temporary?.seconds ?? null),
     roles.map(({ customRoleId }) => customRoleId),
+    roles.map(({ writtenAs }) => writtenAs ?? null),
   ]);
 }
 

@@ -1,5 +1,6 @@
 import type { ShownOrganizationRole } from '../../contracts/index.ts';
 import type { Db, Statement } from '../database/database.ts';
+import { LAST_LOGIN } from '../last-seen/store.ts';
 
 export interface MemberRow {
   readonly id: string;
@@ -12,6 +13,8 @@ export interface MemberRow {
   readonly email: string;
   readonly firstName: string;
   readonly lastName: string;
+  readonly lastLoginMethod: string | null;
+  readonly lastLoginAt: Date | null;
 }
 
 /** The custom role of membership `m`, as an expression. */
@@ -20,7 +23,7 @@ export const CUSTOM_ROLE =
 
 const COLUMNS = `
   m.id, m.organization_id as "organizationId", u.id as "userId", m.role, m.status, m.is_active as "isActive", u.email,
-  u.first_name as "firstName", u.last_name as "lastName", ${CUSTOM_ROLE} as "customRole"`;
+  u.first_name as "firstName", u.last_name as "lastName", ${CUSTOM_ROLE} as "customRole",${LAST_LOGIN}`;
 
 const LIST: Statement = {
   name: 'members.list',
@@ -153,28 +156,4 @@ const LOCK_ADMINS: Statement = {
 /** The admins of an organization, locked: the last one cannot be taken away by two at once. */
 export async function lockAdmins(tx: Db, organizationId: string): Promise<string[]> {
   return (await tx.query<{ id: string }>(LOCK_ADMINS, [organizationId])).map(({ id }) => id);
-}
-
-const PROJECTS: Statement = {
-  name: 'members.projects',
-  text: `
-    select m.id, p.id as "projectId", p.name as "projectName", p.slug as "projectSlug",
-           (select coalesce(json_agg(json_build_object('id', r.id, 'role', r.role, 'isTemporary', r.expires_at is not null)
-                    order by r.role, r.id), '[]')
-              from project_membership_roles r where r.membership_id = m.id) as roles
-      from project_memberships m join projects p on p.id = m.project_id
-     where p.organization_id = $1 and m.actor_id = $2 order by p.slug`,
-};
-
-export interface MemberProjectRow {
-  readonly id: string;
-  readonly projectId: string;
-  readonly projectName: string;
-  readonly projectSlug: string;
-  readonly roles: { readonly id: string; readonly role: string; readonly isTemporary: boolean }[];
-}
-
-/** The projects of an organization that somebody is a member of. */
-export async function projectsOfMember(db: Db, organizationId: string, actorId: string): Promise<MemberProjectRow[]> {
-  return db.query<MemberProjectRow>(PROJECTS, [organizationId, actorId]);
 }

@@ -3,6 +3,8 @@ import type { Access, Caller, OrganizationAccess } from '../access/access.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Database, Db } from '../database/database.ts';
 import { takenAs } from '../database/taken.ts';
+import type { LastSeen } from '../last-seen/last-seen.ts';
+import { listMembershipsOf, type MembershipRow } from '../memberships/store.ts';
 import { giveRole, mayManage } from '../organization-roles/giving.ts';
 import { lockPerson } from '../people/store.ts';
 import { notFound } from '../refusal.ts';
@@ -14,31 +16,33 @@ import {
   findMember,
   insertMembership,
   listMembers,
-  type MemberProjectRow,
   type MemberRow,
-  projectsOfMember,
   updateMembership,
 } from './members-store.ts';
 
 /** The people of an organization. One admin is always left, and nobody changes who holds more than they do. */
 export class Members {
   readonly #db: Database;
+  readonly #lastSeen: LastSeen;
   readonly #access: Access;
   readonly #audit: Audit;
 
-  constructor(options: { db: Database; access: Access; audit: Audit }) {
+  constructor(options: { db: Database; access: Access; audit: Audit; lastSeen: LastSeen }) {
     this.#db = options.db;
+    this.#lastSeen = options.lastSeen;
     this.#access = options.access;
     this.#audit = options.audit;
   }
 
   async list(caller: Caller, id: string): Promise<MemberRow[]> {
     await this.#insider(caller, id, 'list-members');
+    await this.#lastSeen.settle();
     return listMembers(this.#db, id);
   }
 
   async get(caller: Caller, id: string, membershipId: string): Promise<MemberRow> {
     await this.#insider(caller, id, 'get-member');
+    await this.#lastSeen.settle();
     return this.#member(this.#db, id, membershipId);
   }
 
@@ -125,14 +129,10 @@ export class Members {
   }
 
   /** The projects of an organization that one of its people is a member of. */
-  async projects(
-    caller: Caller,
-    id: string,
-    membershipId: string,
-  ): Promise<{ member: MemberRow; projects: MemberProjectRow[] }> {
+  async projects(caller: Caller, id: string, membershipId: string): Promise<MembershipRow[]> {
     await this.#insider(caller, id, 'get-member');
-    const member = await this.#member(this.#db, id, membershipId);
-    return { member, projects: await projectsOfMember(this.#db, id, member.userId) };
+    const { userId } = await this.#member(this.#db, id, membershipId);
+    return (await listMembershipsOf(this.#db, userId)).filter(({ organizationId }) => organizationId === id);
   }
 
   async #insider(caller: Caller, id: string, what: string): Promise<OrganizationAccess> {

@@ -3,6 +3,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
 import {
   AddMemberBody,
+  ChangedOrganizationAnswer,
   CreateOrganizationBody,
   MembershipAnswer,
   MembershipParams,
@@ -14,6 +15,8 @@ import {
   UpdateMemberBody,
   UpdateOrganizationBody,
 } from '../../contracts/index.ts';
+import { showUserMembership } from '../memberships/show.ts';
+import { showUser } from '../people/show.ts';
 import type { Members } from './members.ts';
 import type { MemberRow } from './members-store.ts';
 import type { Organizations } from './service.ts';
@@ -54,8 +57,16 @@ export async function organizationsRoutes(
   );
   app.patch(
     '/api/v1/organization/:organizationId',
-    { schema: { ...one, summary: 'Change an organization', body: UpdateOrganizationBody } },
+    {
+      schema: {
+        ...one,
+        summary: 'Change an organization',
+        body: UpdateOrganizationBody,
+        response: { 200: ChangedOrganizationAnswer },
+      },
+    },
     async ({ caller, params, body }) => ({
+      message: 'Successfully changed organization',
       organization: showOrganization(await organizations.update(caller, params.organizationId, toChange(body))),
     }),
   );
@@ -124,12 +135,12 @@ export async function organizationsRoutes(
     },
     async ({ caller, params }) => {
       const { organizationId, membershipId } = params;
-      const found = await members.projects(caller, organizationId, membershipId);
-      const user = showUser(found.member);
-      const memberships = found.projects.map(({ id, projectId, projectName: name, projectSlug: slug, roles }) => ({
-        ...{ id, projectId, userId: user.id, user, roles },
-        project: { id: projectId, name, slug },
-      }));
+      const rows = await members.projects(caller, organizationId, membershipId);
+      const type = 'secret-manager' as const;
+      const memberships = rows.map((row) => {
+        const shown = showUserMembership(row);
+        return { ...shown, project: { ...shown.project, slug: row.projectSlug, type } };
+      });
       return { memberships };
     },
   );
@@ -157,19 +168,21 @@ export function showOrganization(row: OrganizationRow) {
     authEnforced,
     createdAt: createdAt.toISOString(),
     updatedAt: updatedAt.toISOString(),
+    customerId: null,
+    scimEnabled: false as const,
+    kmsDefaultKeyId: null,
   };
 }
 
 function showMember(row: MemberRow) {
   const { id, organizationId: orgId, userId, role, customRole, status, email, isActive } = row;
-  const roleId = customRole?.id ?? null;
-  return { id, orgId, userId, role, roleId, customRole, status, inviteEmail: email, isActive, user: showUser(row) };
+  return {
+    ...{ id, orgId, userId, role, customRole, status, isActive },
+    roleId: customRole?.id ?? null,
+    inviteEmail: email,
+    projectFavorites: null,
+    lastLoginAuthMethod: row.lastLoginMethod,
+    lastLoginTime: row.lastLoginAt?.toISOString() ?? null,
+    user: showUser({ ...row, id: userId }),
+  };
 }
-
-const showUser = ({ userId: id, email, firstName, lastName }: MemberRow) => ({
-  id,
-  username: email,
-  email,
-  firstName,
-  lastName,
-});

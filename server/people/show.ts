@@ -24,6 +24,18 @@ export function showPerson(row: PersonRow) {
   };
 }
 
+/** A person as others see them. */
+export const showUser = ({
+  id,
+  email,
+  firstName,
+  lastName,
+}: Pick<PersonRow, 'id' | 'email' | 'firstName' | 'lastName'>) => ({
+  ...{ id, username: email, email, firstName, lastName },
+  isEmailVerified: false as const,
+  publicKey: null,
+});
+
 export function showSession(row: SessionRow, current: string | undefined) {
   return {
     id: row.id,

@@ -15,6 +15,7 @@ import {
   UpdateProjectBody,
   WorkspaceAnswer,
   WorkspacesAnswer,
+  WorkspacesOfOrganizationAnswer,
 } from '../../contracts/index.ts';
 import { showListed } from '../roles/show.ts';
 import type { Projects } from './service.ts';
@@ -161,9 +162,12 @@ export async function projectsRoutes(scope: FastifyInstance, { projects }: { pro
         tags,
         summary: 'List the projects of an organization',
         params: OrganizationParams,
-        response: { 200: WorkspacesAnswer },
+        response: { 200: WorkspacesOfOrganizationAnswer },
       },
     },
-    async ({ caller, params }) => ({ workspaces: (await projects.list(caller, params.organizationId)).map(show) }),
+    async ({ caller, params }) => {
+      const rows = await projects.list(caller, params.organizationId);
+      return { workspaces: rows.map((row) => ({ ...show(row), organization: row.organizationId })) };
+    },
   );
 }

@@ -21,6 +21,7 @@ export function show(row: ProjectRow): Project {
     version: 3,
     upgradeStatus: null,
     kmsCertificateKeyId: null,
+    kmsSecretManagerKeyId: null,
     hasDeleteProtection,
     unresolvedReferences: row.unresolvedReferences,
     createdAt: row.createdAt.toISOString(),

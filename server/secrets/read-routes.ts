@@ -113,7 +113,7 @@ export async function secretReadRoutes(
       async (request, reply) => {
         const { recursive, includePersonalOverrides, tagSlugs: slugs, metadataFilter: metadata = [] } = request.query;
         const moment = momentOf(request.query);
-        if (moment) return { secrets: await past.list(request.caller, { ...moment, recursive }), imports: [] };
+        if (moment) return past.list(request.caller, { ...moment, recursive });
         const tagSlugs = slugs?.split(',').map((slug) => slug.trim()) ?? [];
         const filter = tagSlugs.length + metadata.length === 0 ? undefined : { tagSlugs, metadata };
         const personal = flagOr(false, includePersonalOverrides) ? 'first' : listed;

@@ -83,7 +83,7 @@ function show(row: ServiceTokenRow) {
     ...{ id, name, projectId, scopes, permissions },
     createdBy: row.createdBy ?? '',
     expiresAt: row.expiresAt?.toISOString() ?? null,
-    lastUsed: null,
+    lastUsed: row.lastUsedAt?.toISOString() ?? null,
     createdAt: row.createdAt.toISOString(),
     updatedAt: row.updatedAt.toISOString(),
   };

@@ -6,6 +6,7 @@ import type { Database } from '../database/database.ts';
 import { noEnvironment } from '../environments/missing.ts';
 import { environmentSlugs } from '../environments/store.ts';
 import type { Keyring } from '../keyring/keyring.ts';
+import type { LastSeen } from '../last-seen/last-seen.ts';
 import { addRoles } from '../memberships/store.ts';
 import { insertPrivilege } from '../privileges/store.ts';
 import { asIfAbsent, forbidden, notFound } from '../refusal.ts';
@@ -38,14 +39,16 @@ export interface OnePlace extends ServiceTokenScope {
  */
 export class ServiceTokens {
   readonly #db: Database;
+  readonly #lastSeen: LastSeen;
   readonly #access: Access;
   readonly #keyring: Keyring;
   readonly #settings: Settings;
   /** By token; null: none. A place is an address, not a right: one that is out of date by a rename leads nowhere. */
   readonly #places = new Map<string, { readonly place: OnePlace | null; readonly until: number }>();
 
-  constructor(options: { db: Database; access: Access; keyring: Keyring; settings: Settings }) {
+  constructor(options: { db: Database; access: Access; keyring: Keyring; settings: Settings; lastSeen: LastSeen }) {
     this.#db = options.db;
+    this.#lastSeen = options.lastSeen;
     this.#access = options.access;
     this.#keyring = options.keyring;
     this.#settings = options.settings;
@@ -86,6 +89,7 @@ export class ServiceTokens {
 
   async list(caller: Caller, projectId: string): Promise<ServiceTokenRow[]> {
     await this.#access.project(caller, { id: projectId }, need('read'));
+    await this.#lastSeen.settle();
     return listServiceTokens(this.#db, projectId);
   }
 
@@ -117,6 +121,7 @@ export class ServiceTokens {
   async own(caller: Caller): Promise<ServiceTokenRow> {
     const actor = await this.#access.actor(caller);
     if (actor.kind !== 'service') throw forbidden(`${actor.name} is no service token; this route is for those`);
+    await this.#lastSeen.settle();
     const row = await findServiceToken(this.#db, actor.id);
     if (!row) throw noServiceToken(actor.id);
     return row;

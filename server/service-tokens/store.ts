@@ -15,6 +15,7 @@ export interface ServiceTokenRow {
   readonly creatorFirstName: string | null;
   readonly creatorLastName: string | null;
   readonly expiresAt: Date | null;
+  readonly lastUsedAt: Date | null;
   readonly createdAt: Date;
   readonly updatedAt: Date;
 }
@@ -22,10 +23,11 @@ export interface ServiceTokenRow {
 const SELECT = `
   select st.id, st.project_id as "projectId", st.name, st.scopes, st.permissions, st.created_by as "createdBy",
          coalesce(u.email, i.name) as "creatorName", u.email as "creatorEmail", u.first_name as "creatorFirstName",
-         u.last_name as "creatorLastName", st.expires_at as "expiresAt", st.created_at as "createdAt", st.updated_at as "updatedAt"
+         u.last_name as "creatorLastName", st.expires_at as "expiresAt", tu.used_at as "lastUsedAt", st.created_at as "createdAt", st.updated_at as "updatedAt"
     from service_tokens st
     left join users u on u.id = st.created_by
-    left join identities i on i.id = st.created_by`;
+    left join identities i on i.id = st.created_by
+    left join token_uses tu on tu.token_id = st.id`;
 
 const FIND: Statement = { name: 'service-tokens.find', text: `${SELECT} where st.id = $1` };
 

@@ -3,6 +3,7 @@ import type { Audit } from '../audit/audit.ts';
 import type { Origin } from '../audit/store.ts';
 import type { Database, Db } from '../database/database.ts';
 import type { Keyring } from '../keyring/keyring.ts';
+import type { LastSeen } from '../last-seen/last-seen.ts';
 import type { Jobs } from '../metrics/job.ts';
 import { findPerson, type PersonRow } from '../people/store.ts';
 import { badRequest, forbidden, notFound, tokenRefused, unauthorized } from '../refusal.ts';
@@ -45,6 +46,7 @@ export interface Entered {
  */
 export class Sessions {
   readonly #db: Database;
+  readonly #lastSeen: LastSeen;
   readonly #access: Access;
   readonly #audit: Audit;
   readonly #keyring: Keyring;
@@ -60,8 +62,10 @@ export class Sessions {
     tokens: Tokens;
     /** Whether a provider's session carries the powers of an instance admin. */
     ssoInstanceAdmins: boolean;
+    lastSeen: LastSeen;
   }) {
     this.#db = options.db;
+    this.#lastSeen = options.lastSeen;
     this.#access = options.access;
     this.#audit = options.audit;
     this.#keyring = options.keyring;
@@ -135,6 +139,7 @@ export class Sessions {
       return { token: this.#challengeToken(person.id, challenge), isMfaEnabled: true };
     }
     await selectOrganization(tx, session.id, organizationId);
+    this.#lastSeen.loggedIn(person.id, session.method === 'password' ? 'email' : session.method, organizationId);
     const token = await this.#token(tx, session, organizationId);
     await this.#audit.writeWithin(tx, [entryRecord(person, session, organizationId, origin)]);
     return { token, isMfaEnabled: false };

@@ -7,6 +7,7 @@ import type { Meter } from '../metrics/requests.ts';
 export interface KnownRead {
   readonly tokenId: string;
   readonly actorId: string;
+  readonly isListed: boolean | undefined;
   readonly project: ProjectReference;
   /** The answer's name in memory (secrets/question.ts). */
   readonly name: string;
@@ -36,7 +37,7 @@ export class KnownReads {
     const key = keyOf(url, authorization);
     if (this.#known.has(key)) return;
     if (this.#known.size >= KEPT_AT_MOST) this.#known.delete(this.#known.keys().next().value!);
-    this.#known.set(key, { ...read, tokenId: caller.tokenId, actorId: caller.actorId });
+    this.#known.set(key, { ...read, tokenId: caller.tokenId, actorId: caller.actorId, isListed: caller.isListed });
   }
 }
 

@@ -6,6 +6,7 @@ import { JSON_TYPE } from '../http/bodies.ts';
 import type { AddressOf } from '../http/client-address.ts';
 import type { RequestIds } from '../http/request-ids.ts';
 import { SECURITY_HEADERS } from '../http/security-headers.ts';
+import type { LastSeen } from '../last-seen/last-seen.ts';
 import { rateHeaders } from '../limits/enforce.ts';
 import type { Limits, Standing } from '../limits/limits.ts';
 import { nameOf, type Question } from '../secrets/question.ts';
@@ -19,6 +20,7 @@ export interface ShortcutParts {
   readonly ids: RequestIds;
   readonly addressOf: AddressOf;
   readonly log: FastifyBaseLogger;
+  readonly lastSeen: LastSeen;
 }
 
 /**
@@ -73,9 +75,9 @@ export class Shortcut {
     const read = this.#known.find(request.url!, authorization);
     if (read === undefined) return false;
     const since = performance.now();
-    const { tokenId, actorId } = read;
+    const { tokenId, actorId, isListed } = read;
     const origin = originFrom(parts.addressOf(request), headers['user-agent'], parts.ids.of(request));
-    const caller: Caller = { tokenId, actorId, usesLimited: false, origin };
+    const caller: Caller = { tokenId, actorId, usesLimited: false, isListed, origin };
     const held = parts.reads.held(caller, read, headers['if-none-match']);
     if (held === undefined) return false;
     const standing = read.limitClass ? parts.limits.take(read.limitClass, actorId) : undefined;
@@ -89,6 +91,7 @@ export class Shortcut {
     };
     parts.reads.serve(held).then((body) => {
       if (body === undefined) return goOn();
+      if (isListed) parts.lastSeen.used(tokenId);
       const status = send(response, origin.requestId, standing, body);
       const ms = performance.now() - since;
       read.meter?.observe(status, ms / 1000);

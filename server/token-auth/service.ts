@@ -2,6 +2,7 @@ import type { AccessToken } from '../../contracts/index.ts';
 import type { Access, Caller } from '../access/access.ts';
 import type { Database } from '../database/database.ts';
 import type { Identities } from '../identities/service.ts';
+import type { LastSeen } from '../last-seen/last-seen.ts';
 import { found } from '../machine-logins/service.ts';
 import { findMachineLogin, issueToken } from '../machine-logins/store.ts';
 import { asIfAbsent, notFound } from '../refusal.ts';
@@ -15,6 +16,7 @@ const METHOD = 'token-auth';
 /** Token Auth: tokens that an admin makes for an identity, which itself never logs in. */
 export class TokenAuth {
   readonly #db: Database;
+  readonly #lastSeen: LastSeen;
   readonly #access: Access;
   readonly #identities: Identities;
   readonly #tokens: Tokens;
@@ -26,8 +28,10 @@ export class TokenAuth {
     identities: Identities;
     tokens: Tokens;
     settings: Settings;
+    lastSeen: LastSeen;
   }) {
     this.#db = options.db;
+    this.#lastSeen = options.lastSeen;
     this.#access = options.access;
     this.#identities = options.identities;
     this.#tokens = options.tokens;
@@ -58,10 +62,12 @@ export class TokenAuth {
       action: 'get-token',
     });
     found(await findMachineLogin(this.#db, identityId, METHOD), identityId, METHOD);
+    await this.#lastSeen.settle();
     return listTokens(this.#db, identityId, page.offset, page.limit);
   }
 
   async get(caller: Caller, tokenId: string, identityId?: string): Promise<TokenRow> {
+    await this.#lastSeen.settle();
     return (
       await this.#managed(caller, tokenId, 'get-token-identity-token-auth', {
         orItself: true,

@@ -10,15 +10,18 @@ export interface TokenRow {
   readonly numUses: number;
   readonly numUsesLimit: number;
   readonly period: number;
+  readonly lastUsedAt: Date | null;
+  readonly lastRenewedAt: Date | null;
   readonly revoked: boolean;
   readonly createdAt: Date;
 }
 
 const SELECT = `
-  select t.id, t.actor_id as "identityId", t.name, t.ttl, t.max_ttl as "maxTtl", t.num_uses as "numUses",
+  select t.id, t.actor_id as "identityId", t.name, t.ttl, t.max_ttl as "maxTtl", case when t.num_uses_limit > 0 then t.num_uses else least(coalesce(u.uses, 0), 2147483647)::int end as "numUses",
          t.num_uses_limit as "numUsesLimit", case when t.max_ttl = 0 and ml.access_token_period > 0 then t.ttl else 0 end as period,
-         t.revoked_at is not null as revoked, t.created_at as "createdAt"
-    from access_tokens t join machine_logins ml on ml.id = t.machine_login_id and ml.method = 'token-auth'`;
+         u.used_at as "lastUsedAt", u.renewed_at as "lastRenewedAt", t.revoked_at is not null as revoked, t.created_at as "createdAt"
+    from access_tokens t join machine_logins ml on ml.id = t.machine_login_id and ml.method = 'token-auth'
+    left join token_uses u on u.token_id = t.id`;
 
 const LIST: Statement = {
   name: 'token-auth.list',

@@ -9,6 +9,7 @@ import {
 import type { Audit } from '../audit/audit.ts';
 import type { Origin } from '../audit/store.ts';
 import type { Database } from '../database/database.ts';
+import type { LastSeen } from '../last-seen/last-seen.ts';
 import type { Jobs } from '../metrics/job.ts';
 import { tokenRefused } from '../refusal.ts';
 import { type IssuedRow, renewToken, revokeToken, sweepTokens } from './store.ts';
@@ -18,12 +19,14 @@ const SWEEP_MS = 3_600_000;
 /** Access tokens: signed by this server, judged by the database. */
 export class Tokens {
   readonly #db: Database;
+  readonly #lastSeen: LastSeen;
   readonly #audit: Audit;
   readonly #keys: SigningKeys;
   #stopSweeping: (() => void) | undefined;
 
-  constructor(options: { db: Database; audit: Audit; keys: SigningKeys }) {
+  constructor(options: { db: Database; audit: Audit; keys: SigningKeys; lastSeen: LastSeen }) {
     this.#db = options.db;
+    this.#lastSeen = options.lastSeen;
     this.#audit = options.audit;
     this.#keys = options.keys;
   }
@@ -61,6 +64,7 @@ export class Tokens {
     const { identityAccessTokenId, identityId, userId } = this.#read(token);
     const renewed = await renewToken(this.#db, identityAccessTokenId, (identityId ?? userId)!, origin);
     if (!renewed) throw tokenRefused('this access token has ended and cannot be renewed; log in again');
+    this.#lastSeen.renewed(renewed.id);
     return this.answer(renewed);
   }
 

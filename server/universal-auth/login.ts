@@ -6,6 +6,7 @@ import type { AuditRecord, Origin } from '../audit/store.ts';
 import { Batch } from '../database/batch.ts';
 import type { Database } from '../database/database.ts';
 import type { Keyring } from '../keyring/keyring.ts';
+import type { LastSeen } from '../last-seen/last-seen.ts';
 import { forbidden, Refusal, unauthorized, unavailable } from '../refusal.ts';
 import type { Tokens } from '../tokens/service.ts';
 import { recognizeByFormerKeys } from './former-keys.ts';
@@ -19,6 +20,7 @@ const RECORD_WRONG_MS = 60_000;
 /** The login of Universal Auth (HIP-27): client id and client secret for a token. Logins that wait together share a statement. */
 export class UniversalAuthLogin {
   readonly #db: Database;
+  readonly #lastSeen: LastSeen;
   readonly #audit: Audit;
   readonly #keyring: Keyring;
   readonly #tokens: Tokens;
@@ -34,8 +36,10 @@ export class UniversalAuthLogin {
     keyring: Keyring;
     tokens: Tokens;
     wrongSecrets: WrongSecrets;
+    lastSeen: LastSeen;
   }) {
     this.#db = options.db;
+    this.#lastSeen = options.lastSeen;
     this.#audit = options.audit;
     this.#keyring = options.keyring;
     this.#tokens = options.tokens;
@@ -50,7 +54,10 @@ export class UniversalAuthLogin {
   async logIn(clientId: string, clientSecret: string, origin: Origin): Promise<AccessToken> {
     const id = Uuid.safeParse(clientId).data;
     const outcome = id === undefined ? undefined : await this.#recognize({ ...origin, clientId: id }, clientSecret);
-    if (outcome?.token) return this.#tokens.answer(outcome.token);
+    if (outcome?.token) {
+      this.#lastSeen.loggedIn(outcome.token.actorId, 'universal-auth');
+      return this.#tokens.answer(outcome.token);
+    }
     if (!outcome?.matches) return this.#refuseWrong(id, outcome, origin);
     if (!outcome.ipTrusted) {
       await this.#audit.write(refusedLogin(outcome, origin, 'address'));
