@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { Timestamp } from './http.ts';
 import { EnvironmentSlug, FolderPath, orAbsent, SecretKey, Slug, Uuid } from './names.ts';
-import { actions, type ProjectSubject, projectSubjects } from './permissions.ts';
-import { ShownRule } from './project-roles.ts';
+import { actions, type ProjectSubject, projectSubjects, ShownRule } from './permissions.ts';
 
 /** "May X do Y on Z, and why": the one question that explains a project's access. */
 

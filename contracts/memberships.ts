@@ -50,6 +50,9 @@ export const MembershipRole = z.object({
   temporaryRange: z.string().nullable(),
   temporaryAccessStartTime: Timestamp.nullable(),
   temporaryAccessEndTime: Timestamp.nullable(),
+  // Optional, since servers before 0.2 do not tell.
+  createdAt: Timestamp.optional(),
+  updatedAt: Timestamp.optional(),
 });
 export const MembershipRolesAnswer = z.object({ roles: z.array(MembershipRole) });
 

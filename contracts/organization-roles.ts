@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { Timestamp } from './http.ts';
 import { DisplayName, FreeText, orAbsent, Slug, Uuid } from './names.ts';
-import { permissionOf, type Rule } from './permissions.ts';
-import { permissionsOf, ShownRule } from './project-roles.ts';
+import { permissionOf, type Rule, ShownRule } from './permissions.ts';
+import { permissionsOf } from './project-roles.ts';
 import { OrganizationRole, organizationRoleFields } from './roles.ts';
 
 /** Roles of organizations: Infisical's `/api/v1/organization/roles`, and the older address below an organization's id. */

@@ -64,6 +64,8 @@ export const OrganizationMembership = z.object({
   user: User,
 });
 
+export type OrganizationMembership = z.infer<typeof OrganizationMembership>;
+
 export const MembershipParams = OrganizationParams.extend({ membershipId: Uuid });
 export const AddMemberBody = z.object({ email: Email, role: OrganizationRoleName.default('member') });
 export const UpdateMemberBody = z.object({

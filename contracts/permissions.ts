@@ -175,3 +175,11 @@ export interface Rule {
   readonly conditions?: Readonly<Record<string, Condition>>;
   readonly inverted?: boolean;
 }
+
+/** A rule as answers show it. */
+export const ShownRule = z.object({
+  subject: z.string(),
+  action: z.array(z.string()),
+  conditions: z.record(z.string(), z.unknown()).optional(),
+  inverted: z.boolean().optional(),
+});

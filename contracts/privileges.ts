@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { Instant, Timestamp } from './http.ts';
 import { orAbsent, Slug, Uuid } from './names.ts';
-import { Permission } from './permissions.ts';
-import { Permissions, ShownRule } from './project-roles.ts';
+import { Permission, ShownRule } from './permissions.ts';
+import { Permissions } from './project-roles.ts';
 
 /**
  * Rights of one identity's membership alone: Infisical's `/api/v2/identity-project-additional-privilege`, and the older

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Timestamp } from './http.ts';
 import { DisplayName, FreeText, orAbsent, Slug, Uuid } from './names.ts';
-import { Permission, type permissionOf, type Rule } from './permissions.ts';
+import { Permission, type permissionOf, type Rule, ShownRule } from './permissions.ts';
 import { projectRoles } from './roles.ts';
 
 /** Custom roles of projects: Infisical's `/api/v1/projects/:projectId/roles`, and the older addresses. */
@@ -45,13 +45,6 @@ export const permissionsOf = (rule: ReturnType<typeof permissionOf>) =>
     );
 
 export const Permissions = permissionsOf(Permission);
-
-export const ShownRule = z.object({
-  subject: z.string(),
-  action: z.array(z.string()),
-  conditions: z.record(z.string(), z.unknown()).optional(),
-  inverted: z.boolean().optional(),
-});
 
 const roleFields = {
   id: Uuid,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { Slug, Uuid } from './names.ts';
-import type { Rule } from './permissions.ts';
+import { type Rule, ShownRule } from './permissions.ts';
 
 const all = ['read', 'create', 'edit', 'delete'] as const;
 const read = ['read'] as const;
@@ -76,5 +76,14 @@ export type ShownOrganizationRole = z.infer<typeof ShownOrganizationRole>;
 export const organizationRoleFields = {
   role: ShownOrganizationRole,
   roleId: Uuid.nullable(),
-  customRole: z.object({ id: Uuid, name: z.string(), slug: z.string() }).nullable(),
+  customRole: z
+    .object({
+      id: Uuid,
+      name: z.string(),
+      slug: z.string(),
+      // Optional, since servers before 0.2 do not tell.
+      description: z.string().nullable().optional(),
+      permissions: z.array(ShownRule).optional(),
+    })
+    .nullable(),
 };

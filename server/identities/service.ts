@@ -133,6 +133,7 @@ export class Identities {
   }
 
   async get(caller: Caller, id: string): Promise<IdentityRow> {
+    await this.#lastSeen.settle();
     return (await this.managed(caller, id, 'get-identity', { orItself: true, action: 'read' })).identity;
   }
 

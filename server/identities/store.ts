@@ -1,7 +1,7 @@
 import type { ShownOrganizationRole } from '../../contracts/index.ts';
 import type { Db, Statement } from '../database/database.ts';
 import { LAST_LOGIN } from '../last-seen/store.ts';
-import { CUSTOM_ROLE } from '../organizations/members-store.ts';
+import { CUSTOM_ROLE, type CustomRole } from '../organizations/members-store.ts';
 
 /** A machine identity as a member of its organization. */
 export interface IdentityRow {
@@ -14,7 +14,7 @@ export interface IdentityRow {
   readonly updatedAt: Date;
   readonly membershipId: string;
   readonly role: ShownOrganizationRole;
-  readonly customRole: { readonly id: string; readonly name: string; readonly slug: string } | null;
+  readonly customRole: CustomRole | null;
   readonly instanceAdmin: boolean;
   readonly hasDeleteProtection: boolean;
   readonly metadata: IdentityMetadata;

@@ -15,6 +15,8 @@ export function showRoles({ roles, id: projectMembershipId }: MembershipRow) {
     customRoleName: role.customRoleName,
     customRoleSlug: role.customRoleSlug,
     ...showTimes(role),
+    createdAt: new Date(role.createdAt).toISOString(),
+    updatedAt: new Date(role.updatedAt).toISOString(),
   }));
 }
 

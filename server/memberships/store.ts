@@ -18,6 +18,8 @@ interface MembershipRoleRow {
   readonly temporaryRange: string | null;
   readonly startsAt: string | null;
   readonly expiresAt: string | null;
+  readonly createdAt: string;
+  readonly updatedAt: string;
 }
 
 /** A membership in a project, of whomever it is. */
@@ -52,7 +54,8 @@ const SELECT = `
          m.created_at as "createdAt", m.updated_at as "updatedAt",
          (select coalesce(json_agg(json_build_object('id', r.id, 'role', coalesce(r.written_as, r.role), 'environments', r.environments,
                  'customRoleId', c.id, 'customRoleName', c.name, 'customRoleSlug', c.slug,
-                 'temporaryRange', r.temporary_range, 'startsAt', r.starts_at, 'expiresAt', r.expires_at)
+                 'temporaryRange', r.temporary_range, 'startsAt', r.starts_at, 'expiresAt', r.expires_at,
+                 'createdAt', r.created_at, 'updatedAt', r.updated_at)
                  order by r.role, c.slug, r.id), '[]')
             from project_membership_roles r left join project_roles c on c.id = r.custom_role_id
            where r.membership_id = m.id and c.membership_id is null) as roles

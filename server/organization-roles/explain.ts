@@ -11,6 +11,7 @@ import { decideOrganization, organizationRightsFrom, organizationRules } from '.
 import { showRule } from '../access/refused.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Database } from '../database/database.ts';
+import type { CustomRole } from '../organizations/members-store.ts';
 import { notFound } from '../refusal.ts';
 import { showRules } from '../roles/show.ts';
 import { roleOf } from './store.ts';
@@ -20,7 +21,7 @@ export interface OwnPermissions {
   readonly actorId: string;
   readonly organizationId: string;
   readonly role: ShownOrganizationRole;
-  readonly customRole: { readonly id: string; readonly name: string; readonly slug: string } | null;
+  readonly customRole: CustomRole | null;
   readonly rules: readonly Rule[];
 }
 

@@ -1,6 +1,6 @@
 import type { Rule, ShownOrganizationRole } from '../../contracts/index.ts';
 import type { Db, Statement } from '../database/database.ts';
-import { CUSTOM_ROLE } from '../organizations/members-store.ts';
+import { CUSTOM_ROLE, type CustomRole } from '../organizations/members-store.ts';
 import { type RoleChange, type RoleWording, wordingValues } from '../roles/wording.ts';
 
 /** A role of an organization. */
@@ -97,7 +97,7 @@ export async function deleteRole(db: Db, id: string): Promise<void> {
 /** A role as somebody holds it. */
 export interface HeldRoleRow {
   readonly role: ShownOrganizationRole;
-  readonly customRole: { readonly id: string; readonly name: string; readonly slug: string } | null;
+  readonly customRole: CustomRole | null;
   /** Of a custom role. */
   readonly permissions: readonly Rule[] | null;
 }

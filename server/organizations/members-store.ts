@@ -1,13 +1,16 @@
-import type { ShownOrganizationRole } from '../../contracts/index.ts';
+import type { OrganizationMembership, ShownOrganizationRole } from '../../contracts/index.ts';
 import type { Db, Statement } from '../database/database.ts';
 import { LAST_LOGIN } from '../last-seen/store.ts';
+
+/** The organization's own role that a membership names. */
+export type CustomRole = NonNullable<OrganizationMembership['customRole']>;
 
 export interface MemberRow {
   readonly id: string;
   readonly organizationId: string;
   readonly userId: string;
   readonly role: ShownOrganizationRole;
-  readonly customRole: { readonly id: string; readonly name: string; readonly slug: string } | null;
+  readonly customRole: CustomRole | null;
   readonly status: 'invited' | 'accepted';
   readonly isActive: boolean;
   readonly email: string;
@@ -19,7 +22,7 @@ export interface MemberRow {
 
 /** The custom role of membership `m`, as an expression. */
 export const CUSTOM_ROLE =
-  "(select json_build_object('id', c.id, 'name', c.name, 'slug', c.slug) from organization_roles c where c.id = m.custom_role_id)";
+  "(select json_build_object('id', c.id, 'name', c.name, 'slug', c.slug, 'description', c.description, 'permissions', c.permissions) from organization_roles c where c.id = m.custom_role_id)";
 
 const COLUMNS = `
   m.id, m.organization_id as "organizationId", u.id as "userId", m.role, m.status, m.is_active as "isActive", u.email,

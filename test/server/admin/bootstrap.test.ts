@@ -46,13 +46,17 @@ test('the first call makes an admin, an organization, an identity', async () => 
   expect(status, text).toBe(200);
   expect(body).toEqual({
     message: 'Successfully bootstrapped instance',
-    user: { id: UUID, username: 'z@hanzo.ai', email: 'z@hanzo.ai', firstName: '', lastName: '' },
+    user: {
+      ...{ id: UUID, username: 'z@hanzo.ai', email: 'z@hanzo.ai', firstName: '', lastName: '' },
+      ...{ isEmailVerified: false, publicKey: null },
+    },
     organization: {
       id: UUID,
       name: 'Hanzo AI',
       slug: 'hanzo-ai',
       enforceMfa: false,
       authEnforced: false,
+      ...{ customerId: null, scimEnabled: false, kmsDefaultKeyId: null },
       createdAt: expect.any(String),
       updatedAt: expect.any(String),
     },

@@ -45,6 +45,7 @@ test('an identity is created, read, renamed and deleted', async () => {
     createdAt: INSTANT,
     updatedAt: INSTANT,
     metadata: [],
+    ...{ lastLoginAuthMethod: null, lastLoginTime: null },
     identity: { id, name: 'gateway-service', authMethod: null, authMethods: [], hasDeleteProtection: false },
   };
   const read = await server.do('GET', url);
@@ -114,6 +115,8 @@ test.each(['/api/v2/workspace', '/api/v1/projects'])('%s keeps memberships of id
     temporaryRange: null,
     temporaryAccessStartTime: null,
     temporaryAccessEndTime: null,
+    createdAt: INSTANT,
+    updatedAt: INSTANT,
   };
   const roles = [{ role: 'viewer', environments: ['production', 'prod'] }];
   const added = await server.do('POST', url, { body: { roles } });
@@ -136,7 +139,7 @@ test.each(['/api/v2/workspace', '/api/v1/projects'])('%s keeps memberships of id
     totalCount: 1,
   });
   const replaced = await server.do('PATCH', url, { body: { roles: [{ role: 'member' }, { role: 'ci' }] } });
-  expect(replaced.roles.map((r: any) => r.role).sort()).toEqual(['ci', 'developer']);
+  expect(replaced.roles.map((r: any) => r.role).sort()).toEqual(['ci', 'member']);
   expect((await server.do('DELETE', url)).identityMembership.id).toBe(added.identityMembership.id);
   for (const method of ['GET', 'DELETE']) {
     const gone = await server.send(method, url, { token: server.admin });
@@ -308,7 +311,7 @@ test('memberships are searched in the organization and in its projects', async (
   expect(identities.find((one: any) => one.scope === 'project')).toEqual({
     ...{ id: UUID, identityId: reader.id, scope: 'project', orgId: organizationId, projectId },
     project: { id: projectId, name: 'searched-project', slug: 'searched-project', type: 'secret-manager' },
-    ...{ createdAt: TIME, updatedAt: TIME, lastLoginAuthMethod: null, lastLoginTime: null },
+    ...{ createdAt: TIME, updatedAt: TIME, lastLoginAuthMethod: 'universal-auth', lastLoginTime: TIME },
     roles: [{ id: UUID, role: 'custom', ...custom, customRoleDescription: 'of its own', ...times }],
     identity: {
       ...{ id: reader.id, name: 'gamma-reader', orgId: organizationId, hasDeleteProtection: false },

@@ -60,7 +60,15 @@ describe('people', () => {
       createdAt: TIME,
       updatedAt: TIME,
       project: { id: project.id, name: 'gateway' },
-      user: { id: userId, username: email, email, firstName: '', lastName: '' },
+      user: {
+        id: userId,
+        username: email,
+        email,
+        firstName: '',
+        lastName: '',
+        isEmailVerified: false,
+        publicKey: null,
+      },
       roles: [
         {
           id: UUID,
@@ -75,6 +83,8 @@ describe('people', () => {
           temporaryRange: null,
           temporaryAccessStartTime: null,
           temporaryAccessEndTime: null,
+          createdAt: TIME,
+          updatedAt: TIME,
         },
       ],
     };
@@ -161,7 +171,12 @@ describe('groups', () => {
     expect(again.status).toBe(409);
     const { users, totalCount } = await server.do('GET', `/api/v1/groups/${id}/users?filter=existingMembers`);
     expect([users, totalCount]).toEqual([
-      [{ id: UUID, username: email, email, firstName: '', lastName: '', isPartOfGroup: true, joinedGroupAt: TIME }],
+      [
+        {
+          ...{ id: UUID, username: email, email, firstName: '', lastName: '', isEmailVerified: false, publicKey: null },
+          ...{ isPartOfGroup: true, joinedGroupAt: TIME },
+        },
+      ],
       1,
     ]);
     const others = await server.do('GET', `/api/v1/groups/${id}/users?limit=1&search=${email}&filter=nonMembers`);

@@ -20,6 +20,7 @@ test('an organization is made, read, renamed and deleted', async () => {
     slug: 'lux-network',
     enforceMfa: false,
     authEnforced: false,
+    ...{ customerId: null, scimEnabled: false, kmsDefaultKeyId: null },
     createdAt: INSTANT,
     updatedAt: INSTANT,
   });
@@ -109,7 +110,10 @@ test('people are added by e-mail address, in one spelling', async () => {
   const { id } = await server.organization('people');
   const members = `/api/v2/organizations/${id}/memberships`;
   const { membership } = await server.do('POST', members, { body: { email: ' Ada@Example.COM ', role: 'admin' } });
-  const user = { id: UUID, username: 'ada@example.com', email: 'ada@example.com', firstName: '', lastName: '' };
+  const user = {
+    ...{ id: UUID, username: 'ada@example.com', email: 'ada@example.com', firstName: '', lastName: '' },
+    ...{ isEmailVerified: false, publicKey: null },
+  };
   expect(membership).toEqual({
     id: UUID,
     orgId: id,
@@ -120,6 +124,7 @@ test('people are added by e-mail address, in one spelling', async () => {
     status: 'accepted',
     inviteEmail: 'ada@example.com',
     isActive: true,
+    ...{ projectFavorites: null, lastLoginAuthMethod: null, lastLoginTime: null },
     user,
   });
   expect(await server.do('GET', members)).toEqual({ users: [membership] });

@@ -31,6 +31,7 @@ test.each(['/api/v1/projects', '/api/v2/workspace'])('%s makes a project with it
     version: 3,
     upgradeStatus: null,
     kmsCertificateKeyId: null,
+    kmsSecretManagerKeyId: null,
     hasDeleteProtection: false,
     unresolvedReferences: 'error',
     createdAt: INSTANT,
@@ -49,7 +50,7 @@ test.each(['/api/v1/projects', '/api/v2/workspace'])('%s makes a project with it
   expect((await server.do('GET', '/api/v1/projects')).projects).toContainEqual(project);
   expect((await server.do('GET', '/api/v1/workspace')).workspaces).toContainEqual(project);
   const ofOrganization = await server.do('GET', `/api/v2/organizations/${server.organizationId}/workspaces`);
-  expect(ofOrganization.workspaces).toContainEqual(project);
+  expect(ofOrganization.workspaces).toContainEqual({ ...project, organization: server.organizationId });
 });
 
 test.each([

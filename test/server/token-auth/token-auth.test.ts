@@ -42,8 +42,9 @@ test("a token's body is Infisical's, and the token works", async () => {
     updatedAt: INSTANT,
   });
   expect(await use(id, accessToken)).toBe(200);
-  expect(await server.do('GET', `${base(id)}/tokens`)).toEqual({ tokens: [tokenData] });
-  expect(await server.do('GET', `${base(id)}/tokens/${tokenData.id}`)).toEqual({ token: tokenData });
+  const used = { ...tokenData, accessTokenNumUses: 1, accessTokenLastUsedAt: INSTANT };
+  expect(await server.do('GET', `${base(id)}/tokens`)).toEqual({ tokens: [used] });
+  expect(await server.do('GET', `${base(id)}/tokens/${tokenData.id}`)).toEqual({ token: used });
   const { token } = await server.do('PATCH', single(tokenData.id), { body: { name: 'other' } });
   expect(token.name).toBe('other');
   expect((await server.do('GET', single(tokenData.id))).token.name).toBe('other');
