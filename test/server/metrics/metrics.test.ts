@@ -126,7 +126,7 @@ test('a background job tells its age and its failures', async () => {
 test('every background job of the server reports itself', async () => {
   const jobs = [
     ...['audit-partitions', 'audit-retention', 'audit-seal', 'audit-strangers', 'audit-streams', 'audit-unchanged'],
-    ...['audit-unchanged-hours', 'events-read', 'events-sweep', 'history-pruning', 'replica-report'],
+    ...['audit-unchanged-hours', 'events-read', 'events-sweep', 'history-pruning', 'last-seen', 'replica-report'],
     ...['sessions-sweep', 'tokens-sweep'],
   ];
   const told = [...(await look()).matchAll(/^kms_job_last_success_timestamp_seconds\{job="([^"]+)"\}/gm)];

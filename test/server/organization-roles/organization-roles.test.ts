@@ -212,7 +212,10 @@ test('what one holds, and why, is told', async () => {
     permissions: [rule('member', 'read'), { ...rule('role', 'read'), inverted: true }],
     membership: {
       ...{ actorId: machine.id, orgId: server.organizationId, role: 'custom', roleId: machine.roleId },
-      customRole: { id: machine.roleId, slug: machine.slug, name: 'A role' },
+      customRole: {
+        ...{ id: machine.roleId, slug: machine.slug, name: 'A role', description: '' },
+        permissions: [rule('member', 'read'), { ...rule('role', 'read'), inverted: true }],
+      },
     },
   });
   const explain = (who: { token: string }, query: string) =>
