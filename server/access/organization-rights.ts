@@ -5,6 +5,8 @@ import {
   type Rule,
 } from '../../contracts/index.ts';
 import type { Db, Statement } from '../database/database.ts';
+import { unavailable } from '../refusal.ts';
+import type { OrganizationAccess } from './admitted.ts';
 import { compileAll, type Rights, rightsFrom } from './permissions.ts';
 import type { CompiledRule } from './rules.ts';
 
@@ -57,6 +59,13 @@ export class OrganizationRights {
     // A role is never called as a built-in one is: whoever is named `admin` here holds everything.
     const rights = organizationRightsFrom(`custom ${row.slug}`, compileOrganizationRules(row.permissions));
     this.#custom.set(revision, rights);
+    return rights;
+  }
+
+  /** What the caller holds in the organization, as its role was worded when it was judged. */
+  async held(db: Db, { organization }: OrganizationAccess): Promise<Rights> {
+    const rights = await this.of(db, organization.role);
+    if (!rights) throw unavailable('your role in this organization changed at this moment; try again');
     return rights;
   }
 }

@@ -1,6 +1,7 @@
 import type { Rule } from '../../contracts/index.ts';
 import type { Db, Statement } from '../database/database.ts';
 import { compileAll, type Rights, type RoleDefinition, revisionsIn, rightsOf } from './permissions.ts';
+import type { Verdict } from './store.ts';
 
 const AT_MOST = 10_000;
 
@@ -27,6 +28,11 @@ export class RoleBook {
       this.#roles.set(revision, { slug, rules: compileAll(permissions) });
     }
     return this.known(grants);
+  }
+
+  /** What a verdict's grants mean. A served answer was allowed already, so that nothing is read for it. */
+  async of(db: Db, { grants, served }: Verdict): Promise<Rights | undefined> {
+    return this.known(grants) ?? (served ? this.known('') : this.read(db, grants));
   }
 
   /** As `read`, from what is in memory. */

@@ -99,7 +99,7 @@ export class Memberships {
         for (const find of holders) {
           const { id, name } = await find(tx, again);
           const { writes, gives } = await readRoles(tx, again.project.id, given);
-          await this.#access.mayGrant(tx, again, EVENTS[kind][0], { before: [], ...gives });
+          await this.#access.giving.inProject(tx, again, EVENTS[kind][0], { before: [], ...gives });
           const membershipId = await insertMembership(tx, again.project.id, { kind, id });
           await replaceRoles(tx, membershipId, writes);
           const metadata = { [`${kind}Id`]: id, name, roles: writes };
@@ -125,7 +125,7 @@ export class Memberships {
       const membership = await find(tx, again);
       const { writes, gives } = await readRoles(tx, again.project.id, given);
       const before = rulesOf(await heldBy(tx, membership.id));
-      await this.#access.mayGrant(tx, again, EVENTS[kind][1], { before, ...gives });
+      await this.#access.giving.inProject(tx, again, EVENTS[kind][1], { before, ...gives });
       await replaceRoles(tx, membership.id, writes);
       const metadata = { [`${kind}Id`]: membership.holderId, roles: writes };
       await audit([{ action: 'update', event: EVENTS[kind][1], metadata }]);
@@ -147,7 +147,7 @@ export class Memberships {
       for (const find of finds) {
         const membership = await find(tx, again);
         const before = rulesOf(await heldBy(tx, membership.id));
-        await this.#access.mayGrant(tx, again, EVENTS[kind][2], { before, after: [] });
+        await this.#access.giving.inProject(tx, again, EVENTS[kind][2], { before, after: [] });
         await deleteMembership(tx, membership.id);
         await audit([{ action: 'delete', event: EVENTS[kind][2], metadata: { [`${kind}Id`]: membership.holderId } }]);
         removed.push(membership);

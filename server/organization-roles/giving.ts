@@ -29,7 +29,7 @@ export async function giveRole(
     throw badRequest(`no role "${named}" in this organization: there are admin, member, no-access, and its own`);
   }
   const after = organizationRules(named, own?.permissions ?? null);
-  await access.mayGrantInOrganization(tx, within, what, { before: await rulesOf(tx, organizationId, holderId), after });
+  await access.giving.inOrganization(tx, within, what, { before: await rulesOf(tx, organizationId, holderId), after });
   return own ? { role: 'custom', customRoleId: own.id } : { role: named, customRoleId: null };
 }
 
@@ -46,7 +46,7 @@ export async function mayManage(
 ): Promise<void> {
   const organizationId = within.organization.id;
   const rules = await rulesOf(tx, organizationId, actorId);
-  await access.mayGrantInOrganization(tx, within, what, { before: rules, after: rules });
+  await access.giving.inOrganization(tx, within, what, { before: rules, after: rules });
   await changing(access, tx, within, what, { actorId }, (held) => ({
     before: allOf(held),
     after: held.lasting,
@@ -68,7 +68,7 @@ export async function mayEnter(
 ): Promise<void> {
   if (within.organization.role === 'admin') return;
   const held = await heldInProjects(tx, within.organization.id, { groupId });
-  await access.mayGrantInProjects(tx, within, what, held, ({ lasting, passing }) => ({
+  await access.giving.inProjects(tx, within, what, held, ({ lasting, passing }) => ({
     before: [],
     after: lasting,
     passing,
@@ -89,10 +89,10 @@ async function changing(
   within: OrganizationAccess,
   what: string,
   holder: Holder,
-  changeOf: Parameters<Access['mayGrantInProjects']>[4],
+  changeOf: Parameters<Access['giving']['inProjects']>[4],
 ): Promise<void> {
   if (within.organization.role === 'admin') return;
-  await access.mayGrantInProjects(tx, within, what, await heldInProjects(tx, within.organization.id, holder), changeOf);
+  await access.giving.inProjects(tx, within, what, await heldInProjects(tx, within.organization.id, holder), changeOf);
 }
 
 async function rulesOf(tx: Db, organizationId: string, actorId: string | undefined): Promise<CompiledRule[]> {

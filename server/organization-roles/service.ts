@@ -69,7 +69,7 @@ export class OrganizationRoles {
     return takenAs(`role "${given.slug}" exists already in this organization`, () =>
       this.#access.changeOrganization(access, async (tx) => {
         const after = compileOrganizationRules(given.permissions);
-        await this.#access.mayGrantInOrganization(tx, access, event, { before: [], after });
+        await this.#access.giving.inOrganization(tx, access, event, { before: [], after });
         const wording = { ...given, description: given.description ?? '' };
         const role = await insertRole(tx, access.organization.id, wording);
         await this.#audit.changedOrganization(tx, access, 'create', event, describedRole(role));
@@ -91,7 +91,7 @@ export class OrganizationRoles {
       this.#access.changeOrganization(access, async (tx) => {
         const before = await lockRole(tx, id);
         if (!before) throw noRole(id);
-        await this.#access.mayGrantInOrganization(tx, access, event, {
+        await this.#access.giving.inOrganization(tx, access, event, {
           before: compileOrganizationRules(before.permissions),
           after: compileOrganizationRules(change.permissions ?? before.permissions),
         });

@@ -51,7 +51,7 @@ export class Privileges {
         const membership = await findMembershipOf(tx, projectId, { kind: 'identity', id: identityId });
         if (!membership) throw notFound(`identity ${identityId} is no member of this project`);
         const change = { before: [], ...gives(permissions, given.type.isTemporary) };
-        await this.#access.mayGrant(tx, again, 'create-privilege', change);
+        await this.#access.giving.inProject(tx, again, 'create-privilege', change);
         const id = await insertPrivilege(tx, { projectId, membershipId: membership.id, slug, permissions });
         await addRoles(tx, membership.id, [written(id, given.type)]);
         const metadata = { privilegeId: id, identityId, slug, permissions };
@@ -69,7 +69,7 @@ export class Privileges {
       this.#access.change(allowed, [need('edit')], async (tx, audit, again) => {
         const before = await this.#found(tx, id);
         const isTemporary = change.type?.isTemporary ?? before.expiresAt !== null;
-        await this.#access.mayGrant(tx, again, 'update-privilege', {
+        await this.#access.giving.inProject(tx, again, 'update-privilege', {
           before: compileAll(before.permissions),
           ...gives(change.permissions ?? before.permissions, isTemporary),
         });
@@ -93,7 +93,7 @@ export class Privileges {
     return this.#access.change(allowed, [need('edit')], async (tx, audit, again) => {
       const privilege = await this.#found(tx, id);
       const before = compileAll(privilege.permissions);
-      await this.#access.mayGrant(tx, again, 'delete-privilege', { before, after: [] });
+      await this.#access.giving.inProject(tx, again, 'delete-privilege', { before, after: [] });
       await takePrivilege(tx, id);
       await deleteRole(tx, id);
       const metadata = { privilegeId: id, identityId: privilege.identityId, slug: privilege.slug };

@@ -64,7 +64,7 @@ export class Roles {
     refuseUnreadable(given.permissions);
     return takenAs(`role "${given.slug}" exists already in project "${allowed.project.slug}"`, () =>
       this.#access.change(allowed, [need], async (tx, audit, again) => {
-        await this.#access.mayGrant(tx, again, 'create-project-role', {
+        await this.#access.giving.inProject(tx, again, 'create-project-role', {
           before: [],
           after: compileAll(given.permissions),
         });
@@ -84,7 +84,7 @@ export class Roles {
     return takenAs(`role "${change.slug}" exists already in project "${allowed.project.slug}"`, () =>
       this.#access.change(allowed, [need], async (tx, audit, again) => {
         const before = await this.#role(tx, again, id);
-        await this.#access.mayGrant(tx, again, 'update-project-role', {
+        await this.#access.giving.inProject(tx, again, 'update-project-role', {
           before: compileAll(before.permissions),
           after: compileAll(change.permissions ?? before.permissions),
         });

@@ -69,7 +69,7 @@ export class ServiceTokens {
       const there = new Set(await environmentSlugs(tx, projectId));
       const missing = scopes.find(({ environment }) => !there.has(environment));
       if (missing) throw await noEnvironment(tx, again.project, missing.environment);
-      await this.#access.mayGrant(tx, again, 'create-service-token', { before: [], after: compileAll(rules) });
+      await this.#access.giving.inProject(tx, again, 'create-service-token', { before: [], after: compileAll(rules) });
       const made = await insertServiceToken(tx, {
         ...{ projectId, name, scopes, permissions },
         organizationId: again.organization.id,
