@@ -4,7 +4,8 @@ const may = {
   keys: ['contracts'],
   sdk: ['contracts'],
   server: ['contracts', 'keys'],
-  bootstrap: ['contracts', 'sdk', 'keys'],
+  // `kms why` asks the cluster with the operator's client, and about what the operator did by the operator's own rules.
+  bootstrap: ['contracts', 'sdk', 'keys', 'operator'],
   operator: ['contracts', 'sdk'],
   constructs: ['contracts'],
   stacks: ['contracts', 'constructs'],

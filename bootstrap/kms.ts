@@ -1,10 +1,14 @@
 import type { Command } from 'commander';
 import { type FolderOptions, getSecret, listSecrets, setSecret } from './commands/secrets.ts';
+import type { WhyOptions } from './commands/why.ts';
 import { programOf, withExamples } from './terminal/program.ts';
 
-/** `kms`: secrets at the command line. */
+/** `kms`: secrets at the command line, and where those of a cluster come from. */
 
-const { terminal, program, run } = programOf('kms', 'Read and set secrets.');
+const { terminal, program, run } = programOf(
+  'kms',
+  'Read and set secrets, and tell where those of a cluster come from.',
+);
 const environment = process.env;
 const secrets = program.command('secrets').description('the secrets of a folder');
 
@@ -35,6 +39,36 @@ withExamples(
   .option('--allow-empty', 'accept an empty value')
   .action((name: string, options: FolderOptions) =>
     run(() => setSecret(terminal, environment, name, options), options.json),
+  );
+
+withExamples(
+  program.command('why <secret>').description('why a Kubernetes Secret holds what it holds; never a value'),
+  'kms why hanzo/gateway-secrets',
+  'kms why hanzo/gateway-secrets --key DATABASE_URL --context production',
+  "kms why hanzo/gateway-secrets --json | jq '.workloads[] | select(.oldPods > 0)'",
+)
+  .option('--key <name>', 'one key of the Secret')
+  .option('--kubeconfig <file>', 'in place of KUBECONFIG and ~/.kube/config')
+  .option('--context <name>', 'a context of the kubeconfig')
+  .option('--org <slug>', 'the organization, where several have a project of this name')
+  .option('--state <folder>', 'folder of the local trial', '.kms')
+  .option('--json', 'answer in JSON (kms-why/v1)')
+  .option('--debug', 'tell each request on standard error')
+  .addHelpText(
+    'after',
+    `
+It needs a right to list KMSSecrets; what any other right would tell is named when it is missing.
+
+Exit codes:  0  it was told, as far as you may know
+             1  it cannot be told: no such Secret, the cluster or KMS cannot be asked
+             2  the Secret is there, and no KMSSecret keeps it`,
+  )
+  .action((secret: string, options: WhyOptions) =>
+    run(async () => {
+      // Loaded here: no other command needs what it brings along.
+      const { why } = await import('./commands/why.ts');
+      return why(terminal, environment, secret, options);
+    }, options.json),
   );
 
 program.addHelpText(

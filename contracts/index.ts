@@ -31,3 +31,4 @@ export * from './sso.ts';
 export * from './tags.ts';
 export * from './universal-auth.ts';
 export * from './version.ts';
+export * from './why.ts';

@@ -256,6 +256,7 @@ export const KmsSecretStatus = z.strictObject({
   keys: z.int().min(0).max(1_000_000).optional().describe('Number of keys that KMS had.'),
   folderId: z.string().max(64).optional().describe('The folder that the content is of.'),
   changeId: z.string().max(64).optional().describe("The project's change id that the content is of."),
+  identityId: z.string().max(64).optional().describe('Machine identity that last logged in to KMS.'),
   content: z.string().max(64).optional().describe("Digest of the content, under a key of the operator's own."),
   version: z
     .int()

@@ -295,6 +295,7 @@ export const WrittenSecretsAnswer = z.object({ secrets: z.array(Secret) });
 const ReferenceTree = z.object({
   key: z.string(),
   value: z.string().optional(),
+  projectId: Uuid.optional().describe('of what a secret refers to: mostly the very project'),
   environment: z.string(),
   secretPath: z.string(),
   children: z.array(z.unknown()).describe('more of the same shape'),

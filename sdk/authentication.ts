@@ -4,6 +4,8 @@ import type { Transport } from './transport.ts';
 
 /** Where a client's access tokens come from. */
 export interface TokenSource {
+  /** Machine identity that the present token is of, as the token says itself; undefined: none, or another kind of token. */
+  readonly identityId: string | undefined;
   token(signal?: AbortSignal): Promise<string>;
   /** The server refused this token. True when another one can be had, so that one more try makes sense. */
   refused(token: string): boolean;
@@ -14,7 +16,10 @@ export type Credentials = { readonly token: string } | { readonly clientId: stri
 
 /** A token as it is, or one that is logged in for, renewed, and logged in for again before it ends. */
 export function tokenSource(credentials: Credentials, transport: Transport): TokenSource {
-  if ('token' in credentials) return { token: async () => credentials.token, refused: () => false };
+  if ('token' in credentials) {
+    const { token } = credentials;
+    return { identityId: identityOf(token), token: async () => token, refused: () => false };
+  }
   return new UniversalAuth(credentials.clientId, credentials.clientSecret, transport);
 }
 
@@ -43,6 +48,10 @@ class UniversalAuth implements TokenSource {
     this.#clientId = clientId;
     this.#clientSecret = clientSecret;
     this.#transport = transport;
+  }
+
+  get identityId(): string | undefined {
+    return this.#session && identityOf(this.#session.accessToken);
   }
 
   async token(signal?: AbortSignal): Promise<string> {
@@ -94,6 +103,18 @@ class UniversalAuth implements TokenSource {
       freshUntil: sent + ttlMs - margin,
       lastRenewal: lastRenewal ?? sent + accessTokenMaxTTL * 1000,
     };
+  }
+}
+
+/** What a token says of itself. Nothing is decided by it: whether the token is genuine only the server knows. */
+function identityOf(token: string): string | undefined {
+  try {
+    const claims = token.split('.')[1]!.replaceAll('-', '+').replaceAll('_', '/');
+    const { identityId } = JSON.parse(atob(claims)) as { identityId?: unknown };
+    return typeof identityId === 'string' ? identityId : undefined;
+  } catch {
+    // A service token, or something else that is no JWT.
+    return undefined;
   }
 }
 

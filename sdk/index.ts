@@ -4,4 +4,12 @@ export * from './errors.ts';
 export type { Change, SubscribeOptions } from './events.ts';
 export type { RoleGrant } from './identities.ts';
 export { Kms, type KmsOptions } from './kms.ts';
-export type { ChangedSecret, FolderAddress, Look, NewSecret, ProjectRef, ReadOptions } from './secrets.ts';
+export type {
+  ChangedSecret,
+  FolderAddress,
+  Look,
+  NamedSecret,
+  NewSecret,
+  ProjectRef,
+  ReadOptions,
+} from './secrets.ts';

@@ -1,5 +1,6 @@
 import { Admin } from './admin.ts';
-import { type Credentials, tokenSource } from './authentication.ts';
+import { Audit } from './audit.ts';
+import { type Credentials, type TokenSource, tokenSource } from './authentication.ts';
 import { Events } from './events.ts';
 import { Identities } from './identities.ts';
 import { Organizations } from './organizations.ts';
@@ -38,14 +39,25 @@ export class Kms {
   /** Notices of changes, as a stream. */
   readonly events: Events;
 
+  /** The audit: who did what, and when. */
+  readonly audit: Audit;
+  readonly #tokens: TokenSource | undefined;
+
   constructor({ credentials, ...options }: KmsOptions) {
     const transport = new Transport(options);
-    const session = new Session(transport, credentials && tokenSource(credentials, transport));
+    this.#tokens = credentials && tokenSource(credentials, transport);
+    const session = new Session(transport, this.#tokens);
     this.admin = new Admin(session);
     this.organizations = new Organizations(session);
     this.projects = new Projects(session);
     this.identities = new Identities(session);
     this.secrets = new Secrets(session);
     this.events = new Events(session);
+    this.audit = new Audit(session);
+  }
+
+  /** Machine identity that the present token is of, as the token says itself; undefined before a login, and for people. */
+  get identityId(): string | undefined {
+    return this.#tokens?.identityId;
   }
 }

@@ -1,4 +1,7 @@
 import type { z } from 'zod';
+import { ExplainAnswer } from '../contracts/access.ts';
+import { ImportsAnswer, type SecretImport } from '../contracts/imports.ts';
+import type { Action } from '../contracts/permissions.ts';
 import {
   ChangedEnvironmentAnswer,
   type Environment,
@@ -75,6 +78,25 @@ export class Projects {
       recursive: options.recursive === true,
     };
     return (await this.#session.call({ method: 'GET', path: '/api/v1/folders', query, answer: FoldersAnswer })).folders;
+  }
+
+  /** What a folder imports, in order: of one key in several the later wins. */
+  async imports(at: { projectId: string; environment: string; path: string }): Promise<SecretImport[]> {
+    const call = { method: 'GET', path: '/api/v2/secret-imports', query: at, answer: ImportsAnswer } as const;
+    return (await this.#session.call(call)).secretImports;
+  }
+
+  /**
+   * Whether somebody may do something in a project, and by which role and rule.
+   *
+   * @param question.actorId of somebody else only for whoever may change members. @default - the caller
+   */
+  async explain(
+    projectId: string,
+    question: { actorId?: string; action: Action; environment?: string; path?: string; key?: string },
+  ): Promise<ExplainAnswer> {
+    const path = `/api/v1/projects/${projectId}/access/explain`;
+    return this.#session.call({ method: 'GET', path, query: question, answer: ExplainAnswer });
   }
 
   /** Makes the folder `name` in the folder `path`, which must exist. */

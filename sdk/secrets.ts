@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { type Secret, SecretAnswer, SecretsAnswer, WrittenSecretsAnswer } from '../contracts/secrets.ts';
 import { AnswerCache } from './etag.ts';
 import type { Session } from './session.ts';
@@ -42,6 +42,25 @@ export interface ChangedSecret {
   readonly newSecretName?: string;
   readonly secretComment?: string;
 }
+
+/** A secret by its name, and what it refers to. */
+export interface NamedSecret {
+  readonly key: string;
+  readonly projectId: string;
+  readonly environment: string;
+  readonly secretPath: string;
+  readonly children: NamedSecret[];
+}
+const NamedSecret: z.ZodType<NamedSecret> = z.object({
+  key: z.string(),
+  projectId: z.string(),
+  environment: z.string(),
+  secretPath: z.string(),
+  get children() {
+    return z.array(NamedSecret);
+  },
+});
+const ReferencesAnswer = z.object({ tree: NamedSecret });
 
 /** A whole answer about a folder. */
 export type Look = z.infer<typeof SecretsAnswer> & {
@@ -108,6 +127,27 @@ export class Secrets {
       ...withSignal(options),
     });
     return answer && { ...answer, etag };
+  }
+
+  /** What a folder has and what it imports, as it is written and without values; no copy is kept here. */
+  async describe(
+    at: FolderAddress,
+    options: { readonly recursive?: boolean } = {},
+  ): Promise<z.infer<typeof SecretsAnswer>> {
+    const query = {
+      ...addressQuery(at),
+      recursive: options.recursive === true,
+      includeImports: true,
+      viewSecretValue: false,
+    };
+    return this.#session.call({ method: 'GET', path: ROOT, query, answer: SecretsAnswer });
+  }
+
+  /** What a secret refers to, as a tree without values. @throws Forbidden when the caller may not read all of it */
+  async references(name: string, at: FolderAddress): Promise<NamedSecret> {
+    const path = `${ROOT}/${encodeURIComponent(name)}/secret-reference-tree`;
+    const query = { ...addressQuery(at), viewSecretValue: false };
+    return (await this.#session.call({ method: 'GET', path, query, answer: ReferencesAnswer })).tree;
   }
 
   /** One secret, in its present version or an earlier one. @throws NotFound when the folder has no such key */

@@ -76,6 +76,16 @@ export function clientOf({ connection, credentials }: Reach): Kms {
   return new Kms({ ...connection, credentials });
 }
 
+/** An organization by its slug. @throws UserError that names those that the caller can see */
+export async function organizationIdOf(kms: Kms, slug: string): Promise<string> {
+  const organizations = await kms.organizations.list();
+  const found = organizations.find((organization) => organization.slug === slug);
+  if (found) return found.id;
+  throw new UserError(
+    `no organization "${slug}" among those you can see: ${organizations.map((one) => one.slug).join(', ') || 'none'}`,
+  );
+}
+
 /** AUTH_SECRET, which proves that the caller installed the instance: from an env file, or from the environment. */
 export async function findAuthSecret(
   environment: Environment,

@@ -2,7 +2,7 @@ import * as prompts from '@clack/prompts';
 import type { FolderAddress, Kms } from '../../sdk/index.ts';
 import { UserError } from '../problem.ts';
 import { print, printJson, readStdin, say, type Terminal } from '../terminal/terminal.ts';
-import { clientOf, findReach } from './connection.ts';
+import { clientOf, findReach, organizationIdOf } from './connection.ts';
 
 /** Which folder `kms secrets` works on. */
 export interface FolderOptions {
@@ -111,13 +111,4 @@ async function reach(environment: NodeJS.ProcessEnv, options: FolderOptions): Pr
   const organizationId = options.org === undefined ? undefined : await organizationIdOf(kms, options.org);
   const project = { projectSlug: options.project, ...(organizationId ? { organizationId } : {}) };
   return { kms, at: { ...project, environment: options.env, secretPath: options.path } };
-}
-
-async function organizationIdOf(kms: Kms, slug: string): Promise<string> {
-  const organizations = await kms.organizations.list();
-  const found = organizations.find((organization) => organization.slug === slug);
-  if (found) return found.id;
-  throw new UserError(
-    `no organization "${slug}" among those you can see: ${organizations.map((one) => one.slug).join(', ') || 'none'}`,
-  );
 }

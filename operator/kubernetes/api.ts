@@ -29,6 +29,15 @@ export interface WatchEvent<Found> {
   readonly object: Found;
 }
 
+export interface ApiOptions {
+  /** @default 'kms-operator' */
+  readonly userAgent?: string;
+  /** Told of each answer. */
+  readonly onAnswer?: (method: string, path: string, status: number) => void;
+}
+
+/** How an API server is asked for objects without what they hold: their metadata leaves it, and nothing else. */
+const METADATA = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1';
 /** Longest wait for an answer that is not a watch. */
 const TIMEOUT_MS = 15_000;
 /** An API server sends a bookmark each minute; a watch that is silent for longer than two is a broken connection. */
@@ -45,10 +54,12 @@ const PAGE = 500;
 export class KubernetesApi {
   readonly #access: AccessSource;
   readonly #base: URL;
+  readonly #options: ApiOptions;
   /** Requests by verb and resource; the scale tests count them. */
   readonly counts = new Map<string, number>();
 
-  constructor(config: KubeConfig) {
+  constructor(config: KubeConfig, options: ApiOptions = {}) {
+    this.#options = options;
     const cluster = config.getCurrentCluster();
     if (!cluster) throw new Error('no cluster: neither a kubeconfig nor a ServiceAccount names one');
     this.#access = new AccessSource(config);
@@ -58,6 +69,22 @@ export class KubernetesApi {
   /** @throws KubernetesError 404 when it is not there */
   get<Found extends KubernetesObject>(of: Resource<Found>, { namespace, name }: Place): Promise<Found> {
     return this.#json<Found>('get', of, 'GET', pathOf(of, namespace, name));
+  }
+
+  /** The metadata of an object alone. It takes the same right as `get`. @throws KubernetesError 404 when it is not there */
+  metadata(of: Resource, { namespace, name }: Place): Promise<KubernetesObject> {
+    return this.#json('get', of, 'GET', pathOf(of, namespace, name), { accept: METADATA });
+  }
+
+  /** Whether the API server has a kind at all, which everybody may ask. */
+  async serves(of: Resource): Promise<boolean> {
+    try {
+      await this.#json('get', of, 'GET', pathOf({ ...of, plural: '' }).replace(/\/$/, ''));
+      return true;
+    } catch (error) {
+      if (error instanceof KubernetesError && error.isNotFound) return false;
+      throw error;
+    }
   }
 
   /** All objects, and the version of the collection that a watch can go on from. */
@@ -177,11 +204,13 @@ export class KubernetesApi {
       query,
       body,
       contentType,
-    }: { query?: Record<string, string | undefined>; body?: unknown; contentType?: string } = {},
+      accept,
+    }: { query?: Record<string, string | undefined>; body?: unknown; contentType?: string; accept?: string } = {},
   ): Promise<Answer> {
     this.#count(verb, of);
     const response = await this.#send(method, path, {
       ...(query && { query }),
+      ...(accept === undefined ? {} : { accept }),
       ...(body === undefined ? {} : { body: JSON.stringify(body), contentType: contentType ?? 'application/json' }),
       timeoutMs: TIMEOUT_MS,
     });
@@ -203,12 +232,14 @@ export class KubernetesApi {
       query = {},
       body,
       contentType,
+      accept = 'application/json',
       signal,
       timeoutMs,
     }: {
       query?: Record<string, string | undefined>;
       body?: string;
       contentType?: string;
+      accept?: string;
       signal?: AbortSignal;
       timeoutMs: number;
     },
@@ -218,8 +249,8 @@ export class KubernetesApi {
     const access = await this.#access.access(signal !== undefined);
     const headers = {
       ...access.headers,
-      accept: 'application/json',
-      'user-agent': 'kms-operator',
+      accept,
+      'user-agent': this.#options.userAgent ?? 'kms-operator',
       ...(body === undefined ? {} : { 'content-type': contentType, 'content-length': Buffer.byteLength(body) }),
     };
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
@@ -231,6 +262,7 @@ export class KubernetesApi {
       });
       outgoing.end(body);
     });
+    this.#options.onAnswer?.(method, url.pathname + url.search, response.statusCode ?? 0);
     if (response.statusCode === 401) this.#access.refused();
     return response;
   }

@@ -75,6 +75,8 @@ export const Pods = resource<Pod>('v1', 'Pod', 'pods');
 export const Deployments = resource<Workload>('apps/v1', 'Deployment', 'deployments');
 export const StatefulSets = resource<Workload>('apps/v1', 'StatefulSet', 'statefulsets');
 export const DaemonSets = resource<Workload>('apps/v1', 'DaemonSet', 'daemonsets');
+export const CronJobs = resource<CronJob>('batch/v1', 'CronJob', 'cronjobs');
+export const Jobs = resource<Workload>('batch/v1', 'Job', 'jobs');
 /** Argo Rollouts' own kind of Deployment; there only where its CRD is. */
 export const Rollouts = resource<Workload>('argoproj.io/v1alpha1', 'Rollout', 'rollouts');
 
@@ -95,6 +97,10 @@ export interface Workload extends KubernetesObject {
   };
 }
 
+export interface CronJob extends KubernetesObject {
+  readonly spec?: { readonly jobTemplate?: { readonly spec?: Workload['spec'] } };
+}
+
 interface Named {
   readonly name?: string;
 }
@@ -102,7 +108,10 @@ interface Named {
 export interface Container {
   readonly envFrom?: readonly { readonly secretRef?: Named; readonly configMapRef?: Named }[];
   readonly env?: readonly {
-    readonly valueFrom?: { readonly secretKeyRef?: Named; readonly configMapKeyRef?: Named };
+    readonly valueFrom?: {
+      readonly secretKeyRef?: Named & { readonly key?: string };
+      readonly configMapKeyRef?: Named;
+    };
   }[];
 }
 
@@ -117,6 +126,7 @@ export interface PodSpec {
 }
 
 export interface Pod extends KubernetesObject {
+  readonly spec?: PodSpec;
   readonly status?: {
     readonly phase?: string;
     readonly containerStatuses?: readonly { readonly state?: { readonly running?: { readonly startedAt?: string } } }[];

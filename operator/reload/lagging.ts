@@ -21,15 +21,28 @@ export async function laggingPods(
       ({ object, by }) => by === 'environment' && objectKeys.has(objectKeyOf(workload, object)),
     );
     if (!isInEnvironment) continue;
-    const labelSelector = textOf(workload.selector);
-    if (labelSelector === '') continue;
-    const { items } = await api.list(Pods, { namespace: workload.namespace, labelSelector });
-    const pods = items.filter(({ metadata, status }) => !metadata.deletionTimestamp && status?.phase === 'Running');
-    const old = pods.filter((pod) => startOf(pod) < Date.parse(since));
+    const pods = await runningPods(api, workload);
+    const old = pods.filter((pod) => isOlder(pod, since));
     const name = `${workload.resource.kind.toLowerCase()}/${workload.name}`;
     if (old.length > 0) told.push(`${old.length} of ${pods.length} pods of ${name}`);
   }
   return told.length === 0 ? undefined : told.join(', ');
+}
+
+/** The pods of a workload that run now; none of one that selects no label, which would be all of the namespace. */
+export async function runningPods(
+  api: KubernetesApi,
+  { namespace, selector }: { readonly namespace: string; readonly selector: LabelSelector },
+): Promise<Pod[]> {
+  const labelSelector = textOf(selector);
+  if (labelSelector === '') return [];
+  const { items } = await api.list(Pods, { namespace, labelSelector });
+  return items.filter(({ metadata, status }) => !metadata.deletionTimestamp && status?.phase === 'Running');
+}
+
+/** Whether a pod was started before a moment, ISO 8601: what is in its environment is of before, too. */
+export function isOlder(pod: Pod, since: string): boolean {
+  return startOf(pod) < Date.parse(since);
 }
 
 /** Its containers read their environment when they start; the whole second counts, for Kubernetes tells no finer. */

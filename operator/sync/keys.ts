@@ -21,7 +21,7 @@ export interface Found {
   readonly secrets: readonly FoundSecret[];
   readonly imports: readonly {
     readonly secretPath: string;
-    readonly secrets: readonly Omit<FoundSecret, 'secretPath'>[];
+    readonly secrets: readonly FoundSecret[];
   }[];
 }
 
@@ -30,12 +30,31 @@ export interface Found {
  *
  * @throws SyncProblem KeysCollide when two folders below the path hold the same key
  */
-export function entriesOf({ secrets, imports }: Found): Entries {
-  const entries = new Map<string, Entry>();
-  for (const { secretPath, secrets: imported } of imports)
-    for (const { secretKey, secretValue } of imported) entries.set(secretKey, { value: secretValue, path: secretPath });
+export function entriesOf(found: Found): Entries {
+  const chosen = chosenOf(found);
+  return new Map(
+    [...chosen].map(([key, { secret, through }]) => [
+      key,
+      { value: secret.secretValue, path: through?.secretPath ?? secret.secretPath },
+    ]),
+  );
+}
+
+/**
+ * Of an answer, the secret that stands for each key, and the import through which it is there.
+ *
+ * @throws SyncProblem KeysCollide as above
+ */
+export function chosenOf<
+  Secret extends { readonly secretKey: string; readonly secretPath: string },
+  Import extends { readonly secrets: readonly Secret[] },
+>({ secrets, imports }: { readonly secrets: readonly Secret[]; readonly imports: readonly Import[] }) {
+  const chosen = new Map<string, { readonly secret: Secret; readonly through: Import | undefined }>();
+  for (const through of imports)
+    for (const secret of through.secrets) chosen.set(secret.secretKey, { secret, through });
   const own = new Map<string, string>();
-  for (const { secretKey, secretValue, secretPath } of secrets) {
+  for (const secret of secrets) {
+    const { secretKey, secretPath } = secret;
     const other = own.get(secretKey);
     if (other !== undefined && other !== secretPath)
       throw new SyncProblem(
@@ -43,9 +62,9 @@ export function entriesOf({ secrets, imports }: Found): Entries {
         `${secretKey} is in ${other} and in ${secretPath}: an object has one of each key; rename one, or leave out recursive`,
       );
     own.set(secretKey, secretPath);
-    entries.set(secretKey, { value: secretValue, path: secretPath });
+    chosen.set(secretKey, { secret, through: undefined });
   }
-  return entries;
+  return chosen;
 }
 
 /** @throws SyncProblem KeysMissing that names them */

@@ -33,7 +33,11 @@ export class Owners {
    * The other KMSSecret that keeps a target: the one that the object names, as long as it still does; else the oldest. Two that
    * kept one object would undo each other's work for ever.
    */
-  rivalOf(kmsSecret: KmsSecret, target: Target, live: KeptObject | undefined): string | undefined {
+  rivalOf(
+    kmsSecret: KmsSecret,
+    target: Target,
+    live: { readonly metadata: Pick<KeptObject['metadata'], 'annotations'> } | undefined,
+  ): string | undefined {
     const keepers = this.#keepers.get(targetKey(target));
     if (!keepers || keepers.size < 2) return undefined;
     const named = live?.metadata.annotations?.[KEPT_BY_ANNOTATION];

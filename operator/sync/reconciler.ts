@@ -111,14 +111,15 @@ export class Reconciler {
       const report = this.#synced(kmsSecret, memory);
       await this.#release(key, kmsSecret);
       const lagging = await this.#lagging(kmsSecret, report.content?.digest);
-      await this.#tell(kmsSecret, { ...report, ...lagging });
+      await this.#tell(kmsSecret, { ...report, ...lagging, identityId: memory.client?.kms.identityId });
       const nextLook = Math.max(memory.lookAt - performance.now(), 0);
       return { againInMs: lagging.lagging ? Math.min(nextLook, LAGGING_AGAIN_MS) : nextLook };
     } catch (error) {
       if (this.#parts.leading.aborted || !this.#parts.isCurrent(kmsSecret)) return {};
       memory.lookAt = 0;
       if (error instanceof KubernetesError && error.isConflict) return { againInMs: 50 };
-      await this.#tell(kmsSecret, reportOf(error, placesOf(kmsSecret.spec)));
+      const report = reportOf(error, placesOf(kmsSecret.spec));
+      await this.#tell(kmsSecret, { ...report, identityId: memory.client?.kms.identityId });
       throw error;
     }
   }

@@ -18,6 +18,8 @@ export interface Report {
     /** Digest of all of it: another one is a change, and a repair is none. */
     readonly digest: string;
   };
+  /** Machine identity that is logged in; undefined: none was, and what was told before stays. */
+  readonly identityId?: string | undefined;
   /** Which pods run older content, without the version; null: none does; undefined: not looked at. */
   readonly lagging?: string | null;
 }
@@ -41,6 +43,7 @@ export function statusAfter({ metadata, status = {} }: KmsSecret, report: Report
   const next: KmsSecretStatus = {
     ...rest,
     observedGeneration,
+    ...(report.identityId === undefined ? {} : { identityId: report.identityId }),
     conditions: [
       said('Ready', state, report.reason, report.message),
       authentication,

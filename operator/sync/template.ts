@@ -36,7 +36,7 @@ const TOKEN = /\s*(?:(\|)|(\()|(\))|("(?:[^"\\]|\\.)*")|(`[^`]*`)|(\d{1,4})|(\.[
  * @param name of the key that it makes, for messages
  * @throws SyncProblem TemplateInvalid, with the place and never with a value; KeysMissing when KMS lacks a key that it names
  */
-export function render(name: string, template: string, entries: Entries): string {
+export function render(name: string, template: string, entries: Pick<Entries, 'get'>): string {
   return template.replace(
     ACTION,
     (_all, before: string, trimBefore: string, action: string, trimAfter: string, after: string) => {
@@ -46,14 +46,27 @@ export function render(name: string, template: string, entries: Entries): string
   );
 }
 
+/** The keys of KMS that a template names, in its order. @throws SyncProblem TemplateInvalid */
+export function namesIn(name: string, template: string): readonly string[] {
+  const names = new Set<string>();
+  const noted = {
+    get(key: string) {
+      names.add(key);
+      return { value: '', path: '' };
+    },
+  };
+  render(name, template, noted);
+  return [...names];
+}
+
 /** One `{{ … }}`. */
 class Action {
   readonly #name: string;
   readonly #text: string;
-  readonly #entries: Entries;
+  readonly #entries: Pick<Entries, 'get'>;
   readonly #tokens: string[] = [];
 
-  constructor(name: string, text: string, entries: Entries) {
+  constructor(name: string, text: string, entries: Pick<Entries, 'get'>) {
     this.#name = name;
     this.#text = text.trim();
     this.#entries = entries;

@@ -15,6 +15,7 @@ import { sightOf } from './visibility.ts';
 export interface ReferenceTree {
   readonly key: string;
   readonly value: string;
+  readonly projectId: string;
   readonly environment: string;
   readonly secretPath: string;
   readonly children: ReferenceTree[];
@@ -25,8 +26,8 @@ export interface NameTree extends Omit<ReferenceTree, 'value' | 'children'> {
   readonly children: NameTree[];
 }
 
-export function withoutValues({ key, environment, secretPath, children }: ReferenceTree): NameTree {
-  return { key, environment, secretPath, children: children.map(withoutValues) };
+export function withoutValues({ value: _, children, ...tree }: ReferenceTree): NameTree {
+  return { ...tree, children: children.map(withoutValues) };
 }
 
 export interface ExpansionOptions {
@@ -163,8 +164,8 @@ export class Expansion {
       const target = this.#follow(reference, secret, chain);
       return target ? [this.#tree(target, chain)] : [];
     });
-    const { environment, path: secretPath } = secret.at;
-    return { key: secret.row.key, value, environment, secretPath, children };
+    const { projectId, environment, path: secretPath } = secret.at;
+    return { key: secret.row.key, value, projectId, environment, secretPath, children };
   }
 
   /** What a reference leads to; nothing when it leads nowhere and may. */

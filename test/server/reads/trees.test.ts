@@ -22,7 +22,7 @@ afterAll(() => server.close());
 
 test('a secret shows the tree of what it refers to', async () => {
   const { tree, value } = await server.do('GET', `/api/v4/secrets/SHOWN/secret-reference-tree?${query(at)}`);
-  const place = { environment: 'dev', secretPath: '/' };
+  const place = { ...at, environment: 'dev', secretPath: '/' };
   expect({ tree, value }).toEqual({
     value: 'use pg://db:p',
     tree: {
@@ -32,7 +32,7 @@ test('a secret shows the tree of what it refers to', async () => {
           ...{ key: 'URL', value: 'pg://db:p', ...place },
           children: [
             { key: 'HOST', value: 'db', ...place, children: [] },
-            { key: 'PASSWORD', value: 'p', environment: 'prod', secretPath: '/', children: [] },
+            { key: 'PASSWORD', value: 'p', ...at, environment: 'prod', secretPath: '/', children: [] },
           ],
         },
       ],
@@ -69,7 +69,7 @@ test('a tree shows nothing that its reader may not read', async () => {
 
 test('a tree shows its names alone when values are not wanted', async () => {
   const url = `/api/v4/secrets/SHOWN/secret-reference-tree?${query(at)}&viewSecretValue=false`;
-  const place = { environment: 'dev', secretPath: '/' };
+  const place = { ...at, environment: 'dev', secretPath: '/' };
   const answer = await server.send('GET', url, { token: server.admin });
   expect(answer.body).toEqual({
     tree: {
@@ -79,7 +79,7 @@ test('a tree shows its names alone when values are not wanted', async () => {
           ...{ key: 'URL', ...place },
           children: [
             { key: 'HOST', ...place, children: [] },
-            { key: 'PASSWORD', environment: 'prod', secretPath: '/', children: [] },
+            { key: 'PASSWORD', ...at, environment: 'prod', secretPath: '/', children: [] },
           ],
         },
       ],
