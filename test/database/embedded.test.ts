@@ -367,6 +367,25 @@ thorough.skipIf(!nobodyCanRunUs)('another user keeps everything in the data fold
   await once(again.child, 'exit');
 });
 
+thorough.skipIf(!nobodyCanRunUs)(
+  "data of another user's is left alone by whoever is not root (needs root)",
+  async () => {
+    const asRoot = await startEmbeddedPostgres({ dataDir });
+    const { uri } = asRoot;
+    await query(uri, 'create table kept as select 42 as answer');
+    await asRoot.stop();
+    const data = join(dataDir, 'postgres/data');
+    const other = nobody.uid === statSync(data).uid ? { uid: 12_345, gid: 12_345 } : nobody;
+    const before = statSync(data);
+    const refused = await hold(other);
+    expect(refused.error).toMatch(/data folder|permission/i);
+    expect(statSync(data)).toMatchObject({ uid: before.uid, mode: before.mode });
+    const again = await startEmbeddedPostgres({ dataDir });
+    expect(await query(again.uri, 'select answer from kept')).toEqual([{ answer: 42 }]);
+    await again.stop();
+  },
+);
+
 thorough.skipIf(!nobodyCanRunUs)('a read-only clone runs from a copy (needs root)', async () => {
   const clone = cloneUnder(folder);
   mkdirSync(dataDir);

@@ -42,9 +42,10 @@ function fingerprint() {
 
 /** @param {string} wanted */
 function isInstalled(wanted) {
-  if (existsSync(STAMP)) return readFileSync(STAMP, 'utf8') === wanted;
+  if (existsSync(STAMP) && readFileSync(STAMP, 'utf8') === wanted) return true;
+  // Of another lockfile, whose packages may be these all the same: an installation goes on serving whatever runs on it.
   if (!matchesLockfile()) return false;
-  mark(wanted);
+  if (!existsSync(STAMP)) mark(wanted);
   return true;
 }
 

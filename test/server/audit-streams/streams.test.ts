@@ -1,10 +1,12 @@
 import { createHmac } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
+import { hostname } from 'node:os';
 import { createServer as createTlsServer, getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { canary } from '../../support/canary.ts';
 import { newAuthority } from '../../support/certificates.ts';
+import { hasRsyslog, Rsyslog } from '../../support/rsyslog.ts';
 import { type Machine, startServer, type TestServer } from '../../support/server.ts';
 import { thorough } from '../../support/thorough.ts';
 
@@ -222,6 +224,47 @@ test('a syslog receiver with a certificate of a known authority gets each record
     setDefaultCACertificates(known);
     syslog.stop();
     wrong.stop();
+  }
+});
+
+test.skipIf(!hasRsyslog).each([
+  ['TCP', false],
+  ['TLS', true],
+])('rsyslog understands each record over %s', async (_over, secure) => {
+  const authority = newAuthority();
+  const known = getCACertificates('default');
+  setDefaultCACertificates([...known, authority.cert]);
+  const daemon = await Rsyslog.start(secure ? { ca: authority.cert, ...authority.issue('127.0.0.1') } : undefined);
+  try {
+    await create({ url: `${secure ? 'syslogs' : 'syslog'}://127.0.0.1:${daemon.port}` });
+    const since = await now();
+    await server.project(`to-rsyslog-${secure}`);
+    // A record of more than one read of the daemon, and of more than ASCII.
+    const name = `Schlüssel\n<13>1 - - - - ${'x'.repeat(8000)}`;
+    await server.send('POST', BASE, { token: member.token, body: { url, organizationId: server.organizationId } });
+    await server.sql.query(
+      `insert into audit_log (organization_id, action, event, outcome, actor_kind, actor_name, request_id)
+       values ($1, 'read', 'long', 'allowed', 'identity', $2, 'test')`,
+      [server.organizationId, name],
+    );
+    const expected = await written(since);
+    const records = async () => (await daemon.messages()).map(({ text }) => JSON.parse(text));
+    await expect
+      .poll(async () => (await records()).map(({ id }) => id), { timeout: 20_000 })
+      .toEqual(expect.arrayContaining(expected));
+    const [messages, read] = [await daemon.messages(), await records()];
+    for (const [n, message] of messages.entries()) {
+      const refused = read[n].outcome === 'refused';
+      expect(message).toMatchObject({
+        ...{ facility: 'audit', severity: refused ? 'warning' : 'info', version: '1', at: read[n].createdAt },
+        ...{ host: hostname(), app: 'hanzo-kms', id: read[n].event.type },
+      });
+    }
+    expect(messages.some(({ severity }) => severity === 'warning')).toBe(true);
+    expect(read.map(({ actor }) => actor.metadata?.name ?? actor.name)).toContain(name);
+  } finally {
+    setDefaultCACertificates(known);
+    await daemon.stop();
   }
 });
 

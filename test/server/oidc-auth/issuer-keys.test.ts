@@ -5,6 +5,7 @@ import { IssuerKeys, type IssuerKeysOptions } from '../../../server/oidc-auth/is
 import { verifyForeign } from '../../../server/oidc-auth/verify.ts';
 import { OutboundFailure } from '../../../server/outbound/failure.ts';
 import { Outbound } from '../../../server/outbound/outbound.ts';
+import { OpenIdProvider } from '../../support/openid-provider.ts';
 import { Issuer } from './issuer.ts';
 
 /** When an issuer's keys are fetched, and when not: strangers choose which key a token names. */
@@ -42,6 +43,28 @@ test('a key that the issuer dropped is no longer believed once its keys were fet
   expect(await verify(by, old)).toBe('good');
   issuer.forget('first');
   expect(await verify(by, old)).toBe('key');
+});
+
+test('a certified provider that changes its keys is followed, and one that it dropped is not believed', async () => {
+  const real = await OpenIdProvider.start({ secure: true });
+  const { issuer, ca } = real;
+  const at = { discoveryUrl: issuer, caCert: ca, boundIssuer: issuer };
+  const by = keys({ freshMs: 0 });
+  const seen = (token: string) =>
+    verifyForeign(by, at, token).then(
+      () => 'good',
+      ({ reason }) => reason,
+    );
+  try {
+    const first = await real.workloadToken('urn:kms');
+    expect(await seen(first)).toBe('good');
+    real.rotate();
+    expect([await seen(first), await seen(await real.workloadToken('urn:kms'))]).toEqual(['good', 'good']);
+    real.rotate({ drop: true });
+    expect([await seen(first), await seen(await real.workloadToken('urn:kms'))]).toEqual(['key', 'good']);
+  } finally {
+    await real.close();
+  }
 });
 
 test('tokens with made-up key ids make no further fetches', async () => {

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type Machine, startServer, type TestServer } from '../../support/server.ts';
@@ -176,23 +177,30 @@ test('a client that leaves takes no neighbour along, and its write is there whol
     const body = JSON.stringify({ projectId: projects[0]!.id, environment: 'dev', secretValue: 'a value' });
     const headers = { authorization: `Bearer ${server.admin}`, 'content-type': 'application/json' };
     const request = { method: 'POST', headers, body, signal: leaving.signal };
-    const left = fetch(`${address}/api/v4/secrets/${key('LEFT')}`, request).catch((error: Error) => error.name);
-    const made = Promise.all(good(9));
+    // The first holds the door: what comes behind it waits together.
+    const first = write('POST', key('A_FIRST'));
     const waiting =
       'select 1 from pg_locks where not granted and database = (select oid from pg_database where datname = current_database())';
     await expect.poll(async () => (await holder.query(waiting)).rowCount).toBeGreaterThan(0);
+    const arrived = once(server.app.server, 'request');
+    const left = fetch(`${address}/api/v4/secrets/${key('LEFT')}`, request).catch((error: Error) => error.name);
+    await arrived;
+    const made = Promise.all(good(9));
     leaving.abort();
     expect(await left).toBe('AbortError');
     await holder.query('commit');
-    expect(statuses(await made)).toEqual(Array(9).fill(200));
+    expect(statuses([await first, ...(await made)])).toEqual(Array(10).fill(200));
   } finally {
     await holder.end();
   }
   // What it asked last is answered when all before it is: the group of who left has ended.
   expect((await write('POST', key('Z_LAST'))).status).toBe(200);
   const rows = await stored();
-  expect(rows.filter(({ name }) => name !== key('LEFT'))).toHaveLength(10);
+  expect(rows.filter(({ name }) => name !== key('LEFT'))).toHaveLength(11);
   for (const { record, change } of rows) expect(BigInt(record) & 0xffff_ffffn).toBe(BigInt(change));
+  // It was in one transaction with neighbours when it left: what was done for them was done for it.
+  const own = rows.find(({ name }) => name === key('LEFT'))!;
+  expect(rows.filter(({ change }) => change === own?.change).length).toBeGreaterThan(1);
 });
 
 test('changes of one secret follow one another, whatever waits beside them', async () => {
