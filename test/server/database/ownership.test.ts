@@ -23,7 +23,7 @@ test("an owner's connection that ends before anybody listens ends no process, an
   await other.connect();
   try {
     const owner = await takeOwnership(database.uri, 'data', { pid: 7, port: 8 });
-    const ended = new Promise((resolve) => owner.on('end', resolve));
+    const ended = new Promise<void>((resolve) => owner.on('end', resolve));
     expect((await other.query(ENDS)).rowCount).toBe(1);
     await ended;
     const next = await takeOwnership(database.uri, 'data', { pid: 9 });
