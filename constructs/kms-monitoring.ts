@@ -86,6 +86,15 @@ const alertsOf = ({ namespace, certificateName }: { namespace: string; certifica
       'kms-server audit verify tells whether anything is wrong with what is there; the log of KMS tells why sealing fails',
   },
   {
+    alert: 'KmsClientSecretReused',
+    expr: 'increase(kms_client_secret_families_revoked_total[15m]) > 0',
+    for: '0m',
+    severity: 'critical',
+    summary: 'A client secret was used after its successor, so all of its family are revoked',
+    description:
+      'Somebody has a copy of it: the audit of KMS (event revoke-client-secret-family) names the identity and the address. Make a new one, renewable, and put it into the Secret',
+  },
+  {
     alert: 'KmsRefusesMany',
     expr: 'sum(rate(kms_refused_strangers_total[5m])) > 1',
     for: '10m',

@@ -67,6 +67,13 @@ export const CreateClientSecretBody = emptyBody(
     description: FreeText(1024).default(''),
     numUsesLimit: UsesLimit.default(0).describe('0: no limit'),
     ttl: TokenSeconds.default(0).describe('seconds; 0: never ends'),
+    renewable: z
+      .boolean()
+      .default(false)
+      .describe('whether whoever holds it may make its successor, on the same terms; wants a ttl and no limit of uses'),
+    renewableFor: TokenSeconds.default(0).describe(
+      'seconds after which renewals, and the last secret that came of them, end; 0: never',
+    ),
   }),
 );
 export type CreateClientSecretBody = z.infer<typeof CreateClientSecretBody>;
@@ -80,17 +87,30 @@ export const ClientSecret = z.object({
   clientSecretNumUsesLimit: z.number().int(),
   clientSecretTTL: z.number().int(),
   isClientSecretRevoked: z.boolean(),
+  expiresAt: Timestamp.nullable().describe('null: never'),
+  familyId: Uuid.nullable().describe('of one that can be renewed: the secrets that descend from one another'),
+  renewalsEndAt: Timestamp.nullable().describe('null: never, or it cannot be renewed'),
   createdAt: Timestamp,
   updatedAt: Timestamp,
 });
 export const ClientSecretParams = IdentityParams.extend({ clientSecretId: Uuid });
 export const NewClientSecretAnswer = z.object({ clientSecret: z.string(), clientSecretData: ClientSecret });
+/** The successor of a client secret, which goes on working until this one has. */
+export const RenewedClientSecretAnswer = NewClientSecretAnswer.extend({
+  expiresIn: z.number().int().describe('seconds until it ends'),
+});
 export const ClientSecretAnswer = z.object({ clientSecretData: ClientSecret });
 export const ClientSecretsAnswer = z.object({ clientSecretData: z.array(ClientSecret) });
 
-/** HIP-27, "Universal Auth Flow", step 1. */
-export const LoginBody = z.object({
+const credentials = {
   clientId: z.string().trim().min(1).max(128),
   clientSecret: z.string().min(1).max(512),
+};
+/** The secret itself, and not a token of it: a token that was stolen makes nothing that outlives it. */
+export const RenewClientSecretBody = z.object(credentials);
+
+/** HIP-27, "Universal Auth Flow", step 1. */
+export const LoginBody = z.object({
+  ...credentials,
   subOrganizationName: FreeText(128).optional().describe('taken and not used: there are no sub-organizations'),
 });

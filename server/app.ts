@@ -92,6 +92,7 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
     sender,
     evidence,
     lastSeen,
+    families,
   } = parts;
   // The database answers while the routes are made.
   const started = Promise.all([events.start(metrics), replicas.start(metrics)]);
@@ -149,6 +150,7 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
   sender.start(metrics, options.sealEveryMs);
   const brokenSeals = new BrokenSeals(path, audit, app.log);
   keyring.onBroken = (cause) => void brokenSeals.alert(cause).catch(() => undefined);
+  families.log = app.log;
   app.faults.onBrokenSeal = (cause, request) => void brokenSeals.alert(cause, request).catch(() => undefined);
   evidence.start({ sink: options.auditSink, everyMs: options.sealEveryMs }, outbound, app.log, metrics);
   parseBodies(app);
@@ -168,6 +170,7 @@ async function wire(options: AppOptions, pools: Pools): Promise<FastifyInstance>
     limits,
     redis,
     faults: app.faults,
+    families,
   });
   await documentApi(app, VERSION);
   const health = new HealthCheck({

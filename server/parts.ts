@@ -69,6 +69,7 @@ import { SsoSettings } from './sso/settings.ts';
 import { Tags } from './tags/service.ts';
 import { TokenAuth } from './token-auth/service.ts';
 import { Tokens } from './tokens/service.ts';
+import { ClientSecretFamilies } from './universal-auth/families.ts';
 import { UniversalAuthLogin } from './universal-auth/login.ts';
 import { UniversalAuth } from './universal-auth/service.ts';
 import { WrongSecrets } from './universal-auth/wrong-secrets.ts';
@@ -138,7 +139,17 @@ export async function makeParts(options: AppOptions, pools: Pools) {
   const memberships = new IdentityMemberships({ db, identities, memberships: projectMemberships });
   const wrongSecrets = new WrongSecrets();
   const universalAuth = new UniversalAuth({ db, access, identities, keyring, wrongSecrets });
-  const universalAuthLogin = new UniversalAuthLogin({ db, path, audit, keyring, tokens, wrongSecrets, lastSeen });
+  const families = new ClientSecretFamilies({ changes, audit, keyring });
+  const universalAuthLogin = new UniversalAuthLogin({
+    db,
+    path,
+    audit,
+    keyring,
+    tokens,
+    wrongSecrets,
+    lastSeen,
+    families,
+  });
   const outbound = new Outbound({ allow: options.outboundAllow });
   const settings = new Settings({ db: path, access, audit });
   const logins = new MachineLogins({ db, access, audit, identities, tokens, settings, lastSeen });
@@ -220,6 +231,7 @@ export async function makeParts(options: AppOptions, pools: Pools) {
     memberships,
     universalAuth,
     universalAuthLogin,
+    families,
     outbound,
     settings,
     logins,

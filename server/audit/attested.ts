@@ -52,6 +52,7 @@ export const ATTESTED: readonly AttestedTable[] = [
   table('project_roles', ['name', 'description', ...times]),
   table('projects', ['name', 'description', 'change_id', ...times]),
   table('recovery_codes', [], ['user_id', 'mac']),
+  table('renewable_secrets', ['created_at'], ['client_secret_id']),
   table('secret_imports', ['position', 'version', ...times]),
   table('service_tokens', ['name', 'created_by', ...times]),
   table('sessions', ['selected_organization_id', 'generation', 'rotated_at', 'ip', 'user_agent', 'created_at']),

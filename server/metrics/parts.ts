@@ -8,6 +8,7 @@ import type { Limits } from '../limits/limits.ts';
 import type { RedisCounter } from '../limits/redis.ts';
 import type { Answers } from '../secrets/answers.ts';
 import type { Writes } from '../secrets/writes.ts';
+import type { ClientSecretFamilies } from '../universal-auth/families.ts';
 import type { Faults } from './faults.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -21,11 +22,12 @@ interface Parts {
   readonly limits: Limits;
   readonly redis: RedisCounter | undefined;
   readonly faults: Faults;
+  readonly families: ClientSecretFamilies;
 }
 
 /** Registers what the server's own parts count. */
 export function tellParts(metrics: Metrics, parts: Parts): void {
-  const { pools, access, audit, answers, events, writes, limits, redis, faults } = parts;
+  const { pools, access, audit, answers, events, writes, limits, redis, faults, families } = parts;
   metrics.gauge('kms_info', 'the version that runs', () => [[{ version: VERSION }, 1]]);
 
   const groups: Record<string, Load> = {
@@ -65,6 +67,11 @@ export function tellParts(metrics: Metrics, parts: Parts): void {
     audit.strangers.entries('reason'),
   );
   metrics.counter('kms_seal_failures_total', 'stored values or keys that did not open', () => faults.seals);
+  metrics.counter(
+    'kms_client_secret_families_revoked_total',
+    'families of client secrets that ended since one of them was used after its successor',
+    () => families.revoked,
+  );
   metrics.counter('kms_rate_limited_total', 'requests beyond a limit, by class', () =>
     limits.refusals.entries('class'),
   );

@@ -1,6 +1,7 @@
 import type { Origin } from '../audit/store.ts';
 import type { Db, Statement } from '../database/database.ts';
 import type { IssuedRow } from '../tokens/store.ts';
+import { IS_SUPERSEDED } from './families-store.ts';
 
 /** One who wants to log in: a client id, and the MAC of the secret that came with it. */
 export interface LoginAsk extends Origin {
@@ -16,6 +17,11 @@ export interface Lockout {
   readonly counterReset: number;
 }
 
+export interface Superseded {
+  readonly clientSecretId: string;
+  readonly familyId: string;
+}
+
 /** What came of it. `token` is there exactly when the login was let in, and then its audit record is stored. */
 export interface LoginOutcome {
   /** Nothing when nobody has the client id. */
@@ -25,6 +31,8 @@ export interface LoginOutcome {
   /** Whether the secret is one of the client id's that are good. */
   readonly matches: boolean;
   readonly ipTrusted: boolean;
+  /** The client secret's family, when it is of one whose successor has worked: whoever uses it now is somebody else. */
+  readonly superseded: Superseded | undefined;
   readonly token: IssuedRow | undefined;
   /** The newest version of the key of MACs, by the database: a replica may not have heard of it. */
   readonly keyVersion: number;
@@ -49,17 +57,18 @@ const LOG_IN: Statement = {
              case when ua.access_token_period > 0 then ua.access_token_period else ua.access_token_ttl end as ttl,
              case when ua.access_token_period > 0 then 0 else ua.access_token_max_ttl end as max_ttl,
              ua.access_token_num_uses_limit as token_uses, ua.lockout_enabled, ua.lockout_threshold, ua.lockout_duration,
-             ua.lockout_counter_reset
+             ua.lockout_counter_reset, r.family_id, r.client_secret_id is not null and ${IS_SUPERSEDED} as superseded
         from asked a
         join universal_auths ua on ua.client_id = a.client_id
         join identities i on i.id = ua.identity_id
         left join client_secrets cs on cs.universal_auth_id = ua.id and cs.mac = a.mac and cs.revoked_at is null
                                    and (cs.expires_at is null or cs.expires_at > now())
+        left join renewable_secrets r on r.client_secret_id = cs.id
     ),
     locked as (
       select cs.id, cs.num_uses, cs.num_uses_limit
         from client_secrets cs
-       where cs.id = any (array(select secret_id from known where trusted and secret_id is not null))
+       where cs.id = any (array(select secret_id from known where trusted and secret_id is not null and not superseded))
          and cs.revoked_at is null and (cs.expires_at is null or cs.expires_at > now())
        order by cs.id
          for no key update
@@ -87,7 +96,7 @@ const LOG_IN: Statement = {
         from won
     )
     select k.n, k.identity_id as "identityId", k.name as "identityName", k.organization_id as "organizationId", k.ua_id as "universalAuthId",
-           k.secret_id is not null as "matches", k.trusted as "ipTrusted", k.secret_id as "clientSecretId",
+           k.secret_id is not null as "matches", k.superseded, k.family_id as "familyId", k.trusted as "ipTrusted", k.secret_id as "clientSecretId",
            k.lockout_enabled as "enabled", k.lockout_threshold as "threshold", k.lockout_duration as "duration",
            k.lockout_counter_reset as "counterReset",
            w.token_id as "tokenId", k.ttl, k.max_ttl as "maxTtl", k.token_uses > 0 as "usesLimited",
@@ -104,6 +113,8 @@ type Row = Lockout & {
   readonly organizationId: string;
   readonly universalAuthId: string;
   readonly matches: boolean;
+  readonly superseded: boolean;
+  readonly familyId: string | null;
   readonly ipTrusted: boolean;
   readonly clientSecretId: string;
   readonly tokenId: string | null;
@@ -148,6 +159,7 @@ const NOBODY: LoginOutcome = {
   lockout: undefined,
   matches: false,
   ipTrusted: false,
+  superseded: undefined,
   token: undefined,
   keyVersion: 0,
 };
@@ -160,6 +172,7 @@ function outcomeOf(row: Row): LoginOutcome {
     lockout: { enabled, threshold, duration, counterReset },
     matches: row.matches,
     ipTrusted: row.ipTrusted,
+    superseded: row.superseded ? { clientSecretId: row.clientSecretId, familyId: row.familyId! } : undefined,
     keyVersion: row.keyVersion,
     token:
       row.tokenId === null

@@ -9,6 +9,7 @@ import type { Keyring } from '../keyring/keyring.ts';
 import type { LastSeen } from '../last-seen/last-seen.ts';
 import { forbidden, Refusal, unauthorized, unavailable } from '../refusal.ts';
 import type { Tokens } from '../tokens/service.ts';
+import { type ClientSecretFamilies, type Renewed, superseded } from './families.ts';
 import { recognizeByFormerKeys } from './former-keys.ts';
 import { type LoginAsk, type LoginOutcome, logIn } from './login-store.ts';
 import { replaceMac } from './store.ts';
@@ -25,6 +26,7 @@ export class UniversalAuthLogin {
   readonly #keyring: Keyring;
   readonly #tokens: Tokens;
   readonly #wrongSecrets: WrongSecrets;
+  readonly #families: ClientSecretFamilies;
   readonly #wrong = new Seldom(RECORD_WRONG_MS);
   readonly #logins: Batch<LoginAsk, LoginOutcome>;
 
@@ -37,6 +39,7 @@ export class UniversalAuthLogin {
     tokens: Tokens;
     wrongSecrets: WrongSecrets;
     lastSeen: LastSeen;
+    families: ClientSecretFamilies;
   }) {
     this.#db = options.db;
     this.#lastSeen = options.lastSeen;
@@ -44,6 +47,7 @@ export class UniversalAuthLogin {
     this.#keyring = options.keyring;
     this.#tokens = options.tokens;
     this.#wrongSecrets = options.wrongSecrets;
+    this.#families = options.families;
     this.#logins = new Batch<LoginAsk, LoginOutcome>(
       { size: 100, lanes: 1, waiting: 10_000, overflow: () => unavailable('too many logins are waiting') },
       (asks) => logIn(options.path, asks),
@@ -52,11 +56,28 @@ export class UniversalAuthLogin {
 
   /** An unknown client id and a wrong secret get the same answer for the same work. */
   async logIn(clientId: string, clientSecret: string, origin: Origin): Promise<AccessToken> {
+    return this.#tokens.answer((await this.#letIn(clientId, clientSecret, origin)).token);
+  }
+
+  /**
+   * Makes the successor of a client secret for whoever logs in with it. That it is a login makes the rest one rule: who may, from
+   * where, how often, and that its own predecessor has had its time.
+   */
+  async renew(clientId: string, clientSecret: string, origin: Origin): Promise<Renewed> {
+    const { identity, token } = await this.#letIn(clientId, clientSecret, origin);
+    return this.#families.renew(identity, token.clientSecretId!, origin);
+  }
+
+  async #letIn(clientId: string, clientSecret: string, origin: Origin) {
     const id = Uuid.safeParse(clientId).data;
     const outcome = id === undefined ? undefined : await this.#recognize({ ...origin, clientId: id }, clientSecret);
-    if (outcome?.token) {
+    if (outcome?.identity && outcome.token) {
       this.#lastSeen.loggedIn(outcome.token.actorId, 'universal-auth');
-      return this.#tokens.answer(outcome.token);
+      return { identity: outcome.identity, token: outcome.token };
+    }
+    if (outcome?.identity && outcome.superseded) {
+      await this.#families.reused(outcome.identity, outcome.superseded, origin);
+      throw superseded();
     }
     if (!outcome?.matches) return this.#refuseWrong(id, outcome, origin);
     if (!outcome.ipTrusted) {

@@ -12,6 +12,8 @@ import {
   LoginBody,
   Message,
   NewClientSecretAnswer,
+  RenewClientSecretBody,
+  RenewedClientSecretAnswer,
   TokenBody,
   UniversalAuthAnswer,
   UpdateUniversalAuthBody,
@@ -45,6 +47,23 @@ export async function universalAuthRoutes(
       schema: { tags, summary: 'Log in as a machine identity', body: LoginBody, response: { 200: AccessToken } },
     },
     (request) => login.logIn(request.body.clientId, request.body.clientSecret, originOf(request)),
+  );
+  app.post(
+    '/api/v1/auth/universal-auth/client-secrets/renew',
+    {
+      config: { public: true, rateLimit: 'machine' },
+      schema: {
+        tags,
+        summary: 'Make the successor of a client secret; it is shown this once',
+        body: RenewClientSecretBody,
+        response: { 200: RenewedClientSecretAnswer },
+      },
+    },
+    async (request) => {
+      const { clientId, clientSecret: current } = request.body;
+      const { clientSecret, row, expiresIn } = await login.renew(clientId, current, originOf(request));
+      return { clientSecret, clientSecretData: showSecret(row), expiresIn };
+    },
   );
   app.post(
     '/api/v1/auth/token/renew',
@@ -134,7 +153,7 @@ export async function universalAuthRoutes(
   );
   app.post(
     `${secrets}/:clientSecretId/revoke`,
-    { schema: { ...secret, summary: 'Revoke a client secret and its tokens' } },
+    { schema: { ...secret, summary: 'Revoke a client secret, all of its family, and their tokens' } },
     async ({ caller, params }) => ({
       clientSecretData: showSecret(await universalAuth.revokeSecret(caller, params.identityId, params.clientSecretId)),
     }),
@@ -161,6 +180,9 @@ function showSecret(row: ClientSecretRow) {
     clientSecretNumUsesLimit: row.numUsesLimit,
     clientSecretTTL: row.ttl,
     isClientSecretRevoked: row.revoked,
+    expiresAt: row.expiresAt?.toISOString() ?? null,
+    familyId: row.familyId,
+    renewalsEndAt: row.renewalsEndAt?.toISOString() ?? null,
     createdAt: row.createdAt.toISOString(),
     updatedAt: row.updatedAt.toISOString(),
   };

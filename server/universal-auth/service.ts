@@ -12,9 +12,11 @@ import { takenAs } from '../database/taken.ts';
 import type { Identities } from '../identities/service.ts';
 import type { Keyring } from '../keyring/keyring.ts';
 import { badRequest, invalid, notFound } from '../refusal.ts';
+import { revokeWithFamily } from './families-store.ts';
 import { addressesOf, toWrite } from './settings.ts';
 import {
   type ClientSecretRow,
+  countLiveSecrets,
   deleteUniversalAuth,
   findClientSecret,
   findUniversalAuth,
@@ -22,7 +24,6 @@ import {
   insertUniversalAuth,
   listClientSecrets,
   lockUniversalAuth,
-  revokeClientSecret,
   type UniversalAuthRow,
   updateUniversalAuth,
 } from './store.ts';
@@ -119,9 +120,18 @@ export class UniversalAuth {
     const access = await this.#identities.managed(caller, identityId, 'create-identity-universal-auth-client-secret', {
       action: 'create-token',
     });
+    if (given.renewable && (given.ttl === 0 || given.numUsesLimit > 0)) {
+      throw invalid(
+        ['renewable'],
+        'a client secret that can be renewed has a ttl, and no limit of uses: each renewal would begin it anew',
+      );
+    }
+    if (!given.renewable && given.renewableFor > 0) {
+      throw invalid(['renewableFor'], 'only a client secret with renewable: true has an end of renewals');
+    }
     return this.#access.changeOrganization(access, async (tx) => {
       const { id } = await this.#find(tx, identityId);
-      if ((await listClientSecrets(tx, identityId)).length >= SECRETS_AT_MOST) {
+      if ((await countLiveSecrets(tx, identityId)) >= SECRETS_AT_MOST) {
         throw badRequest(`this identity has ${SECRETS_AT_MOST} client secrets; revoke those that are no longer used`);
       }
       const clientSecret = newClientSecret();
@@ -136,6 +146,7 @@ export class UniversalAuth {
         identityId,
         clientSecretId: row.id,
         ttl: given.ttl,
+        ...(row.familyId === null ? {} : { renewable: true, renewableFor: given.renewableFor }),
       });
       return { clientSecret, row };
     });
@@ -163,7 +174,10 @@ export class UniversalAuth {
     return this.#secret(this.#db, identityId, id);
   }
 
-  /** Revokes a client secret, and with it every token that it was exchanged for. An identity may revoke its own. */
+  /**
+   * Revokes a client secret, and with it every token that it was exchanged for. Of one that can be renewed, the whole family: what a
+   * thief made of it before would outlive it. An identity may revoke its own.
+   */
   async revokeSecret(caller: Caller, identityId: string, id: string): Promise<ClientSecretRow> {
     const event = 'revoke-identity-universal-auth-client-secret';
     const access = await this.#identities.managed(caller, identityId, event, {
@@ -171,8 +185,9 @@ export class UniversalAuth {
       action: 'delete-token',
     });
     return this.#access.changeOrganization(access, async (tx) => {
+      await lockUniversalAuth(tx, identityId);
       await this.#secret(tx, identityId, id);
-      await revokeClientSecret(tx, id);
+      await revokeWithFamily(tx, id);
       await this.#identities.record(tx, access, 'delete', event, { identityId, clientSecretId: id });
       return this.#secret(tx, identityId, id);
     });

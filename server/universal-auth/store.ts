@@ -28,6 +28,11 @@ export interface ClientSecretRow {
   readonly numUses: number;
   readonly numUsesLimit: number;
   readonly revoked: boolean;
+  /** Nothing: it never ends. */
+  readonly expiresAt: Date | null;
+  /** Nothing: it cannot be renewed. */
+  readonly familyId: string | null;
+  readonly renewalsEndAt: Date | null;
   readonly createdAt: Date;
   readonly updatedAt: Date;
 }
@@ -127,16 +132,31 @@ export async function deleteUniversalAuth(db: Db, identityId: string): Promise<v
   await db.query(DELETE, [identityId]);
 }
 
-const SECRET_COLUMNS = `
+export const SECRET_COLUMNS = `
   cs.id, cs.universal_auth_id as "universalAuthId", cs.prefix, cs.description, cs.ttl, cs.num_uses as "numUses",
-  cs.num_uses_limit as "numUsesLimit", cs.revoked_at is not null as revoked, cs.created_at as "createdAt", cs.updated_at as "updatedAt"`;
+  cs.num_uses_limit as "numUsesLimit", cs.revoked_at is not null as revoked, cs.expires_at as "expiresAt",
+  r.family_id as "familyId", r.renewals_end_at as "renewalsEndAt", cs.created_at as "createdAt", cs.updated_at as "updatedAt"`;
 
+// The last of a family ends with it.
 const INSERT_SECRET: Statement = {
   name: 'client-secrets.insert',
   text: `
-    insert into client_secrets as cs (universal_auth_id, mac, prefix, description, ttl, num_uses_limit, expires_at, mac_key_version)
-    values ($1, $2, $3, $4, $5::int, $6, case when $5::int > 0 then now() + $5::int * interval '1 second' end, $7)
-    returning ${SECRET_COLUMNS}`,
+    with terms as (
+      select case when $8::bool and $9::int > 0 then now() + $9::int * interval '1 second' end as renewals_end_at
+    ),
+    cs as (
+      insert into client_secrets (universal_auth_id, mac, prefix, description, ttl, num_uses_limit, expires_at, mac_key_version)
+      select $1, $2, $3, $4, $5::int, $6,
+             case when $5::int > 0 then least(now() + $5::int * interval '1 second', renewals_end_at) end, $7
+        from terms
+      returning *
+    ),
+    r as (
+      insert into renewable_secrets (client_secret_id, family_id, renewals_end_at)
+      select cs.id, cs.id, terms.renewals_end_at from cs, terms where $8::bool
+      returning *
+    )
+    select ${SECRET_COLUMNS} from cs left join r on r.client_secret_id = cs.id`,
 };
 
 export interface ClientSecretWrite {
@@ -147,6 +167,10 @@ export interface ClientSecretWrite {
   readonly description: string;
   readonly ttl: number;
   readonly numUsesLimit: number;
+  /** Whether it may make its successor. @default false */
+  readonly renewable?: boolean;
+  /** Seconds after which that ends; 0: never. @default 0 */
+  readonly renewableFor?: number;
 }
 
 export async function insertClientSecret(
@@ -154,8 +178,8 @@ export async function insertClientSecret(
   universalAuthId: string,
   write: ClientSecretWrite,
 ): Promise<ClientSecretRow> {
-  const { mac, macKeyVersion, prefix, description, ttl, numUsesLimit } = write;
-  const values = [universalAuthId, mac, prefix, description, ttl, numUsesLimit, macKeyVersion];
+  const { mac, macKeyVersion, prefix, description, ttl, numUsesLimit, renewable = false, renewableFor = 0 } = write;
+  const values = [universalAuthId, mac, prefix, description, ttl, numUsesLimit, macKeyVersion, renewable, renewableFor];
   return db.one<ClientSecretRow>(INSERT_SECRET, values);
 }
 
@@ -163,6 +187,7 @@ const LIST_SECRETS: Statement = {
   name: 'client-secrets.list',
   text: `
     select ${SECRET_COLUMNS} from client_secrets cs join universal_auths ua on ua.id = cs.universal_auth_id
+      left join renewable_secrets r on r.client_secret_id = cs.id
      where ua.identity_id = $1 and cs.revoked_at is null order by cs.created_at, cs.id`,
 };
 
@@ -171,24 +196,28 @@ export async function listClientSecrets(db: Db, identityId: string): Promise<Cli
   return db.query<ClientSecretRow>(LIST_SECRETS, [identityId]);
 }
 
+const COUNT_LIVE: Statement = {
+  name: 'client-secrets.count-live',
+  text: `
+    select count(*)::int as count from client_secrets cs join universal_auths ua on ua.id = cs.universal_auth_id
+     where ua.identity_id = $1 and cs.revoked_at is null and (cs.expires_at is null or cs.expires_at > now())`,
+};
+
+/** How many client secrets of an identity are good. */
+export async function countLiveSecrets(db: Db, identityId: string): Promise<number> {
+  return (await db.one<{ count: number }>(COUNT_LIVE, [identityId])).count;
+}
+
 const FIND_SECRET: Statement = {
   name: 'client-secrets.find',
   text: `
     select ${SECRET_COLUMNS} from client_secrets cs join universal_auths ua on ua.id = cs.universal_auth_id
+      left join renewable_secrets r on r.client_secret_id = cs.id
      where ua.identity_id = $1 and cs.id = $2`,
 };
 
 export async function findClientSecret(db: Db, identityId: string, id: string): Promise<ClientSecretRow | undefined> {
   return db.first<ClientSecretRow>(FIND_SECRET, [identityId, id]);
-}
-
-const REVOKE_SECRET: Statement = {
-  name: 'client-secrets.revoke',
-  text: 'update client_secrets set revoked_at = coalesce(revoked_at, now()), updated_at = now() where id = $1',
-};
-
-export async function revokeClientSecret(db: Db, id: string): Promise<void> {
-  await db.query(REVOKE_SECRET, [id]);
 }
 
 const REPLACE_MAC: Statement = {

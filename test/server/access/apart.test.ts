@@ -158,6 +158,7 @@ const ADDRESS_NOTHING = [
   'POST /api/v1/admin/recovery-session',
   'POST /api/v1/admin/signup',
   'POST /api/v1/auth/universal-auth/login',
+  'POST /api/v1/auth/universal-auth/client-secrets/renew',
   'POST /api/v1/auth/oidc-auth/login',
   'POST /api/v1/auth/kubernetes-auth/login',
   'POST /api/v1/auth/token/renew',

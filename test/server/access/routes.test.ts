@@ -45,6 +45,7 @@ const PUBLIC = [
   'POST /api/v1/auth/oidc-auth/login',
   'POST /api/v1/auth/token/renew',
   'POST /api/v1/auth/token/revoke',
+  'POST /api/v1/auth/universal-auth/client-secrets/renew',
   'POST /api/v1/auth/universal-auth/login',
   'POST /api/v1/invite-org/verify',
   'POST /api/v2/password/password-reset',

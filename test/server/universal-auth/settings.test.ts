@@ -143,6 +143,9 @@ test('a client secret is shown once, and its facts later', async () => {
     clientSecretNumUsesLimit: 3,
     clientSecretTTL: 3600,
     isClientSecretRevoked: false,
+    expiresAt: INSTANT,
+    familyId: null,
+    renewalsEndAt: null,
     createdAt: INSTANT,
     updatedAt: INSTANT,
   });
