@@ -190,6 +190,11 @@ test('what the Terraform provider sends for its resources is served', async () =
     { customRoleSlug: 'tf-role', isTemporary: false },
   ]);
   await ask('PATCH', membership, { roles: [{ role: 'viewer', isTemporary: false }] });
+  // It fails a plan whose role is read back under another name.
+  await ask('PATCH', membership, { roles: [{ role: 'member', isTemporary: false }] });
+  expect((await ask('GET', membership, { identityId: identity.id })).identityMembership.roles).toMatchObject([
+    { role: 'member', customRoleId: null },
+  ]);
   await ask('DELETE', membership, { projectId: workspaceId, identityId: identity.id });
   await ask('DELETE', `${roles}/${role.id}`);
   await ask('POST', `${kept}/revoke`, {}, server.admin);

@@ -60,6 +60,11 @@ describe('an empty text is an absent one', () => {
   });
 });
 
+test('a slash behind an address changes nothing', async () => {
+  const query = `environment=dev&workspaceId=${world.projectId}&secretPath=/&include_imports=true`;
+  expect(await get(`/api/v3/secrets/raw/?${query}`)).toEqual(await get(`/api/v3/secrets/raw?${query}`));
+});
+
 describe('what was last seen', () => {
   const tokens = () => `/api/v1/auth/token-auth/identities/${world.identityId}/tokens`;
   const list = () => `/api/v4/secrets?projectId=${world.projectId}&environment=dev`;
