@@ -119,15 +119,24 @@ export class Access {
     need: OrganizationNeed,
     what: string,
   ): Promise<OrganizationAccess> {
-    const access = await this.organization(caller, organizationId);
-    await this.needOrganization(access, need, what);
-    return access;
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const access = await this.organization(caller, organizationId);
+      const rights = await this.#organizationRights.of(this.#path, access.organization.role);
+      if (!rights) continue;
+      if (!decideOrganization(rights, need).allowed) await this.#denyNeed(access, need, what);
+      return access;
+    }
+    throw unavailable('your role in this organization is changing too fast; try again');
   }
 
   /** Refuses, with an audit record, what the caller's role in the organization does not allow. */
   async needOrganization(access: OrganizationAccess, need: OrganizationNeed, what: string): Promise<void> {
     if (decideOrganization(await this.#organizationRights.held(this.#path, access), need).allowed) return;
-    await this.deny(access, what, `admin of the organization, or one that may ${need.action} ${need.subject}`);
+    await this.#denyNeed(access, need, what);
+  }
+
+  #denyNeed(access: OrganizationAccess, need: OrganizationNeed, what: string): Promise<never> {
+    return this.deny(access, what, `admin of the organization, or one that may ${need.action} ${need.subject}`);
   }
 
   /** The caller within a project, with every right that `needs` names. */
