@@ -1,6 +1,7 @@
 /** cdk8s constructs for Hanzo KMS: the server, the CRD, and a KMSSecret per service (HIP-27). */
+export type { KmsImage } from './image.ts';
 export { Kms, type KmsProps } from './kms.ts';
-export { KmsAdmission } from './kms-admission.ts';
+export { KmsAdmission, type KmsAdmissionProps } from './kms-admission.ts';
 export { type KmsAutoscaling, KmsAvailability, type KmsAvailabilityProps } from './kms-availability.ts';
 export { KmsCrd } from './kms-crd.ts';
 export { type IngressController, KmsIngress, type KmsIngressProps } from './kms-ingress.ts';
@@ -11,4 +12,5 @@ export { KmsOperator, type KmsOperatorProps } from './kms-operator.ts';
 export { KmsPostgres, type KmsPostgresBackup, type KmsPostgresProps } from './kms-postgres.ts';
 export { type IKmsSecret, KmsSecret, type KmsSecretProps, type ObjectReference } from './kms-secret.ts';
 export { KmsService, type KmsServiceProps } from './kms-service.ts';
+export type { KubernetesVersion } from './kubernetes-version.ts';
 export type { KmsQuantities, KmsResources } from './resources.ts';

@@ -1,6 +1,22 @@
 import { ApiObject } from 'cdk8s';
 import { Construct } from 'constructs';
+import { z } from 'zod';
 import { KMS_SECRET_GROUP, KMS_SECRET_VERSION } from '../contracts/index.ts';
+import { DEFAULT_KUBERNETES_VERSION, hasWhatCameWith, KubernetesVersion } from './kubernetes-version.ts';
+import { problemsOf } from './validation.ts';
+
+export interface KmsAdmissionProps {
+  /**
+   * Oldest Kubernetes that takes it, 1.28 or newer. Policies are stable from 1.30 on; before, they are `v1beta1`, and the API server has
+   * to be told to serve that: `--runtime-config=admissionregistration.k8s.io/v1beta1=true
+   * --feature-gates=ValidatingAdmissionPolicy=true`. Where nobody can tell it, leave this construct out, and let no namespace with the
+   * label `secrets.lux.network/allow-kmssecrets-from` be one whose neighbours are not trusted.
+   * @default '1.30'
+   */
+  readonly kubernetesVersion?: KubernetesVersion;
+}
+
+const Props = z.object({ kubernetesVersion: KubernetesVersion });
 
 const NAME = `kmssecrets.${KMS_SECRET_GROUP}`;
 
@@ -44,12 +60,15 @@ export class KmsAdmission extends Construct {
   /** Its binding. */
   readonly binding: ApiObject;
 
-  constructor(scope: Construct, id: string) {
+  constructor(scope: Construct, id: string, props: KmsAdmissionProps = {}) {
     super(scope, id);
+    const { kubernetesVersion = DEFAULT_KUBERNETES_VERSION } = props;
+    this.node.addValidation({ validate: () => problemsOf(Props, { kubernetesVersion }) });
+    const apiVersion = `admissionregistration.k8s.io/${hasWhatCameWith('1.30', kubernetesVersion) ? 'v1' : 'v1beta1'}`;
     const labels = { 'app.kubernetes.io/name': 'kms-operator', 'app.kubernetes.io/part-of': 'hanzo-universe' };
-    // The typed objects of cdk8s-plus-28 know the policy as an alpha; it is stable from Kubernetes 1.30 on.
+    // The typed objects of cdk8s-plus-28 know the policy as an alpha.
     this.policy = new ApiObject(this, 'Policy', {
-      apiVersion: 'admissionregistration.k8s.io/v1',
+      apiVersion,
       kind: 'ValidatingAdmissionPolicy',
       metadata: { name: NAME, labels },
       spec: {
@@ -79,7 +98,7 @@ export class KmsAdmission extends Construct {
       },
     });
     this.binding = new ApiObject(this, 'Binding', {
-      apiVersion: 'admissionregistration.k8s.io/v1',
+      apiVersion,
       kind: 'ValidatingAdmissionPolicyBinding',
       metadata: { name: NAME, labels },
       spec: { policyName: NAME, validationActions: ['Deny'] },

@@ -2,13 +2,16 @@ import type { ApiObject } from 'cdk8s';
 import { k8s } from 'cdk8s-plus-28';
 import { Construct } from 'constructs';
 import { z } from 'zod';
-import { NamespaceName, VERSION } from '../contracts/index.ts';
+import { NamespaceName } from '../contracts/index.ts';
 import { DEFAULT_NAMESPACE } from './defaults.ts';
+import { ImageShape, imageName, imageSettings, type KmsImage } from './image.ts';
 import { operatorRules } from './operator-rules.ts';
+import { spread } from './placement.ts';
 import { type KmsResources, Resources, requirements } from './resources.ts';
+import { RESTRICTED_CONTAINER, RESTRICTED_POD } from './restricted.ts';
 import { problemsOf } from './validation.ts';
 
-export interface KmsOperatorProps {
+export interface KmsOperatorProps extends KmsImage {
   /**
    * Namespace of the operator itself.
    * @default 'hanzo'
@@ -26,16 +29,6 @@ export interface KmsOperatorProps {
    */
   readonly autoReloadNamespaces?: readonly string[];
   /**
-   * Version of the image `ghcr.io/hanzoai/kms`.
-   * @default - the version of this package
-   */
-  readonly version?: string;
-  /**
-   * Digest of the image, `sha256:…`: pins the very bytes.
-   * @default - the version alone
-   */
-  readonly digest?: string;
-  /**
    * Number of replicas, of which one leads.
    * @default 2
    */
@@ -47,7 +40,6 @@ export interface KmsOperatorProps {
   readonly resources?: KmsResources;
 }
 
-const IMAGE = 'ghcr.io/hanzoai/kms';
 const PORT = 8081;
 const NAME = 'kms-operator';
 const RESOURCES = { requests: { memory: '128Mi', cpu: '50m' }, limits: { memory: '512Mi', cpu: '500m' } };
@@ -56,14 +48,7 @@ const Props = z.object({
   namespace: NamespaceName,
   secretNamespaces: z.array(NamespaceName).min(1),
   autoReloadNamespaces: z.array(NamespaceName),
-  version: z
-    .string()
-    .regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/, 'must be an image tag')
-    .refine((tag) => tag !== 'latest', '"latest" is not a version; name one'),
-  digest: z
-    .string()
-    .regex(/^sha256:[0-9a-f]{64}$/, 'must be sha256: and 64 hex digits')
-    .optional(),
+  ...ImageShape,
   replicas: z.int().min(1).max(10),
   resources: Resources,
 });
@@ -90,8 +75,7 @@ export class KmsOperator extends Construct {
       namespace,
       secretNamespaces: [...new Set(props.secretNamespaces ?? [namespace])],
       autoReloadNamespaces: [...new Set(props.autoReloadNamespaces ?? [])],
-      version: props.version ?? VERSION,
-      digest: props.digest,
+      ...imageSettings(props),
       replicas: props.replicas ?? 2,
       resources: { ...RESOURCES, ...props.resources },
     };
@@ -116,25 +100,8 @@ export class KmsOperator extends Construct {
           spec: {
             serviceAccountName: NAME,
             enableServiceLinks: false,
-            securityContext: {
-              runAsNonRoot: true,
-              runAsUser: 65532,
-              runAsGroup: 65532,
-              seccompProfile: { type: 'RuntimeDefault' },
-            },
-            affinity: {
-              podAntiAffinity: {
-                preferredDuringSchedulingIgnoredDuringExecution: [
-                  {
-                    weight: 100,
-                    podAffinityTerm: {
-                      labelSelector: { matchLabels: { app: NAME } },
-                      topologyKey: 'kubernetes.io/hostname',
-                    },
-                  },
-                ],
-              },
-            },
+            securityContext: RESTRICTED_POD,
+            ...spread(NAME),
             containers: [container(settings)],
           },
         },
@@ -178,7 +145,7 @@ function container({
   const probe = (path: string) => ({ httpGet: { path, port: k8s.IntOrString.fromString('http') } });
   return {
     name: 'operator',
-    image: `${IMAGE}:${version}${digest ? `@${digest}` : ''}`,
+    image: imageName({ version, digest }),
     command: ['kms-operator'],
     ports: [{ name: 'http', containerPort: PORT, protocol: 'TCP' }],
     env: [
@@ -191,11 +158,6 @@ function container({
     readinessProbe: { ...probe('/readyz'), periodSeconds: 10 },
     livenessProbe: { ...probe('/healthz'), periodSeconds: 30, failureThreshold: 3 },
     resources: requirements(resources),
-    securityContext: {
-      allowPrivilegeEscalation: false,
-      readOnlyRootFilesystem: true,
-      runAsNonRoot: true,
-      capabilities: { drop: ['ALL'] },
-    },
+    securityContext: RESTRICTED_CONTAINER,
   };
 }

@@ -2,28 +2,22 @@ import { ApiObject } from 'cdk8s';
 import { k8s } from 'cdk8s-plus-28';
 import { Construct } from 'constructs';
 import { z } from 'zod';
-import { NamespaceName, ObjectName, VERSION } from '../contracts/index.ts';
+import { NamespaceName, ObjectName } from '../contracts/index.ts';
 import { DEFAULT_NAMESPACE } from './defaults.ts';
+import { ImageShape, imageName, imageSettings, type KmsImage } from './image.ts';
+import { DEFAULT_KUBERNETES_VERSION, hasWhatCameWith, KubernetesVersion } from './kubernetes-version.ts';
+import { spread } from './placement.ts';
 import { HIP_RESOURCES, type KmsResources, Resources, requirements } from './resources.ts';
+import { RESTRICTED_CONTAINER, RESTRICTED_POD_WITH_VOLUMES } from './restricted.ts';
 import { problemsOf } from './validation.ts';
 
 /** How KMS itself runs in the cluster. */
-export interface KmsProps {
+export interface KmsProps extends KmsImage {
   /**
    * Namespace of everything that this construct makes.
    * @default 'hanzo'
    */
   readonly namespace?: string;
-  /**
-   * Version of the image `ghcr.io/hanzoai/kms`; never `latest`, which would be another program after a restart.
-   * @default - the version of this package
-   */
-  readonly version?: string;
-  /**
-   * Digest of the image, `sha256:…`: pins the very bytes.
-   * @default - the version alone
-   */
-  readonly digest?: string;
   /**
    * Number of replicas; HIP-27 wants two.
    * @default 2
@@ -46,9 +40,14 @@ export interface KmsProps {
    * @default {}
    */
   readonly environment?: Readonly<Record<string, string>>;
+  /**
+   * Oldest Kubernetes that runs it, 1.28 or newer. Before 1.30 a container's own process waits before it stops, where the kubelet
+   * does from then on.
+   * @default '1.30'
+   */
+  readonly kubernetesVersion?: KubernetesVersion;
 }
 
-const IMAGE = 'ghcr.io/hanzoai/kms';
 const PORT = 8080;
 /** Long enough for every node to hear that the pod takes no more connections. */
 const PRE_STOP_SECONDS = 5;
@@ -67,14 +66,7 @@ function problemOfVariable(name: string): string | undefined {
 
 const Props = z.object({
   namespace: NamespaceName,
-  version: z
-    .string()
-    .regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/, 'must be an image tag')
-    .refine((tag) => tag !== 'latest', '"latest" is not a version; name one'),
-  digest: z
-    .string()
-    .regex(/^sha256:[0-9a-f]{64}$/, 'must be sha256: and 64 hex digits')
-    .optional(),
+  ...ImageShape,
   replicas: z.int().min(1).max(100),
   secretName: ObjectName,
   resources: Resources,
@@ -84,6 +76,7 @@ const Props = z.object({
       if (message) context.addIssue({ code: 'custom', path: [name], message });
     }
   }),
+  kubernetesVersion: KubernetesVersion,
 });
 
 /**
@@ -112,12 +105,12 @@ export class Kms extends Construct {
     super(scope, id);
     const settings = {
       namespace: props.namespace ?? DEFAULT_NAMESPACE,
-      version: props.version ?? VERSION,
-      digest: props.digest,
+      ...imageSettings(props),
       replicas: props.replicas ?? 2,
       secretName: props.secretName ?? 'kms-secrets',
       resources: { ...HIP_RESOURCES, ...props.resources },
       environment: props.environment ?? {},
+      kubernetesVersion: props.kubernetesVersion ?? DEFAULT_KUBERNETES_VERSION,
     };
     this.node.addValidation({ validate: () => problemsOf(Props, settings) });
     const labels = {
@@ -156,42 +149,24 @@ export class Kms extends Construct {
             serviceAccountName: 'kms',
             automountServiceAccountToken: false,
             enableServiceLinks: false,
-            securityContext: {
-              runAsNonRoot: true,
-              runAsUser: 65532,
-              runAsGroup: 65532,
-              fsGroup: 65532,
-              seccompProfile: { type: 'RuntimeDefault' },
-            },
-            affinity: onDifferentNodes(),
+            securityContext: RESTRICTED_POD_WITH_VOLUMES,
+            ...spread('kms'),
             containers: [container(settings)],
             volumes: [{ name: 'tmp', emptyDir: {} }],
           },
         },
       },
     });
-    // Newer than the API that cdk8s-plus-28 types (Kubernetes 1.29), which would drop it: the kubelet sleeps by itself, so no
-    // shell is needed in the image.
-    manifest.spec.template.spec.containers[0].lifecycle = { preStop: { sleep: { seconds: PRE_STOP_SECONDS } } };
+    // Newer than the API that cdk8s-plus-28 types, which would drop it.
+    manifest.spec.template.spec.containers[0].lifecycle = { preStop: pause(settings.kubernetesVersion) };
     this.deployment = new ApiObject(this, 'Resource', manifest);
   }
 }
 
-/** HIP-27, "Deployment Specification". */
-function onDifferentNodes(): k8s.Affinity {
-  return {
-    podAntiAffinity: {
-      preferredDuringSchedulingIgnoredDuringExecution: [
-        {
-          weight: 100,
-          podAffinityTerm: {
-            labelSelector: { matchExpressions: [{ key: 'app', operator: 'In', values: ['kms'] }] },
-            topologyKey: 'kubernetes.io/hostname',
-          },
-        },
-      ],
-    },
-  };
+/** By the kubelet, where it can: it needs nothing of the image. */
+function pause(version: KubernetesVersion) {
+  if (hasWhatCameWith('1.30', version)) return { sleep: { seconds: PRE_STOP_SECONDS } };
+  return { exec: { command: ['node', '-e', `setTimeout(() => {}, ${PRE_STOP_SECONDS * 1000})`] } };
 }
 
 interface ContainerSettings {
@@ -208,19 +183,14 @@ function container({ version, digest, secretName, resources, environment }: Cont
   const variables = { HOST: '0.0.0.0', ...environment };
   return {
     name: 'kms',
-    image: `${IMAGE}:${version}${digest ? `@${digest}` : ''}`,
+    image: imageName({ version, digest }),
     ports: [{ name: 'http', containerPort: PORT, protocol: 'TCP' }],
     envFrom: [{ secretRef: { name: secretName } }],
     env: Object.entries(variables).map(([name, value]) => ({ name, value })),
     readinessProbe: { ...status, initialDelaySeconds: 60, periodSeconds: 10 },
     livenessProbe: { ...status, initialDelaySeconds: 120, periodSeconds: 30, failureThreshold: LIVENESS_FAILURES },
     resources: requirements(resources),
-    securityContext: {
-      allowPrivilegeEscalation: false,
-      readOnlyRootFilesystem: true,
-      runAsNonRoot: true,
-      capabilities: { drop: ['ALL'] },
-    },
+    securityContext: RESTRICTED_CONTAINER,
     volumeMounts: [{ name: 'tmp', mountPath: '/tmp' }],
   };
 }

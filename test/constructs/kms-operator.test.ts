@@ -1,6 +1,7 @@
 import { App, Chart } from 'cdk8s';
 import { expect, test } from 'vitest';
 import {
+  KmsAdmission,
   KmsAvailability,
   KmsIngress,
   KmsMonitoring,
@@ -59,6 +60,20 @@ test('workloads are restarted only where that was asked for', () => {
 });
 
 test.each([
+  ['1.28', 'v1beta1'],
+  ['1.29', 'v1beta1'],
+  ['1.30', 'v1'],
+  ['1.34', 'v1'],
+] as const)('for Kubernetes %s the policy is %s', (kubernetesVersion, version) => {
+  const here = chart();
+  new KmsAdmission(here, 'admission', { kubernetesVersion });
+  expect(new Set(here.toJson().map(({ apiVersion }) => apiVersion))).toEqual(
+    new Set([`admissionregistration.k8s.io/${version}`]),
+  );
+});
+
+test.each([
+  [() => new KmsAdmission(chart(), 'a', { kubernetesVersion: '1.27' }), ['kubernetesVersion: is older than 1.28']],
   [
     () => new KmsOperator(chart(), 'o', { replicas: 0, version: 'latest' }),
     ['replicas: ', 'version: "latest" is not a version'],

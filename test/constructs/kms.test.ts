@@ -36,6 +36,20 @@ test('the pod sleeps before it stops, without a shell', () => {
   expect(render().container.lifecycle).toEqual({ preStop: { sleep: { seconds: 5 } } });
 });
 
+test.each(['1.28', '1.29'] as const)('before %s knows it, a process of the image sleeps', (kubernetesVersion) => {
+  const { lifecycle, image } = render({ kubernetesVersion }).container;
+  expect([lifecycle, image]).toEqual([
+    { preStop: { exec: { command: ['node', '-e', 'setTimeout(() => {}, 5000)'] } } },
+    render().container.image,
+  ]);
+});
+
+test('replicas spread over zones, and stay where they are when there is one zone alone', () => {
+  expect(render().pod.topologySpreadConstraints).toEqual([
+    expect.objectContaining({ topologyKey: 'topology.kubernetes.io/zone', whenUnsatisfiable: 'ScheduleAnyway' }),
+  ]);
+});
+
 test('a database outage of minutes restarts no replica', () => {
   const { livenessProbe } = render().container;
   expect(livenessProbe.failureThreshold * livenessProbe.periodSeconds).toBeGreaterThanOrEqual(300);
@@ -80,6 +94,12 @@ test.each<{ name: string; props: KmsProps; problem: string }>([
   { name: 'latest', props: { version: 'latest' }, problem: '"latest" is not a version' },
   { name: 'a tag with a space', props: { version: 'a b' }, problem: 'version: must be an image tag' },
   { name: 'a short digest', props: { digest: 'sha256:12' }, problem: 'digest: must be sha256:' },
+  { name: 'an old Kubernetes', props: { kubernetesVersion: '1.27' }, problem: 'kubernetesVersion: is older than 1.28' },
+  {
+    name: 'a patch version',
+    props: { kubernetesVersion: '1.30.1' as '1.30' },
+    problem: 'kubernetesVersion: must be a minor',
+  },
   { name: 'no replica', props: { replicas: 0 }, problem: 'replicas:' },
   { name: 'half a replica', props: { replicas: 1.5 }, problem: 'replicas:' },
   { name: 'a bad namespace', props: { namespace: 'Hanzo' }, problem: 'namespace: must be a namespace name' },
