@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { NamespaceName } from '../contracts/index.ts';
 import { DEFAULT_NAMESPACE } from './defaults.ts';
 import { ImageShape, imageName, imageSettings, type KmsImage } from './image.ts';
+import type { IKmsSecret, TouchedObject } from './kms-secret.ts';
 import { operatorRules } from './operator-rules.ts';
 import { spread } from './placement.ts';
 import { type KmsResources, Resources, requirements } from './resources.ts';
@@ -19,9 +20,16 @@ export interface KmsOperatorProps extends KmsImage {
   readonly namespace?: string;
   /**
    * Namespaces whose Secrets the operator may read and write: each gets a Role of its own, and no other namespace is open to it.
-   * @default - its own namespace
+   * @default - its own namespace; none with `onlySecretsOf`
    */
   readonly secretNamespaces?: readonly string[];
+  /**
+   * KMSSecrets, or services, for which the operator may read and write what they name and nothing else: the Role of each of their namespaces
+   * names every object. For namespaces that hold other Secrets, too, and few of these, since each object costs a watch: at most 100 in all.
+   * A KMSSecret that is not among them is not kept, until it is.
+   * @default [] - all Secrets of secretNamespaces
+   */
+  readonly onlySecretsOf?: readonly IKmsSecret[];
   /**
    * Namespaces in which it may restart workloads that ask for it (`secrets.lux.network/auto-reload: "true"`). Whoever can change a
    * workload's template can run code there, which is why it is asked for by itself.
@@ -44,14 +52,38 @@ const PORT = 8081;
 const NAME = 'kms-operator';
 const RESOURCES = { requests: { memory: '128Mi', cpu: '50m' }, limits: { memory: '512Mi', cpu: '500m' } };
 
-const Props = z.object({
-  namespace: NamespaceName,
-  secretNamespaces: z.array(NamespaceName).min(1),
-  autoReloadNamespaces: z.array(NamespaceName),
-  ...ImageShape,
-  replicas: z.int().min(1).max(10),
-  resources: Resources,
-});
+/** More are a whole namespace by then. */
+const NAMED_AT_MOST = 100;
+
+const Props = z
+  .object({
+    namespace: NamespaceName,
+    secretNamespaces: z.array(NamespaceName),
+    onlySecretsOf: z.record(z.string(), z.array(z.custom<TouchedObject>())),
+    watched: z.array(z.string()),
+    autoReloadNamespaces: z.array(NamespaceName),
+    ...ImageShape,
+    replicas: z.int().min(1).max(10),
+    resources: Resources,
+  })
+  .superRefine(({ secretNamespaces, onlySecretsOf }, context) => {
+    const named = Object.entries(onlySecretsOf);
+    const refuse = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message });
+    if (secretNamespaces.length + named.length === 0)
+      refuse('secretNamespaces', 'names no namespace, nor does onlySecretsOf');
+    for (const [namespace] of named)
+      if (secretNamespaces.includes(namespace))
+        refuse(
+          'onlySecretsOf',
+          `${namespace} is in secretNamespaces, too, which opens all of its Secrets: name it in one of them`,
+        );
+    const count = named.reduce((sum, [, objects]) => sum + objects.length, 0);
+    if (count > NAMED_AT_MOST)
+      refuse(
+        'onlySecretsOf',
+        `names ${count} objects, and each costs a watch: at most ${NAMED_AT_MOST}; put a namespace into secretNamespaces`,
+      );
+  });
 
 /**
  * The operator that keeps Secrets equal to folders of KMS (HIP-27, KMS Operator): a Deployment of two replicas of which one leads, its
@@ -73,7 +105,9 @@ export class KmsOperator extends Construct {
     const namespace = props.namespace ?? DEFAULT_NAMESPACE;
     const settings = {
       namespace,
-      secretNamespaces: [...new Set(props.secretNamespaces ?? [namespace])],
+      secretNamespaces: [...new Set(props.secretNamespaces ?? (props.onlySecretsOf ? [] : [namespace]))],
+      onlySecretsOf: byNamespace(props.onlySecretsOf ?? []),
+      watched: (props.onlySecretsOf ?? []).map(({ resource }) => resource.namespace),
       autoReloadNamespaces: [...new Set(props.autoReloadNamespaces ?? [])],
       ...imageSettings(props),
       replicas: props.replicas ?? 2,
@@ -110,7 +144,7 @@ export class KmsOperator extends Construct {
   }
 
   #grant(
-    { namespace, secretNamespaces, autoReloadNamespaces }: z.output<typeof Props>,
+    { namespace, secretNamespaces, onlySecretsOf, autoReloadNamespaces }: z.output<typeof Props>,
     labels: Record<string, string>,
   ): void {
     const rules = operatorRules();
@@ -130,8 +164,18 @@ export class KmsOperator extends Construct {
     bind('Cluster', undefined, NAME, [...rules.cluster, ...(autoReloadNamespaces.length > 0 ? rules.workloads : [])]);
     bind('Own', namespace, NAME, rules.own);
     for (const where of secretNamespaces) bind(`Secrets${where}`, where, `${NAME}-secrets`, rules.secrets);
+    for (const [where, objects] of Object.entries(onlySecretsOf))
+      bind(`Named${where}`, where, `${NAME}-secrets`, rules.named(objects));
     for (const where of autoReloadNamespaces) bind(`Reload${where}`, where, `${NAME}-reload`, rules.reload);
   }
+}
+
+/** What KMSSecrets name, by namespace. */
+function byNamespace(kmsSecrets: readonly IKmsSecret[]): Record<string, TouchedObject[]> {
+  const objects = new Map(
+    kmsSecrets.flatMap(({ touched }) => touched).map((object) => [JSON.stringify(object), object] as const),
+  );
+  return Object.fromEntries(Map.groupBy(objects.values(), ({ namespace }) => namespace));
 }
 
 function container({
@@ -139,8 +183,12 @@ function container({
   digest,
   resources,
   secretNamespaces,
+  onlySecretsOf,
+  watched,
   autoReloadNamespaces,
 }: z.output<typeof Props>): k8s.Container {
+  const named = Object.keys(onlySecretsOf);
+  const watching = [...new Set([...secretNamespaces, ...named, ...watched])];
   const field = (fieldPath: string) => ({ valueFrom: { fieldRef: { fieldPath } } });
   const probe = (path: string) => ({ httpGet: { path, port: k8s.IntOrString.fromString('http') } });
   return {
@@ -152,7 +200,8 @@ function container({
       { name: 'POD_NAMESPACE', ...field('metadata.namespace') },
       { name: 'POD_NAME', ...field('metadata.name') },
       { name: 'PORT', value: String(PORT) },
-      { name: 'WATCH_NAMESPACES', value: secretNamespaces.join(',') },
+      { name: 'WATCH_NAMESPACES', value: watching.join(',') },
+      ...(named.length > 0 ? [{ name: 'SECRETS_BY_NAME', value: named.join(',') }] : []),
       { name: 'AUTO_RELOAD', value: String(autoReloadNamespaces.length > 0) },
     ],
     readinessProbe: { ...probe('/readyz'), periodSeconds: 10 },

@@ -22,6 +22,14 @@ export interface ObjectReference {
   readonly namespace: string;
 }
 
+/** An object that the operator has to be let at for a KMSSecret. */
+export interface TouchedObject extends ObjectReference {
+  /** `Secret` or `ConfigMap`. */
+  readonly kind: 'Secret' | 'ConfigMap';
+  /** `read` of credentials and certificates; `keep` of what is kept up to date. */
+  readonly access: 'read' | 'keep';
+}
+
 /** A KMSSecret, made here or elsewhere, by what others need of it. */
 export interface IKmsSecret {
   /** The KMSSecret itself. */
@@ -30,6 +38,8 @@ export interface IKmsSecret {
   readonly credentials: ObjectReference;
   /** The Secret that workloads read. */
   readonly secret: ObjectReference;
+  /** Every object that it names, those of its `spec` among them. */
+  readonly touched: readonly TouchedObject[];
 }
 
 /** Which folder of KMS becomes which Secret of Kubernetes. */
@@ -146,10 +156,16 @@ export class KmsSecret extends Construct implements IKmsSecret {
    * container.env.copyFrom(Env.fromSecret(Secret.fromSecretName(chart, 'env', secret.name)));
    */
   static fromName(service: string, namespace: string = DEFAULT_NAMESPACE): IKmsSecret {
+    const credentials = { name: `${service}-kms-auth`, namespace };
+    const secret = { name: `${service}-secrets`, namespace };
     return {
       resource: { name: `${service}-kms-sync`, namespace },
-      credentials: { name: `${service}-kms-auth`, namespace },
-      secret: { name: `${service}-secrets`, namespace },
+      credentials,
+      secret,
+      touched: [
+        { kind: 'Secret', access: 'read', ...credentials },
+        { kind: 'Secret', access: 'keep', ...secret },
+      ],
     };
   }
 
@@ -159,6 +175,8 @@ export class KmsSecret extends Construct implements IKmsSecret {
   readonly credentials: ObjectReference;
   /** The Secret that workloads read. */
   readonly secret: ObjectReference;
+  /** Every object that it names, those of its `spec` among them. */
+  readonly touched: readonly TouchedObject[];
   /** The rendered object, for what the props do not cover. */
   readonly apiObject: ApiObject;
 
@@ -189,6 +207,7 @@ export class KmsSecret extends Construct implements IKmsSecret {
       },
       spec: this.#spec(service, props),
     };
+    this.touched = touchedBy(manifest.spec);
     this.apiObject = new ApiObject(this, 'Resource', {
       apiVersion: KMS_SECRET_API_VERSION,
       kind: KMS_SECRET_KIND,
@@ -244,4 +263,28 @@ export class KmsSecret extends Construct implements IKmsSecret {
       ...props.spec,
     };
   }
+}
+
+function touchedBy({
+  authentication,
+  tls,
+  managedSecretReference: first,
+  managedKubeSecretReferences: more = [],
+  managedKubeConfigMapReferences: configMaps = [],
+}: KmsSecretSpec): TouchedObject[] {
+  const secret = (
+    access: TouchedObject['access'],
+    { secretName: name, secretNamespace: namespace }: { readonly secretName: string; readonly secretNamespace: string },
+  ): TouchedObject => ({ kind: 'Secret', access, name, namespace });
+  return [
+    secret('read', authentication.universalAuth.credentialsRef),
+    ...(tls ? [secret('read', tls.caRef)] : []),
+    ...[...(first ? [first] : []), ...more].map((reference) => secret('keep', reference)),
+    ...configMaps.map(
+      ({ configMapName: name, configMapNamespace: namespace }): TouchedObject => ({
+        ...{ kind: 'ConfigMap', access: 'keep' },
+        ...{ name, namespace },
+      }),
+    ),
+  ];
 }

@@ -1,6 +1,12 @@
 import { Env, Secret, type Workload } from 'cdk8s-plus-28';
 import { Construct } from 'constructs';
-import { type IKmsSecret, KmsSecret, type KmsSecretProps, type ObjectReference } from './kms-secret.ts';
+import {
+  type IKmsSecret,
+  KmsSecret,
+  type KmsSecretProps,
+  type ObjectReference,
+  type TouchedObject,
+} from './kms-secret.ts';
 
 /** On a workload: the operator restarts it when a Secret that it uses has changed. */
 const AUTO_RELOAD = 'secrets.lux.network/auto-reload';
@@ -29,6 +35,8 @@ export class KmsService extends Construct implements IKmsSecret {
   readonly credentials: ObjectReference;
   /** The Secret that workloads read. */
   readonly secret: ObjectReference;
+  /** Every object that its KMSSecret names. */
+  readonly touched: readonly TouchedObject[];
   readonly #autoReload: boolean;
   readonly #empty: string[] = [];
 
@@ -38,6 +46,7 @@ export class KmsService extends Construct implements IKmsSecret {
     this.resource = this.kmsSecret.resource;
     this.credentials = this.kmsSecret.credentials;
     this.secret = this.kmsSecret.secret;
+    this.touched = this.kmsSecret.touched;
     this.#autoReload = autoReload;
     this.node.addValidation({ validate: () => this.#empty });
   }

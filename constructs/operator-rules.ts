@@ -1,5 +1,6 @@
 import type { k8s } from 'cdk8s-plus-28';
 import { KMS_SECRET_GROUP } from '../contracts/index.ts';
+import type { TouchedObject } from './kms-secret.ts';
 
 /** What the operator may do, by where: each rule with what needs it, and nothing that nothing needs. */
 export interface OperatorRules {
@@ -11,6 +12,8 @@ export interface OperatorRules {
   readonly own: k8s.PolicyRule[];
   /** In each namespace that opted in. */
   readonly secrets: k8s.PolicyRule[];
+  /** In a namespace whose objects are named one by one: these, and no others. */
+  readonly named: (objects: readonly TouchedObject[]) => k8s.PolicyRule[];
   /** In each namespace that opted in to restarts. */
   readonly reload: k8s.PolicyRule[];
 }
@@ -40,13 +43,33 @@ export function operatorRules(): OperatorRules {
       rule('coordination.k8s.io', ['leases'], ['create']),
       rule('coordination.k8s.io', ['leases'], ['get', 'update'], ['kms-operator']),
       // The key of digests, made at the first start.
-      rule('', ['secrets'], ['create']),
-      rule('', ['secrets'], ['get'], ['kms-operator-digests']),
+      rule('', ['secrets'], ['get', 'create', 'patch'], ['kms-operator-digests']),
     ],
     secrets: [
       rule('', ['secrets', 'configmaps'], [...look, 'create', 'patch', 'delete']),
       rule('events.k8s.io', ['events'], ['create']),
     ],
+    named: (objects) => {
+      const names = (kind: TouchedObject['kind'], access?: TouchedObject['access']) =>
+        [
+          ...new Set(
+            objects
+              .filter((object) => object.kind === kind && (access === undefined || object.access === access))
+              .map(({ name }) => name),
+          ),
+        ].toSorted();
+      const rules = (['Secret', 'ConfigMap'] as const).flatMap((kind) => {
+        const resource = [kind === 'Secret' ? 'secrets' : 'configmaps'];
+        const [all, kept] = [names(kind), names(kind, 'keep')];
+        return [
+          // A list and a watch count as of one object when they select it by `metadata.name`.
+          ...(all.length > 0 ? [rule('', resource, look, all)] : []),
+          // What is made by a server-side apply has its name in the address, so that even `create` can name it.
+          ...(kept.length > 0 ? [rule('', resource, ['create', 'patch', 'delete'], kept)] : []),
+        ];
+      });
+      return [...rules, rule('events.k8s.io', ['events'], ['create'])];
+    },
     reload: [
       rule('apps', ['deployments', 'statefulsets', 'daemonsets'], ['patch']),
       rule('argoproj.io', ['rollouts'], ['patch']),

@@ -1,19 +1,23 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
 
+const names = z
+  .string()
+  .default('')
+  .transform((text) =>
+    text
+      .split(',')
+      .map((name) => name.trim())
+      .filter(Boolean),
+  );
+
 const variables = z.object({
   POD_NAMESPACE: z.string().min(1).default('hanzo').describe('namespace of the operator: its Lease is there'),
   POD_NAME: z.string().min(1).default(hostname()).describe('name among the replicas'),
-  WATCH_NAMESPACES: z
-    .string()
-    .default('')
-    .transform((text) =>
-      text
-        .split(',')
-        .map((name) => name.trim())
-        .filter(Boolean),
-    )
-    .describe('namespaces whose KMSSecrets are kept, with commas; empty: all'),
+  WATCH_NAMESPACES: names.describe('namespaces whose KMSSecrets are kept, with commas; empty: all'),
+  SECRETS_BY_NAME: names.describe(
+    'namespaces whose Secrets are watched one by one, since a Role names each; with commas',
+  ),
   HOST: z.string().default('0.0.0.0').describe('address of health and metrics'),
   PORT: z.coerce.number().int().min(0).max(65_535).default(8081).describe('port of health and metrics'),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info').describe('least level that is logged'),

@@ -43,6 +43,7 @@ export async function startOperator(kubeConfig: KubeConfig, config: OperatorConf
         version: VERSION,
         digest,
         watchNamespaces: config.WATCH_NAMESPACES,
+        secretsByName: config.SECRETS_BY_NAME,
         concurrency: config.CONCURRENCY,
         autoReload: config.AUTO_RELOAD,
         metrics,

@@ -35,6 +35,8 @@ export interface TermOptions {
   readonly digest: Digest;
   /** Namespaces whose KMSSecrets are kept; empty: all. */
   readonly watchNamespaces: readonly string[];
+  /** Namespaces whose Secrets and ConfigMaps are watched one by one, by name. */
+  readonly secretsByName: readonly string[];
   readonly concurrency: number;
   /** Whether workloads are restarted that ask for it. */
   readonly autoReload: boolean;
@@ -57,7 +59,19 @@ export class Term {
 
   constructor(options: TermOptions) {
     this.#options = options;
-    const { api, leading, instance, version, digest, watchNamespaces, concurrency, autoReload, metrics, log } = options;
+    const {
+      api,
+      leading,
+      instance,
+      version,
+      digest,
+      watchNamespaces,
+      secretsByName,
+      concurrency,
+      autoReload,
+      metrics,
+      log,
+    } = options;
     const events = new EventRecorder(api, instance, (error) => trouble('event', 'an Event')(error));
     const trouble = (what: 'watch' | 'stream' | 'event' | 'reload', detail: string) => (error: unknown) => {
       metrics.trouble(what);
@@ -70,6 +84,7 @@ export class Term {
     });
     this.#objects = new ObjectView(api, {
       digest,
+      byName: new Set(secretsByName),
       onChange: (key, before, now) => this.#objectChanged(key, before, now),
       onTrouble: (what, error) => trouble('watch', what)(error),
     });
@@ -169,7 +184,7 @@ export class Term {
 
   #kmsSecretChanged(key: string, before: KmsSecret | undefined, now: KmsSecret | undefined): void {
     this.#owners.change(before, now);
-    this.#objects.follow(this.#owners.namespaces());
+    this.#objects.follow(this.#owners.objects());
     if (!now || now.metadata.deletionTimestamp !== undefined) {
       this.#queue.forget(key);
       this.#forget(key);

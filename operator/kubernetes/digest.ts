@@ -1,6 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import type { KubernetesApi } from './api.ts';
 import { KubernetesError } from './errors.ts';
+import { FIELD_MANAGER } from './kept-object.ts';
 import { Secrets } from './resources.ts';
 
 /** What two values are compared by, without either of them. 22 characters. */
@@ -25,14 +26,12 @@ export async function loadDigest(api: KubernetesApi, namespace: string): Promise
     if (found) return digestWith(found);
     const key = randomBytes(KEY_BYTES).toString('base64');
     try {
-      await api.create(Secrets, namespace, {
-        metadata: { name: DIGEST_SECRET, namespace },
-        immutable: true,
-        data: { key },
-      });
+      // Applied and not posted: so that the right to create it can name it. One that is there is immutable.
+      const body = { metadata: { name: DIGEST_SECRET, namespace }, immutable: true, data: { key } };
+      await api.apply(Secrets, body, { fieldManager: FIELD_MANAGER });
     } catch (error) {
       // Another replica was faster: take its key.
-      if (!(error instanceof KubernetesError && error.isConflict)) throw error;
+      if (!(error instanceof KubernetesError && (error.isConflict || error.status === 422))) throw error;
     }
   }
 }

@@ -1,12 +1,14 @@
 import type { KubernetesApi } from './api.ts';
 import type { Digest } from './digest.ts';
-import type { KubernetesError } from './errors.ts';
+import { KubernetesError } from './errors.ts';
 import { type KeptObject, keepConfigMap, keepSecret } from './kept-object.ts';
 import { Reflector } from './reflector.ts';
 import { ConfigMaps, type Secret, Secrets } from './resources.ts';
 
 export interface ObjectViewOptions {
   readonly digest: Digest;
+  /** Namespaces whose objects are watched one by one, by name, and whose other objects are never asked for. */
+  readonly byName: ReadonlySet<string>;
   /** `Secret/namespace/name` of each object that changed or went away. */
   readonly onChange: (key: string, before: KeptObject | undefined, now: KeptObject | undefined) => void;
   readonly onTrouble: (what: string, trouble: KubernetesError) => void;
@@ -14,64 +16,105 @@ export interface ObjectViewOptions {
 
 type Kind = KeptObject['kind'];
 /** What is used of a reflector, whatever it lists. */
-type Kept = Pick<Reflector<Secret, KeptObject>, 'get' | 'values' | 'ready' | 'stop'>;
+type Kept = Pick<Reflector<Secret, KeptObject>, 'get' | 'ready' | 'stop'>;
 
 /**
- * The Secrets and ConfigMaps of the namespaces that are of interest, as digests. One watch for each kind and namespace, which is as
- * narrow as a Role can be without naming each object.
+ * Objects that are watched by name, in all. Each is a connection that stays open, and a watch that the API server serves: many of
+ * them cost more than one of the whole namespace.
+ */
+export const WATCHES_BY_NAME_AT_MOST = 500;
+
+/**
+ * The Secrets and ConfigMaps that KMSSecrets name, as digests. One watch for each kind and namespace, which is as narrow as a Role can be
+ * without naming each object; where it names each, one for each object.
  */
 export class ObjectView {
   readonly #api: KubernetesApi;
   readonly #options: ObjectViewOptions;
   readonly #reflectors = new Map<string, Kept>();
+  #byName = 0;
 
   constructor(api: KubernetesApi, options: ObjectViewOptions) {
     this.#api = api;
     this.#options = options;
   }
 
-  /** Begins to watch what is not watched yet, and ends what nobody needs any more. */
-  follow(wanted: ReadonlySet<string>): void {
-    for (const key of wanted) {
-      if (this.#reflectors.has(key)) continue;
-      const [kind, namespace] = key.split('/') as [Kind, string];
-      this.#reflectors.set(key, this.#start(kind, namespace));
-    }
-    for (const [key, reflector] of this.#reflectors) {
-      if (wanted.has(key)) continue;
-      this.#reflectors.delete(key);
+  /**
+   * Begins to watch what is not watched yet, and ends what nobody needs any more.
+   *
+   * @param objects `Secret/namespace/name` or `ConfigMap/namespace/name` of all that is named
+   */
+  follow(objects: Iterable<string>): void {
+    const wanted = new Set<string>();
+    for (const object of objects) wanted.add(this.#watchOf(object));
+    for (const [watch, reflector] of this.#reflectors) {
+      if (wanted.has(watch)) continue;
+      this.#reflectors.delete(watch);
+      if (isOfOne(watch)) this.#byName--;
       void reflector.stop();
+    }
+    for (const watch of wanted) {
+      if (this.#reflectors.has(watch)) continue;
+      if (isOfOne(watch) && this.#byName >= WATCHES_BY_NAME_AT_MOST) continue;
+      if (isOfOne(watch)) this.#byName++;
+      this.#reflectors.set(watch, this.#start(watch));
     }
   }
 
-  /** Resolves when the objects of a kind in a namespace are known. @throws KubernetesError while they cannot be listed */
-  async ready(kind: Kind, namespace: string): Promise<void> {
-    await this.#reflectors.get(`${kind}/${namespace}`)?.ready();
+  /** Resolves when it is known whether an object is there. @throws KubernetesError while that cannot be asked */
+  async ready(kind: Kind, namespace: string, name: string): Promise<void> {
+    const watch = this.#watchOf(`${kind}/${namespace}/${name}`);
+    const reflector = this.#reflectors.get(watch);
+    if (!reflector && isOfOne(watch))
+      throw new KubernetesError(
+        0,
+        '',
+        `${WATCHES_BY_NAME_AT_MOST} objects are watched by name already, and ${watch} is one too many: give the operator a whole namespace by secretNamespaces of KmsOperator`,
+      );
+    await reflector?.ready();
   }
 
   get(kind: Kind, namespace: string, name: string): KeptObject | undefined {
-    return this.#reflectors.get(`${kind}/${namespace}`)?.get(`${namespace}/${name}`);
+    const key = `${kind}/${namespace}/${name}`;
+    return this.#reflectors.get(this.#watchOf(key))?.get(`${namespace}/${name}`);
   }
 
-  *values(): Generator<KeptObject> {
-    for (const reflector of this.#reflectors.values()) yield* reflector.values();
+  /** Whether the objects of a namespace are watched one by one. */
+  isByName(namespace: string): boolean {
+    return this.#options.byName.has(namespace);
   }
 
   async stop(): Promise<void> {
     await Promise.all([...this.#reflectors.values()].map((reflector) => reflector.stop()));
     this.#reflectors.clear();
+    this.#byName = 0;
   }
 
-  #start(kind: Kind, namespace: string): Kept {
+  /** `Secret/namespace`, or `Secret/namespace/name` where each is watched by itself. */
+  #watchOf(object: string): string {
+    const end = object.lastIndexOf('/');
+    const isByName = this.#options.byName.has(object.slice(object.indexOf('/') + 1, end));
+    return isByName ? object : object.slice(0, end);
+  }
+
+  #start(watch: string): Kept {
     const { digest } = this.#options;
+    const [kind, namespace, name] = watch.split('/') as [Kind, string, string | undefined];
     const common = {
       namespace,
+      ...(name === undefined ? {} : { fieldSelector: `metadata.name=${name}` }),
       onChange: ({ key, before, now }: { key: string; before: KeptObject | undefined; now: KeptObject | undefined }) =>
         this.#options.onChange(`${kind}/${key}`, before, now),
-      onTrouble: (trouble: KubernetesError) => this.#options.onTrouble(`${kind}s of ${namespace}`, trouble),
+      onTrouble: (trouble: KubernetesError) =>
+        this.#options.onTrouble(
+          name === undefined ? `${kind}s of ${namespace}` : `${kind} ${namespace}/${name}`,
+          trouble,
+        ),
     };
     return kind === 'Secret'
       ? new Reflector(this.#api, Secrets, { ...common, keep: (secret) => keepSecret(secret, digest) })
       : new Reflector(this.#api, ConfigMaps, { ...common, keep: (configMap) => keepConfigMap(configMap, digest) });
   }
 }
+
+const isOfOne = (watch: string): boolean => watch.split('/').length === 3;

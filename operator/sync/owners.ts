@@ -46,10 +46,10 @@ export class Owners {
     return first === keyOf(kmsSecret.metadata) ? undefined : first;
   }
 
-  /** `Secret/namespace` or `ConfigMap/namespace` of everything that is named. */
-  namespaces(): Set<string> {
-    const keys = [...this.#keepers.keys(), ...this.#readers.keys()];
-    return new Set(keys.map((key) => key.slice(0, key.lastIndexOf('/'))));
+  /** `Secret/namespace/name` or `ConfigMap/namespace/name` of everything that is named. */
+  *objects(): Generator<string> {
+    yield* this.#keepers.keys();
+    yield* this.#readers.keys();
   }
 }
 

@@ -186,7 +186,18 @@ export class Reconciler {
     for (const target of targetsOf(kmsSecret)) strays.delete(targetKey(target));
     for (const [targetKey, target] of strays) {
       this.#checkTurn(kmsSecret);
-      await releaseTarget(this.#parts.api, kmsSecret, target);
+      try {
+        await releaseTarget(this.#parts.api, kmsSecret, target);
+      } catch (error) {
+        if (!(error instanceof KubernetesError && error.status === 403)) throw error;
+        // Its Role no longer names it: what is wished now is in sync all the same.
+        await this.#parts.events.record(kmsSecret, {
+          type: 'Warning',
+          reason: 'KubernetesRefused',
+          action: 'Release',
+          note: `${targetKey} is named no more, and stays as it is: ${error.message}`,
+        });
+      }
       strays.delete(targetKey);
     }
     this.#strays.delete(key);
@@ -237,22 +248,24 @@ export class Reconciler {
       );
   }
 
-  /** Waits until the namespaces concerned were listed once: what is not known to be there could be. */
+  /** Waits until the objects concerned were asked for once: what is not known to be there could be. */
   async #known({ spec }: KmsSecret, targets: readonly Target[]): Promise<void> {
     const { credentialsRef } = spec.authentication.universalAuth;
     const read = [credentialsRef, ...(spec.tls ? [spec.tls.caRef] : [])];
     const concerned = [
-      ...read.map(({ secretNamespace: namespace }) => ({ kind: 'Secret' as const, namespace })),
+      ...read.map(({ secretNamespace: namespace, secretName: name }) => ({ kind: 'Secret' as const, namespace, name })),
       ...targets,
     ];
-    for (const { kind, namespace } of concerned) {
+    for (const { kind, namespace, name } of concerned) {
       try {
-        await this.#parts.objects.ready(kind, namespace);
+        await this.#parts.objects.ready(kind, namespace, name);
       } catch (error) {
         if (!(error instanceof KubernetesError && error.status === 403)) throw error;
         throw new SyncProblem(
           'KubernetesRefused',
-          `the operator may not read ${kind}s of the namespace ${namespace}: add it to secretNamespaces of KmsOperator`,
+          this.#parts.objects.isByName(namespace)
+            ? `the operator may not read the ${kind} ${namespace}/${name}: add this KMSSecret to onlySecretsOf of KmsOperator`
+            : `the operator may not read ${kind}s of the namespace ${namespace}: add it to secretNamespaces of KmsOperator`,
         );
       }
     }

@@ -1,6 +1,6 @@
 import { App, Chart, Yaml } from 'cdk8s';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { KmsAdmission, KmsOperator } from '../../constructs/index.ts';
+import { KmsAdmission, KmsOperator, KmsSecret } from '../../constructs/index.ts';
 import { TestCluster } from './support/cluster.ts';
 import type { OperatorProcess } from './support/operator-process.ts';
 
@@ -11,12 +11,20 @@ let operator: OperatorProcess;
 
 beforeAll(async () => {
   cluster = await TestCluster.start({ nodes: 3 });
-  for (const namespace of ['hanzo', 'team', 'closed']) await cluster.namespace(namespace);
+  for (const namespace of ['hanzo', 'team', 'closed', 'narrow']) await cluster.namespace(namespace);
   const chart = new Chart(new App(), 'operator');
-  new KmsOperator(chart, 'operator', { secretNamespaces: ['hanzo', 'team'], autoReloadNamespaces: ['hanzo'] });
+  new KmsOperator(chart, 'operator', {
+    secretNamespaces: ['hanzo', 'team'],
+    onlySecretsOf: [KmsSecret.fromName('till', 'narrow')],
+    autoReloadNamespaces: ['hanzo'],
+  });
   new KmsAdmission(chart, 'admission');
   expect(await cluster.apply(Yaml.stringify(...chart.toJson()))).not.toContain('Warning');
-  operator = await cluster.operatorAs('kms-operator', 'hanzo', { AUTO_RELOAD: 'true', WATCH_NAMESPACES: 'hanzo,team' });
+  const { env } = chart.toJson().find(({ kind }) => kind === 'Deployment').spec.template.spec.containers[0];
+  const given = env.flatMap(({ name, value }: { name: string; value?: string }) =>
+    value === undefined || name === 'PORT' ? [] : [[name, value]],
+  );
+  operator = await cluster.operatorAs('kms-operator', 'hanzo', Object.fromEntries(given));
 });
 afterAll(() => cluster.close());
 
@@ -28,6 +36,50 @@ test('with its own rights and no others it keeps a Secret, writes the status and
   const described = await cluster.kubectl('-n', 'hanzo', 'describe', 'kmssecret', 'gateway-kms-sync');
   expect(described).toMatch(/Normal\s+Synced.*1 keys of gateway production:\//);
   expect(operator.lines.filter(({ level }) => level >= 40)).toEqual([]);
+});
+
+const AS_OPERATOR = '--as=system:serviceaccount:hanzo:kms-operator';
+
+test('where each Secret is named it keeps one, mends it, and makes it anew, and sees no other', async () => {
+  await cluster.service('till', 'narrow', { A: '1' });
+  await cluster.kubectl('-n', 'narrow', 'create', 'secret', 'generic', 'other', '--from-literal=B=2');
+  await cluster.kmsSecret('till', 'narrow');
+  const kept = () => cluster.data('narrow', 'till-secrets');
+  await expect.poll(kept).toEqual({ A: '1' });
+  // Both long before the next look at KMS: it hears of them by the watch of that one name.
+  await cluster.kubectl('-n', 'narrow', 'patch', 'secret', 'till-secrets', '-p', '{"stringData":{"A":"by hand"}}');
+  await expect.poll(kept, { timeout: 5000 }).toEqual({ A: '1' });
+  await cluster.kubectl('-n', 'narrow', 'delete', 'secret', 'till-secrets');
+  await expect.poll(kept, { timeout: 5000 }).toEqual({ A: '1' });
+  expect(operator.lines.filter(({ level }) => level >= 40)).toEqual([]);
+});
+
+test.each([
+  ['read', ['get', 'secret', 'other']],
+  ['list', ['get', 'secrets']],
+  ['list by a label', ['get', 'secrets', '-l', 'a=b']],
+  ['list by another name', ['get', 'secrets', '--field-selector=metadata.name=other']],
+  ['change', ['patch', 'secret', 'other', '-p', '{}']],
+  ['delete', ['delete', 'secret', 'other']],
+  ['make another Secret', ['create', 'secret', 'generic', 'third', '--from-literal=C=3']],
+  ['make one of its name in another way', ['create', 'secret', 'generic', 'till-secrets', '--from-literal=C=3']],
+  ['change its credentials', ['patch', 'secret', 'till-kms-auth', '-p', '{}']],
+  ['read a ConfigMap', ['get', 'configmap', 'kube-root-ca.crt']],
+])('where each Secret is named it may not %s', async (_what, args) => {
+  await expect(cluster.kubectl('-n', 'narrow', ...args, AS_OPERATOR)).rejects.toThrow(/forbidden: User/);
+});
+
+test('a KMSSecret that the Role does not know of says what is missing', async () => {
+  await cluster.service('late', 'narrow', { A: '1' });
+  await cluster.kmsSecret('late', 'narrow');
+  await expect
+    .poll(() => cluster.synced('late', 'narrow'))
+    .toMatchObject({
+      reason: 'KubernetesRefused',
+      message: expect.stringContaining(
+        'may not read the Secret narrow/late-kms-auth: add this KMSSecret to onlySecretsOf',
+      ),
+    });
 });
 
 test.each([

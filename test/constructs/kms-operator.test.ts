@@ -9,6 +9,8 @@ import {
   KmsOperator,
   type KmsOperatorProps,
   KmsPostgres,
+  KmsSecret,
+  KmsService,
 } from '../../constructs/index.ts';
 
 const chart = () => new Chart(new App(), 'chart');
@@ -33,6 +35,64 @@ test('Secrets are open to it in its own namespace alone, until others are named'
     'team/kms-operator-secrets',
     'team/kms-operator-reload',
   ]);
+});
+
+test('with KMSSecrets named, the Roles of their namespaces name each object, and other namespaces are as they were', () => {
+  const here = chart();
+  const gateway = new KmsService(here, 'gateway', {
+    spec: {
+      tls: { caRef: { secretName: 'ca', secretNamespace: 'hanzo' } },
+      managedKubeConfigMapReferences: [{ configMapName: 'shown', configMapNamespace: 'hanzo' }],
+    },
+  });
+  const { of } = operator({ onlySecretsOf: [gateway, KmsSecret.fromName('till', 'shop')], secretNamespaces: ['team'] });
+  const roles = Object.fromEntries(
+    of('Role').map(({ metadata, rules }) => [`${metadata.namespace}/${metadata.name}`, rules]),
+  );
+  const look = ['get', 'list', 'watch'];
+  const keep = ['create', 'patch', 'delete'];
+  const on = (resource: string, verbs: string[], resourceNames?: string[]) =>
+    expect.objectContaining({ resources: [resource], verbs, ...(resourceNames && { resourceNames }) });
+  expect(roles['hanzo/kms-operator-secrets']).toEqual([
+    on('secrets', look, ['ca', 'gateway-kms-auth', 'gateway-secrets']),
+    on('secrets', keep, ['gateway-secrets']),
+    on('configmaps', look, ['shown']),
+    on('configmaps', keep, ['shown']),
+    on('events', ['create']),
+  ]);
+  expect(roles['shop/kms-operator-secrets']).toEqual([
+    on('secrets', look, ['till-kms-auth', 'till-secrets']),
+    on('secrets', keep, ['till-secrets']),
+    on('events', ['create']),
+  ]);
+  expect(roles['team/kms-operator-secrets'][0].resourceNames).toBe(undefined);
+  const env = of('Deployment')[0].spec.template.spec.containers[0].env;
+  expect(env).toContainEqual({ name: 'WATCH_NAMESPACES', value: 'team,hanzo,shop' });
+  expect(env).toContainEqual({ name: 'SECRETS_BY_NAME', value: 'hanzo,shop' });
+});
+
+test.each<{ name: string; props: KmsOperatorProps; says: string }>([
+  {
+    name: 'a namespace both ways',
+    props: { secretNamespaces: ['hanzo'], onlySecretsOf: [KmsSecret.fromName('a')] },
+    says: 'onlySecretsOf: hanzo is in secretNamespaces, too',
+  },
+  {
+    name: 'more names than watches',
+    props: { onlySecretsOf: Array.from({ length: 51 }, (_, n) => KmsSecret.fromName(`s${n}`)) },
+    says: 'onlySecretsOf: names 102 objects',
+  },
+  { name: 'no namespace at all', props: { secretNamespaces: [] }, says: 'secretNamespaces: names no namespace' },
+])('$name is refused', ({ props, says }) => {
+  expect(() => operator(props)).toThrow(says);
+});
+
+test('in its own namespace it may make the Secret of its digests alone', () => {
+  const own = operator()
+    .of('Role')
+    .find(({ metadata }) => metadata.name === 'kms-operator');
+  const rules = own.rules.filter(({ resources }: { resources: string[] }) => resources.includes('secrets'));
+  expect(rules).toEqual([expect.objectContaining({ resourceNames: ['kms-operator-digests'] })]);
 });
 
 test('no rule of the whole cluster reaches a Secret, and none has a wildcard', () => {

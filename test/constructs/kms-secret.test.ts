@@ -115,8 +115,8 @@ test('two that keep one Secret are refused', () => {
 });
 
 test.each([undefined, 'lux'])('what exists elsewhere has the names that are rendered here (%s)', (namespace) => {
-  const { resource, credentials, secret } = render({ namespace }).construct;
-  expect(KmsSecret.fromName('gateway', namespace)).toEqual({ resource, credentials, secret });
+  const { resource, credentials, secret, touched } = render({ namespace }).construct;
+  expect(KmsSecret.fromName('gateway', namespace)).toEqual({ resource, credentials, secret, touched });
 });
 
 test('what the props do not cover is reached by the object', () => {
