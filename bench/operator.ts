@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,6 +11,7 @@ import { kmsSecretCrd } from '../contracts/index.ts';
 import { parseAuthSecret, parseRootKey } from '../keys/index.ts';
 import { type KmsSecret, KmsSecrets } from '../operator/kms-secret.ts';
 import { KubernetesApi } from '../operator/kubernetes/api.ts';
+import { clusterOf } from '../operator/kubernetes/kubeconfig.ts';
 import { type KubernetesObject, Namespaces, type Resource, Secrets } from '../operator/kubernetes/resources.ts';
 import { createApp } from '../server/app.ts';
 import { startEmbeddedPostgres } from '../server/database/embedded/index.ts';
@@ -72,10 +73,10 @@ try {
   await rm(folder, { recursive: true, force: true });
 }
 
-async function measure({ kubeconfig }: ControlPlane): Promise<Line[]> {
+async function measure(controlPlane: ControlPlane): Promise<Line[]> {
   const config = new KubeConfig();
-  config.loadFromFile(kubeconfig);
-  const api = new KubernetesApi(config);
+  config.loadFromFile(controlPlane.kubeconfig);
+  const api = new KubernetesApi(clusterOf(config));
   const keys = { rootKey: randomBytes(32).toString('base64'), authSecret: randomBytes(32).toString('base64') };
   say(`making ${count} projects of ${KEYS} keys, each with an identity`);
   const { adminToken, made } = await fillKms(keys);
@@ -88,7 +89,7 @@ async function measure({ kubeconfig }: ControlPlane): Promise<Line[]> {
 
   const lines: Line[] = [];
   const start = performance.now();
-  let metricsUrl = await startOperator(installed, kubeconfig);
+  let metricsUrl = await startOperator(installed, controlPlane);
   await until(async () => (await ready(api)) === count, 300_000);
   const coldSeconds = (performance.now() - start) / 1000;
   lines.push(atMost(`cold start until all ${count} are Ready`, coldSeconds, 60, 's'));
@@ -118,7 +119,7 @@ async function measure({ kubeconfig }: ControlPlane): Promise<Line[]> {
   say('another start with everything in sync');
   const versions = await versionsOf(api);
   await end(operator);
-  metricsUrl = await startOperator(installed, kubeconfig);
+  metricsUrl = await startOperator(installed, controlPlane);
   await sleep(seconds * 1000);
   const changed = [...(await versionsOf(api))].filter(([key, version]) => versions.get(key) !== version).length;
   lines.push(
@@ -265,10 +266,17 @@ async function changeOneByOne(
 }
 
 /** @returns address of its metrics */
-async function startOperator(installed: string, kubeconfig: string): Promise<string> {
+async function startOperator(installed: string, { url, ca, token }: ControlPlane): Promise<string> {
+  // As a pod has it: a kubeconfig would load a library that a pod does without.
+  const account = join(folder, 'service-account');
+  await mkdir(account, { recursive: true, mode: 0o700 });
+  await Promise.all([writeFile(join(account, 'token'), token), writeFile(join(account, 'ca.crt'), ca)]);
+  const { hostname, port: apiPort } = new URL(url);
   const env = {
     PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
-    KUBECONFIG: kubeconfig,
+    KUBERNETES_SERVICE_HOST: hostname,
+    KUBERNETES_SERVICE_PORT: apiPort,
+    SERVICE_ACCOUNT_FOLDER: account,
     HOME: folder,
     POD_NAMESPACE: 'default',
     POD_NAME: `operator-${Date.now()}`,

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
+import { SERVICE_ACCOUNT_FOLDER } from './kubernetes/service-account.ts';
 
 const names = z
   .string()
@@ -14,6 +15,10 @@ const names = z
 const variables = z.object({
   POD_NAMESPACE: z.string().min(1).default('hanzo').describe('namespace of the operator: its Lease is there'),
   POD_NAME: z.string().min(1).default(hostname()).describe('name among the replicas'),
+  SERVICE_ACCOUNT_FOLDER: z
+    .string()
+    .default(SERVICE_ACCOUNT_FOLDER)
+    .describe("the ServiceAccount's token and ca.crt, used when there is no kubeconfig"),
   WATCH_NAMESPACES: names.describe('namespaces whose KMSSecrets are kept, with commas; empty: all'),
   SECRETS_BY_NAME: names.describe(
     'namespaces whose Secrets are watched one by one, since a Role names each; with commas',

@@ -1,6 +1,6 @@
-import { KubeConfig } from '@kubernetes/client-node';
 import { pino } from 'pino';
 import { readConfig } from './config.ts';
+import { presentCluster } from './kubernetes/kubeconfig.ts';
 import { startOperator } from './operator.ts';
 
 /** `kms-operator`: keeps Kubernetes Secrets equal to folders of KMS (HIP-27, KMS Operator). */
@@ -8,9 +8,8 @@ import { startOperator } from './operator.ts';
 async function main(): Promise<void> {
   const config = readConfig(process.env);
   const log = pino({ level: config.LOG_LEVEL, base: { operator: config.POD_NAME } });
-  const kubeConfig = new KubeConfig();
-  kubeConfig.loadFromDefault();
-  const operator = await startOperator(kubeConfig, config, log);
+  const cluster = await presentCluster(process.env, config.SERVICE_ACCOUNT_FOLDER);
+  const operator = await startOperator(cluster, config, log);
   log.info({ port: operator.port }, 'started');
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => {

@@ -1,8 +1,8 @@
-import type { KubeConfig } from '@kubernetes/client-node';
 import type { Logger } from 'pino';
 import { VERSION } from '../contracts/version.ts';
 import type { OperatorConfig } from './config.ts';
 import { startHealth } from './health.ts';
+import type { Cluster } from './kubernetes/access.ts';
 import { KubernetesApi } from './kubernetes/api.ts';
 import { loadDigest } from './kubernetes/digest.ts';
 import { LeaderElection } from './kubernetes/lease.ts';
@@ -22,8 +22,8 @@ export interface Operator {
 }
 
 /** Starts the operator: it leads as soon as no other replica does, and keeps the KMSSecrets while it leads. */
-export async function startOperator(kubeConfig: KubeConfig, config: OperatorConfig, log: Logger): Promise<Operator> {
-  const api = new KubernetesApi(kubeConfig);
+export async function startOperator(cluster: Cluster, config: OperatorConfig, log: Logger): Promise<Operator> {
+  const api = new KubernetesApi(cluster);
   let term: Term | undefined;
   const metrics = new OperatorMetrics({
     isLeader: () => election.isLeader,

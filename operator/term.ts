@@ -127,7 +127,7 @@ export class Term {
       (namespace) =>
         new Reflector(api, KmsSecrets, {
           ...(namespace === undefined ? {} : { namespace }),
-          keep: (kmsSecret) => kmsSecret,
+          keep: withoutRecord,
           onChange: ({ key, before, now }) => this.#kmsSecretChanged(key, before, now),
           onTrouble: trouble('watch', 'KMSSecrets'),
         }),
@@ -277,6 +277,11 @@ export class Term {
   #keys(): string[] {
     return [...this.#all()].map(({ metadata }) => keyOf(metadata));
   }
+}
+
+/** Who set which field is as long as the rest of a KMSSecret, and is asked for by nobody. */
+function withoutRecord({ metadata: { managedFields: _, ...metadata }, ...kmsSecret }: KmsSecret): KmsSecret {
+  return { ...kmsSecret, metadata };
 }
 
 /** Whether nothing that somebody wishes has changed: the rest is our own status. */

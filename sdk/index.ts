@@ -13,3 +13,4 @@ export type {
   ProjectRef,
   ReadOptions,
 } from './secrets.ts';
+export type { Fetch } from './transport.ts';

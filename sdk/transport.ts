@@ -3,6 +3,22 @@ import { KmsError, KmsTimeout, KmsUnreachable, refusalOf, UnexpectedAnswer } fro
 import { parseRetryAfter, type RetryOptions, withRetry } from './retry.ts';
 import { readEvents, type StreamedEvent } from './sse.ts';
 
+/** What is used of `fetch`: the global one will do, and so will whatever answers like it. */
+export type Fetch = (
+  url: URL,
+  init: {
+    readonly method: string;
+    readonly headers: Record<string, string>;
+    readonly body?: string;
+    readonly redirect: 'error';
+    readonly signal: AbortSignal;
+  },
+) => Promise<{
+  readonly status: number;
+  readonly headers: { get(name: string): string | null };
+  readonly body: AsyncIterable<Uint8Array> | null;
+}>;
+
 /** Where KMS is, and how it is spoken to. */
 export interface TransportOptions extends RetryOptions {
   /** Where KMS answers, such as `https://kms.hanzo.ai`; a path in it is kept as a prefix. */
@@ -11,7 +27,7 @@ export interface TransportOptions extends RetryOptions {
    * The fetch to use; tests and proxies bring their own.
    * @default - the global one
    */
-  readonly fetch?: typeof fetch;
+  readonly fetch?: Fetch;
   /**
    * Longest wait for one answer, in milliseconds; each try has its own.
    * @default 15000
@@ -168,7 +184,7 @@ export class Transport {
 /** Nothing that KMS answers comes near to this; a server that sends without end must not take the caller's memory. */
 const ANSWER_LIMIT_BYTES = 64 * 1024 * 1024;
 
-async function readText(response: Response): Promise<string> {
+async function readText(response: { readonly body: AsyncIterable<Uint8Array> | null }): Promise<string> {
   const decoder = new TextDecoder();
   let text = '';
   let bytes = 0;

@@ -1,5 +1,6 @@
 import type { KubeConfig } from '@kubernetes/client-node';
 import { type ApiOptions, KubernetesApi } from '../../operator/kubernetes/api.ts';
+import { clusterOf } from '../../operator/kubernetes/kubeconfig.ts';
 import { UserError } from '../problem.ts';
 
 /** Which cluster, as kubectl says it. */
@@ -29,7 +30,7 @@ export async function openCluster(options: ClusterOptions, api: ApiOptions): Pro
       isMadeUp || names.length === 0 ? 'there is no kubeconfig' : 'the kubeconfig has no current context',
       'name one by --kubeconfig or KUBECONFIG, and a context of it by --context',
     );
-  return new KubernetesApi(config, { userAgent: 'kms-cli', ...api });
+  return new KubernetesApi(clusterOf(config), { userAgent: 'kms-cli', ...api });
 }
 
 function load(config: KubeConfig, { kubeconfig }: ClusterOptions): void {

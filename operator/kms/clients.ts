@@ -1,6 +1,6 @@
-import { Agent, fetch } from 'undici';
 import { Kms } from '../../sdk/index.ts';
 import type { Digest } from '../kubernetes/digest.ts';
+import { Connections } from './connections.ts';
 
 /** Who the operator is to which KMS. */
 export interface Identity {
@@ -19,7 +19,8 @@ export interface KmsClient {
 
 interface Kept extends KmsClient {
   readonly users: Set<string>;
-  readonly agent: Agent;
+  /** Where it is in the connections that are shared. */
+  readonly place: string;
 }
 
 /**
@@ -29,6 +30,8 @@ interface Kept extends KmsClient {
 export class KmsClients {
   readonly #kept = new Map<string, Kept>();
   readonly #of = new Map<string, string>();
+  /** By KMS and certificate, with the number of clients that use them. */
+  readonly #connections = new Map<string, { readonly connections: Connections; clients: number }>();
   readonly #userAgent: string;
   readonly #digest: Digest;
 
@@ -41,45 +44,60 @@ export class KmsClients {
   /** @param user the KMSSecret that it is for; it uses one at a time */
   use(user: string, identity: Identity): KmsClient {
     const key = this.#keyOf(identity);
-    if (this.#of.get(user) !== key) this.release(user);
+    const before = this.#of.get(user);
     const client = this.#kept.get(key) ?? this.#make(key, identity);
     client.users.add(user);
     this.#of.set(user, key);
+    // After the new one is there, so that connections that both use stay open.
+    if (before !== undefined && before !== key) this.#leave(user, before);
     return client;
   }
 
   release(user: string): void {
     const key = this.#of.get(user);
     this.#of.delete(user);
-    const client = key === undefined ? undefined : this.#kept.get(key);
-    if (!client?.users.delete(user) || client.users.size > 0) return;
-    this.#kept.delete(client.key);
-    void client.agent.close();
+    if (key !== undefined) this.#leave(user, key);
   }
 
   get size(): number {
     return this.#kept.size;
   }
 
+  #leave(user: string, key: string): void {
+    const client = this.#kept.get(key);
+    if (!client?.users.delete(user) || client.users.size > 0) return;
+    this.#kept.delete(key);
+    this.#hangUp(client.place);
+  }
+
   #make(key: string, { hostAPI, ca, clientId, clientSecret }: Identity): Kept {
-    const agent = new Agent({
-      connections: 8,
-      keepAliveTimeout: 60_000,
-      connect: { ...(ca === undefined ? {} : { ca }) },
-    });
+    const place = this.#digest(JSON.stringify([hostAPI, ca ?? '']));
     const kms = new Kms({
       url: hostAPI,
       credentials: { clientId, clientSecret },
       userAgent: this.#userAgent,
-      // One of its own: Node's takes no certificate authority, and its types differ in name alone.
-      fetch: ((input: string, init: object) =>
-        fetch(input, { ...init, dispatcher: agent })) as unknown as typeof globalThis.fetch,
+      fetch: this.#connect(place, hostAPI, ca).fetch,
       // The work queue tries again, and tells meanwhile what is wrong.
       retries: 0,
     });
-    const made: Kept = { key, kms, users: new Set(), agent };
+    const made: Kept = { key, kms, users: new Set(), place };
     this.#kept.set(key, made);
     return made;
+  }
+
+  #connect(place: string, hostAPI: string, ca: string | undefined): Connections {
+    const shared = this.#connections.get(place) ?? { connections: new Connections(hostAPI, ca), clients: 0 };
+    shared.clients++;
+    this.#connections.set(place, shared);
+    return shared.connections;
+  }
+
+  #hangUp(place: string): void {
+    const shared = this.#connections.get(place)!;
+    shared.clients--;
+    if (shared.clients > 0) return;
+    this.#connections.delete(place);
+    shared.connections.close();
   }
 
   #keyOf({ hostAPI, ca, clientId, clientSecret }: Identity): string {

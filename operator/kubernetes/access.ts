@@ -1,35 +1,41 @@
 import { Agent, type RequestOptions } from 'node:https';
-import type { KubeConfig } from '@kubernetes/client-node';
 
 /** What a request to the API server is sent with besides what it says. */
 export type Access = Pick<RequestOptions, 'headers' | 'agent' | 'ca' | 'cert' | 'key' | 'auth' | 'rejectUnauthorized'>;
 
+/** An API server, and who we are to it. */
+export interface Cluster {
+  /** Its address. */
+  readonly server: string;
+  /** Whether the access brings an agent of its own, which goes through a proxy. */
+  readonly isProxied: boolean;
+  /** How to be let in now. @throws Error when a file cannot be read or a plugin fails */
+  access(): Promise<Access>;
+}
+
 /** A ServiceAccount's token lasts an hour and is replaced in its file well before; exec plugins cost a process each. */
 const KEPT_MS = 30_000;
 
-/**
- * Who we are to the API server, as the kubeconfig or the ServiceAccount says. One agent for all requests keeps their connections;
- * the library makes one for each request, which serves for proxies alone.
- */
+/** Who we are to the API server, asked for now and then; and the connections to it, which all requests share. */
 export class AccessSource {
-  readonly #config: KubeConfig;
+  readonly #cluster: Cluster;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 32 });
   /** Each watch holds a connection for minutes: with the others in one agent, they would leave none to ask with. */
   readonly #watching = new Agent({ keepAlive: true });
   #kept: { readonly access: Promise<Access>; readonly until: number } | undefined;
 
-  constructor(config: KubeConfig) {
-    this.#config = config;
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
   }
 
   async access(isWatch: boolean): Promise<Access> {
     const access = await this.#present();
-    return isWatch && access.agent === this.#agent ? { ...access, agent: this.#watching } : access;
+    return this.#cluster.isProxied ? access : { ...access, agent: isWatch ? this.#watching : this.#agent };
   }
 
   #present(): Promise<Access> {
     if (!this.#kept || performance.now() > this.#kept.until) {
-      this.#kept = { access: this.#ask(), until: performance.now() + KEPT_MS };
+      this.#kept = { access: this.#cluster.access(), until: performance.now() + KEPT_MS };
       // A failure is told to who asked, and is not kept for those who ask next.
       this.#kept.access.catch(() => this.refused());
     }
@@ -44,12 +50,5 @@ export class AccessSource {
   close(): void {
     this.#agent.destroy();
     this.#watching.destroy();
-  }
-
-  async #ask(): Promise<Access> {
-    const options: RequestOptions = {};
-    await this.#config.applyToHTTPSOptions(options);
-    const proxied = this.#config.getCurrentCluster()?.proxyUrl !== undefined;
-    return proxied ? options : { ...options, agent: this.#agent };
   }
 }

@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
-import type { KubeConfig } from '@kubernetes/client-node';
-import { AccessSource } from './access.ts';
+import { AccessSource, type Cluster } from './access.ts';
 import { KubernetesError } from './errors.ts';
 import { type KubernetesObject, pathOf, type Resource } from './resources.ts';
 
@@ -48,8 +47,8 @@ const WATCH_SECONDS = 300;
 const PAGE = 500;
 
 /**
- * An API server, as JSON over HTTPS. Authentication is the library's (kubeconfig, ServiceAccount, exec plugins); its typed
- * clients are not used: they copy each object into classes, which took more of the operator's memory than what it keeps.
+ * An API server, as JSON over HTTPS. The library's typed clients are not used: they copy each object into classes, which took more of the
+ * operator's memory than what it keeps.
  */
 export class KubernetesApi {
   readonly #access: AccessSource;
@@ -58,11 +57,9 @@ export class KubernetesApi {
   /** Requests by verb and resource; the scale tests count them. */
   readonly counts = new Map<string, number>();
 
-  constructor(config: KubeConfig, options: ApiOptions = {}) {
+  constructor(cluster: Cluster, options: ApiOptions = {}) {
     this.#options = options;
-    const cluster = config.getCurrentCluster();
-    if (!cluster) throw new Error('no cluster: neither a kubeconfig nor a ServiceAccount names one');
-    this.#access = new AccessSource(config);
+    this.#access = new AccessSource(cluster);
     this.#base = new URL(cluster.server);
   }
 

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { KubeConfig } from '@kubernetes/client-node';
@@ -10,12 +10,14 @@ import { vi } from 'vitest';
 import { kmsSecretCrd } from '../../../contracts/index.ts';
 import { readConfig } from '../../../operator/config.ts';
 import { type KmsSecret, KmsSecrets } from '../../../operator/kms-secret.ts';
+import type { Cluster } from '../../../operator/kubernetes/access.ts';
 import { KubernetesApi } from '../../../operator/kubernetes/api.ts';
 import { KubernetesError } from '../../../operator/kubernetes/errors.ts';
+import { clusterOf } from '../../../operator/kubernetes/kubeconfig.ts';
 import type { KubernetesObject, Resource } from '../../../operator/kubernetes/resources.ts';
 import { Namespaces, Secrets } from '../../../operator/kubernetes/resources.ts';
 import { type Operator, startOperator } from '../../../operator/operator.ts';
-import { type ControlPlane, kubeconfigOf, startControlPlane } from '../../../tools/cluster/control-plane.ts';
+import { type ControlPlane, startControlPlane } from '../../../tools/cluster/control-plane.ts';
 import { addNodes } from '../../../tools/cluster/nodes.ts';
 import { programsAtHand } from '../../../tools/cluster/programs.ts';
 import { startServer, type TestServer } from '../../support/server.ts';
@@ -48,7 +50,7 @@ export class TestCluster {
     this.#agent = new Agent({ connect: { ca: plane.ca } });
     this.kms = kms;
     this.url = url;
-    this.api = new KubernetesApi(this.kubeConfig());
+    this.api = new KubernetesApi(this.cluster());
   }
 
   /**
@@ -74,10 +76,11 @@ export class TestCluster {
     return cluster;
   }
 
-  kubeConfig(): KubeConfig {
+  /** As an admin. */
+  cluster(): Cluster {
     const config = new KubeConfig();
     config.loadFromFile(this.plane.kubeconfig);
-    return config;
+    return clusterOf(config);
   }
 
   async #served(): Promise<void> {
@@ -101,7 +104,7 @@ export class TestCluster {
   async operator(name = 'operator-1', variables: Record<string, string> = {}): Promise<Operator> {
     const config = readConfig({ POD_NAMESPACE: 'default', POD_NAME: name, HOST: '127.0.0.1', PORT: '0', ...variables });
     const log = pino({ level: process.env.OPERATOR_LOG ?? 'silent' });
-    const operator = await startOperator(this.kubeConfig(), config, log);
+    const operator = await startOperator(this.cluster(), config, log);
     this.operators.push(operator);
     return operator;
   }
@@ -119,16 +122,25 @@ export class TestCluster {
     return started;
   }
 
-  /** The operator in a process of its own, with the rights of a ServiceAccount. */
+  /** The operator in a process of its own, as a ServiceAccount and as in a pod. */
   async operatorAs(
     serviceAccount: string,
     namespace: string,
     variables: Record<string, string>,
   ): Promise<OperatorProcess> {
     const token = (await this.kubectl('-n', namespace, 'create', 'token', serviceAccount)).trim();
-    const file = join(this.plane.folder, `${serviceAccount}.kubeconfig`);
-    await writeFile(file, kubeconfigOf(this.plane.url, this.plane.ca, token), { mode: 0o600 });
-    return this.operatorProcess(serviceAccount, { KUBECONFIG: file, POD_NAMESPACE: namespace, ...variables });
+    const folder = join(this.plane.folder, serviceAccount);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await Promise.all([writeFile(join(folder, 'token'), token), writeFile(join(folder, 'ca.crt'), this.plane.ca)]);
+    const { hostname, port } = new URL(this.plane.url);
+    return this.operatorProcess(serviceAccount, {
+      KUBECONFIG: '',
+      KUBERNETES_SERVICE_HOST: hostname,
+      KUBERNETES_SERVICE_PORT: port,
+      SERVICE_ACCOUNT_FOLDER: folder,
+      POD_NAMESPACE: namespace,
+      ...variables,
+    });
   }
 
   /** A project with secrets, and a Secret with the credentials of an identity that may read it. */
