@@ -34,7 +34,8 @@ const mayBeNamed = (one: string, n: number) => ({
  * hence `string()` of what it cannot know to be one.
  */
 const NAMED = `(
-  [{'resource': 'secrets', 'verb': 'get',
+  [{'resource': 'secrets',
+    'verb': has(object.spec.authentication.universalAuth.renewal) && object.spec.authentication.universalAuth.renewal.enabled ? 'update' : 'get',
     'namespace': string(object.spec.authentication.universalAuth.credentialsRef.secretNamespace),
     'name': string(object.spec.authentication.universalAuth.credentialsRef.secretName)}]
   + (has(object.spec.tls) ? [{'resource': 'secrets', 'verb': 'get',

@@ -133,6 +133,14 @@ const managedConfigMap = z
   })
   .describe('A ConfigMap that is created and kept up to date. What is in it is no secret to anybody who may read it.');
 
+const renewal = z
+  .strictObject({
+    enabled: z.boolean().describe('Whether the operator renews the client secret.'),
+  })
+  .describe(
+    'The operator has KMS make the next client secret before the one in credentialsRef ends, and writes it there. It has to be one that was made renewable.',
+  );
+
 /** Each list entry is an object of the cluster, and each costs a look at every sync. */
 const MAX_REFERENCES = 20;
 
@@ -165,6 +173,7 @@ export const KmsSecretSpec = withRules(
           .strictObject({
             credentialsRef,
             secretsScope,
+            renewal: renewal.optional(),
           })
           .describe('Universal Auth: a machine identity logs in with a client id and a client secret.'),
       })

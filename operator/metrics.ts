@@ -27,6 +27,18 @@ export class OperatorMetrics {
     labelNames: ['namespace', 'name'],
     registers: [this.registry],
   });
+  readonly #renewals = new Counter({
+    name: 'kms_operator_renewals_total',
+    help: 'Client secrets that were to be renewed, by what came of it: renewed, refused (a person must act), failed (tried again)',
+    labelNames: ['outcome'],
+    registers: [this.registry],
+  });
+  readonly #ends = new Gauge({
+    name: 'kms_operator_client_secret_ends_timestamp_seconds',
+    help: 'When the client secret in a Secret that is renewed ends',
+    labelNames: ['secret'],
+    registers: [this.registry],
+  });
   readonly #troubles = new Counter({
     name: 'kms_operator_troubles_total',
     help: 'Failures beside the turns: watches, event streams, the Lease, Events',
@@ -76,6 +88,16 @@ export class OperatorMetrics {
   gone(namespace: string, name: string): void {
     this.#ready.remove({ namespace, name });
     this.#looked.remove({ namespace, name });
+  }
+
+  renewal(outcome: 'renewed' | 'refused' | 'failed'): void {
+    this.#renewals.inc({ outcome });
+  }
+
+  /** @param secret `namespace/name` */
+  credentialsEnd(secret: string, seconds: number | undefined): void {
+    if (seconds === undefined) this.#ends.remove({ secret });
+    else this.#ends.set({ secret }, seconds);
   }
 
   trouble(what: 'watch' | 'stream' | 'lease' | 'event' | 'reload'): void {

@@ -23,6 +23,7 @@ import { WorkQueue } from './queue/work-queue.ts';
 import { laggingPods } from './reload/lagging.ts';
 import { Reloader } from './reload/reloader.ts';
 import { workloadKey } from './reload/workload-view.ts';
+import { Renewals } from './renewal/renewals.ts';
 import { Owners } from './sync/owners.ts';
 import { SyncProblem } from './sync/problem.ts';
 import { Reconciler } from './sync/reconciler.ts';
@@ -55,6 +56,7 @@ export class Term {
   readonly #streams: ChangeStreams;
   readonly #queue: WorkQueue;
   readonly #reconciler: Reconciler;
+  readonly #renewals: Renewals;
   readonly #reloader: Reloader | undefined;
 
   constructor(options: TermOptions) {
@@ -112,6 +114,23 @@ export class Term {
       lagging: (objectKeys, since) => this.#lagging(new Set(objectKeys), since),
       isCurrent: (kmsSecret) => this.#isCurrent(kmsSecret),
       allows: (namespace, from) => this.#allows(namespace, from),
+      renewal: (place) => this.#renewals.told(place),
+    });
+    this.#renewals = new Renewals({
+      api,
+      leading,
+      digest,
+      clients: this.#clients,
+      events,
+      metrics,
+      log,
+      isAsked: (place) => this.#askers(place).length > 0,
+      wantedBy: (place) => this.#wantedBy(place),
+      copyOf: (place, secret) => this.#copyOf(place, secret),
+      certificateOf: ({ spec }) => this.#reconciler.certificate(spec),
+      onTold: (place) => {
+        for (const key of this.#owners.concerned(`Secret/${place}`).readers) this.#queue.add(key);
+      },
     });
     this.#reloader = autoReload
       ? new Reloader({
@@ -143,7 +162,7 @@ export class Term {
   async run(): Promise<void> {
     const { leading } = this.#options;
     if (!leading.aborted) await new Promise((resolve) => leading.addEventListener('abort', resolve, { once: true }));
-    await this.#queue.stop();
+    await Promise.all([this.#queue.stop(), this.#renewals.stop()]);
     await this.#reloader?.stop();
     await Promise.all([...this.#kmsSecrets, this.#namespaces, this.#objects].map((part) => part.stop()));
     for (const key of this.#keys()) this.#reconciler.forget(key);
@@ -184,6 +203,7 @@ export class Term {
 
   #kmsSecretChanged(key: string, before: KmsSecret | undefined, now: KmsSecret | undefined): void {
     this.#owners.change(before, now);
+    for (const one of [before, now]) if (one) this.#renewals.look(credentialsOf(one));
     this.#objects.follow(this.#owners.objects());
     if (!now || now.metadata.deletionTimestamp !== undefined) {
       this.#queue.forget(key);
@@ -201,6 +221,7 @@ export class Term {
     const { keepers, readers } = this.#owners.concerned(key);
     for (const keeper of keepers) if (before || !this.#isWaiting(keeper, now)) this.#queue.add(keeper);
     if (!before && now) this.#checkStray(now);
+    if (now?.kind === 'Secret') this.#renewals.look(`${now.metadata.namespace}/${now.metadata.name}`);
     if (before && now && isSameData(before, now)) return;
     this.#look(readers);
     if (now) this.#reloader?.changed(key);
@@ -244,6 +265,7 @@ export class Term {
         targetsOf(kmsSecret).some(({ namespace }) => namespace === name) ||
         kmsSecret.spec.authentication.universalAuth.credentialsRef.secretNamespace === name,
     );
+    for (const kmsSecret of concerned) this.#renewals.look(credentialsOf(kmsSecret));
     if (before || now)
       this.#look(
         concerned.filter(({ metadata }) => metadata.namespace !== name).map(({ metadata }) => keyOf(metadata)),
@@ -255,6 +277,42 @@ export class Term {
       this.#reconciler.look(key);
       this.#queue.add(key);
     }
+  }
+
+  /** The KMSSecrets that want a Secret's client secret renewed, in one order. */
+  #askers(place: string): KmsSecret[] {
+    return [...this.#owners.concerned(`Secret/${place}`).readers].toSorted().flatMap((key) => {
+      const found = this.#find(key);
+      const isAsked =
+        found?.spec.authentication.universalAuth.renewal?.enabled === true &&
+        credentialsOf(found) === place &&
+        !found.spec.suspend &&
+        found.metadata.deletionTimestamp === undefined;
+      return isAsked ? [found] : [];
+    });
+  }
+
+  /** The first of those, whose namespace may have it written. */
+  async #wantedBy(place: string): Promise<KmsSecret | undefined> {
+    await this.#namespaces.ready();
+    const [namespace = ''] = place.split('/');
+    return this.#askers(place).find(
+      ({ metadata }) => metadata.namespace === namespace || this.#allows(namespace, metadata.namespace!),
+    );
+  }
+
+  /** Another Secret that a KMSSecret logs in with, and that holds this client secret. Waits until all that can be seen was. */
+  async #copyOf(place: string, secret: string): Promise<string | undefined> {
+    const unseen = () => undefined;
+    await Promise.all(this.#kmsSecrets.map((reflector) => reflector.ready().catch(unseen)));
+    const others = new Set([...this.#all()].map(credentialsOf));
+    others.delete(place);
+    for (const other of others) {
+      const [namespace = '', name = ''] = other.split('/');
+      await this.#objects.ready('Secret', namespace, name).catch(unseen);
+      if (this.#objects.get('Secret', namespace, name)?.digests.get('clientSecret') === secret) return other;
+    }
+    return undefined;
   }
 
   #allows(namespace: string, from: string): boolean {
@@ -282,6 +340,12 @@ export class Term {
 /** Who set which field is as long as the rest of a KMSSecret, and is asked for by nobody. */
 function withoutRecord({ metadata: { managedFields: _, ...metadata }, ...kmsSecret }: KmsSecret): KmsSecret {
   return { ...kmsSecret, metadata };
+}
+
+/** The Secret that it logs in with, `namespace/name`. */
+function credentialsOf({ spec }: KmsSecret): string {
+  const { secretName, secretNamespace } = spec.authentication.universalAuth.credentialsRef;
+  return `${secretNamespace}/${secretName}`;
 }
 
 /** Whether nothing that somebody wishes has changed: the rest is our own status. */

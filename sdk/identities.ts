@@ -14,6 +14,7 @@ import {
   ClientSecretAnswer,
   ClientSecretsAnswer,
   NewClientSecretAnswer,
+  RenewedClientSecretAnswer,
   type UniversalAuth,
   UniversalAuthAnswer,
 } from '../contracts/universal-auth.ts';
@@ -81,13 +82,38 @@ export class Identities {
   /** Makes a client secret. This answer is the only time that it is ever shown. */
   async createClientSecret(
     id: string,
-    body: { description?: string; ttl?: number; numUsesLimit?: number } = {},
+    body: {
+      description?: string;
+      ttl?: number;
+      numUsesLimit?: number;
+      renewable?: boolean;
+      renewableFor?: number;
+    } = {},
   ): Promise<z.infer<typeof NewClientSecretAnswer>> {
     return this.#session.call({
       method: 'POST',
       path: `${authPath(id)}/client-secrets`,
       body,
       answer: NewClientSecretAnswer,
+    });
+  }
+
+  /**
+   * Makes the successor of a client secret that was made renewable; that one itself is the proof. Both work until the successor is
+   * used: then the use of the one before ends both.
+   */
+  async renewClientSecret({
+    clientId,
+    clientSecret,
+  }: {
+    readonly clientId: string;
+    readonly clientSecret: string;
+  }): Promise<z.infer<typeof RenewedClientSecretAnswer>> {
+    return this.#session.open({
+      method: 'POST',
+      path: '/api/v1/auth/universal-auth/client-secrets/renew',
+      body: { clientId, clientSecret },
+      answer: RenewedClientSecretAnswer,
     });
   }
 

@@ -56,6 +56,11 @@ export class Kms {
     this.audit = new Audit(session);
   }
 
+  /** Logs in now, where the first call would. @throws Unauthorized when the credentials are not taken */
+  async logIn(signal?: AbortSignal): Promise<void> {
+    await this.#tokens?.token(signal);
+  }
+
   /** Machine identity that the present token is of, as the token says itself; undefined before a login, and for people. */
   get identityId(): string | undefined {
     return this.#tokens?.identityId;

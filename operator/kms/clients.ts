@@ -1,6 +1,7 @@
 import { Kms } from '../../sdk/index.ts';
 import type { Digest } from '../kubernetes/digest.ts';
 import { Connections } from './connections.ts';
+import { LoginGate } from './login-gate.ts';
 
 /** Who the operator is to which KMS. */
 export interface Identity {
@@ -9,6 +10,8 @@ export interface Identity {
   readonly ca: string | undefined;
   readonly clientId: string;
   readonly clientSecret: string;
+  /** Digests of client secrets that this one is the successor of: nothing logs in with them any more. */
+  readonly former: readonly string[];
 }
 
 export interface KmsClient {
@@ -34,6 +37,7 @@ export class KmsClients {
   readonly #connections = new Map<string, { readonly connections: Connections; clients: number }>();
   readonly #userAgent: string;
   readonly #digest: Digest;
+  readonly #gate = new LoginGate();
 
   /** @param userAgent what the audit of KMS shows */
   constructor(userAgent: string, digest: Digest) {
@@ -43,6 +47,7 @@ export class KmsClients {
 
   /** @param user the KMSSecret that it is for; it uses one at a time */
   use(user: string, identity: Identity): KmsClient {
+    for (const secret of identity.former) this.#gate.close(secret);
     const key = this.#keyOf(identity);
     const before = this.#of.get(user);
     const client = this.#kept.get(key) ?? this.#make(key, identity);
@@ -70,13 +75,13 @@ export class KmsClients {
     this.#hangUp(client.place);
   }
 
-  #make(key: string, { hostAPI, ca, clientId, clientSecret }: Identity): Kept {
+  #make(key: string, { hostAPI, ca, clientId, clientSecret, former }: Identity): Kept {
     const place = this.#digest(JSON.stringify([hostAPI, ca ?? '']));
     const kms = new Kms({
       url: hostAPI,
       credentials: { clientId, clientSecret },
       userAgent: this.#userAgent,
-      fetch: this.#connect(place, hostAPI, ca).fetch,
+      fetch: this.#gate.guard(this.#digest(clientSecret), former, this.#connect(place, hostAPI, ca).fetch),
       // The work queue tries again, and tells meanwhile what is wrong.
       retries: 0,
     });

@@ -4,6 +4,7 @@ export type Reason =
   | 'Suspended'
   | 'CredentialsMissing'
   | 'CredentialsRefused'
+  | 'CredentialsSuperseded'
   | 'AccessDenied'
   | 'NotFound'
   | 'KmsUnreachable'

@@ -1,6 +1,7 @@
 import type { StoredKmsSecretSpec } from '../../contracts/kms-secret.ts';
 import type { FolderAddress, Look } from '../../sdk/index.ts';
 import type { KmsClient, KmsClients } from '../kms/clients.ts';
+import { isHeld } from '../kms/login-gate.ts';
 import type { ChangeStreams } from '../kms/streams.ts';
 import { type KmsSecret, KmsSecrets, RESYNC_ANNOTATION, type Target, targetKey, targetsOf } from '../kms-secret.ts';
 import type { KubernetesApi } from '../kubernetes/api.ts';
@@ -12,6 +13,8 @@ import type { ObjectView } from '../kubernetes/object-view.ts';
 import { keyOf } from '../kubernetes/reflector.ts';
 import { Secrets } from '../kubernetes/resources.ts';
 import type { Outcome } from '../queue/work-queue.ts';
+import { readCredentials, textOf } from '../renewal/credentials.ts';
+import type { Told } from '../renewal/renewals.ts';
 import { contentOf } from './content.ts';
 import { type Followed, guardShrink } from './guard.ts';
 import { entriesOf, requireKeys } from './keys.ts';
@@ -37,6 +40,8 @@ export interface ReconcilerParts {
   readonly leading: AbortSignal;
   /** Which pods were started before a moment with one of these objects in their environment, in words. */
   readonly lagging: (objectKeys: readonly string[], since: string) => Promise<string | undefined>;
+  /** How the renewal of the client secret in a Secret, `namespace/name`, goes. */
+  readonly renewal: (place: string) => Told | undefined;
   readonly random?: () => number;
 }
 
@@ -118,6 +123,10 @@ export class Reconciler {
       if (this.#parts.leading.aborted || !this.#parts.isCurrent(kmsSecret)) return {};
       memory.lookAt = 0;
       if (error instanceof KubernetesError && error.isConflict) return { againInMs: 50 };
+      if (isHeld(error)) {
+        memory.seen = undefined;
+        return { againInMs: 50 };
+      }
       const report = reportOf(error, placesOf(kmsSecret.spec));
       await this.#tell(kmsSecret, { ...report, identityId: memory.client?.kms.identityId });
       throw error;
@@ -277,18 +286,24 @@ export class Reconciler {
     const seen = this.#seen(spec);
     if (memory.client && memory.seen === seen) return memory.client;
     const secret = await this.#secret(namespace, name);
-    const clientId = textOf(secret?.data?.clientId);
-    const clientSecret = textOf(secret?.data?.clientSecret);
-    if (!clientId || !clientSecret) {
-      const place = `the Secret ${namespace}/${name}`;
-      const what = secret ? `${place} has no ${clientId ? 'clientSecret' : 'clientId'}` : `${place} is not there`;
+    const stored = secret && readCredentials(secret, this.#parts.digest);
+    const place = `the Secret ${namespace}/${name}`;
+    if (!stored) {
+      const missing = textOf(secret?.data?.clientId) ? 'clientSecret' : 'clientId';
+      const what = secret ? `${place} has no ${missing}` : `${place} is not there`;
       throw new SyncProblem(
         'CredentialsMissing',
         `${what}: create it with the machine identity's clientId and clientSecret (HIP-27, "Bootstrap Secret")`,
       );
     }
-    const ca = await this.#certificate(spec);
-    memory.client = this.#parts.clients.use(key, { hostAPI: spec.hostAPI, ca, clientId, clientSecret });
+    if (stored.isFormer)
+      throw new SyncProblem(
+        'CredentialsSuperseded',
+        `${place} holds a client secret again that was renewed since: its use would end all that came of it. Make a new one, and put it there`,
+      );
+    const ca = await this.certificate(spec);
+    const { clientId, clientSecret, former } = stored;
+    memory.client = this.#parts.clients.use(key, { hostAPI: spec.hostAPI, ca, clientId, clientSecret, former });
     memory.seen = seen;
     return memory.client;
   }
@@ -305,7 +320,8 @@ export class Reconciler {
     ].join(' ');
   }
 
-  async #certificate({ tls }: StoredKmsSecretSpec): Promise<string | undefined> {
+  /** The certificate authority of hostAPI, PEM. @throws SyncProblem when it is named and not there */
+  async certificate({ tls }: StoredKmsSecretSpec): Promise<string | undefined> {
     if (!tls) return undefined;
     const { secretName, secretNamespace, key } = tls.caRef;
     const ca = textOf((await this.#secret(secretNamespace, secretName))?.data?.[key]);
@@ -402,7 +418,10 @@ export class Reconciler {
 
   async #tell(kmsSecret: KmsSecret, report: Report): Promise<void> {
     const { api, events } = this.#parts;
-    const status = statusAfter(kmsSecret, report, new Date());
+    const { credentialsRef, renewal: wished } = kmsSecret.spec.authentication.universalAuth;
+    const place = `${credentialsRef.secretNamespace}/${credentialsRef.secretName}`;
+    const renewal = wished?.enabled ? this.#parts.renewal(place) : null;
+    const status = statusAfter(kmsSecret, { ...report, ...(renewal === undefined ? {} : { renewal }) }, new Date());
     if (status === kmsSecret.status) return;
     this.#checkTurn(kmsSecret);
     const { name, namespace } = kmsSecret.metadata;
@@ -440,8 +459,4 @@ function placesOf({ hostAPI, authentication }: StoredKmsSecretSpec) {
     credentials: `${credentialsRef.secretNamespace}/${credentialsRef.secretName}`,
     folder: `${secretsScope.projectSlug ?? secretsScope.projectId} ${secretsScope.envSlug}:${secretsScope.secretsPath}`,
   };
-}
-
-function textOf(base64: string | undefined): string | undefined {
-  return base64 === undefined ? undefined : Buffer.from(base64, 'base64').toString('utf8');
 }

@@ -20,7 +20,11 @@ export function reportOf(
 ): Report {
   if (error instanceof SyncProblem) {
     const authenticated =
-      error.reason === 'CredentialsMissing' ? 'False' : error.reason === 'CertificateMissing' ? 'Unknown' : 'True';
+      error.reason === 'CredentialsMissing' || error.reason === 'CredentialsSuperseded'
+        ? 'False'
+        : error.reason === 'CertificateMissing'
+          ? 'Unknown'
+          : 'True';
     return { authenticated, reason: error.reason, message: error.message };
   }
   if (error instanceof Unauthorized)

@@ -1,5 +1,6 @@
 import type { KmsSecretStatus } from '../../contracts/kms-secret.ts';
 import type { KmsSecret } from '../kms-secret.ts';
+import type { Told } from '../renewal/renewals.ts';
 import type { Reason } from './problem.ts';
 
 type Condition = NonNullable<KmsSecretStatus['conditions']>[number];
@@ -20,9 +21,14 @@ export interface Report {
   };
   /** Machine identity that is logged in; undefined: none was, and what was told before stays. */
   readonly identityId?: string | undefined;
+  /** How the renewal of the client secret goes; null: nobody asked for one; undefined: not known yet, as before. */
+  readonly renewal?: Told | null;
   /** Which pods run older content, without the version; null: none does; undefined: not looked at. */
   readonly lagging?: string | null;
 }
+
+/** The condition of a KMSSecret that wants its client secret renewed. */
+const RENEWED = 'CredentialsRenewed';
 
 /** The status after a report. The same object as before when nothing of it is new: steady state writes nothing. */
 export function statusAfter({ metadata, status = {} }: KmsSecret, report: Report, now: Date): KmsSecretStatus {
@@ -37,6 +43,10 @@ export function statusAfter({ metadata, status = {} }: KmsSecret, report: Report
     report.authenticated === 'True'
       ? said('Authenticated', 'True', 'LoggedIn', 'the machine identity is logged in')
       : said('Authenticated', report.authenticated, report.reason, report.message);
+  const kept = report.renewal === undefined && status.conditions?.find(({ type }) => type === RENEWED);
+  const renewal = report.renewal
+    ? said(RENEWED, report.renewal.isWell ? 'True' : 'False', report.renewal.reason, report.renewal.message)
+    : kept || undefined;
   const state = isSynced ? 'True' : 'False';
   const { content } = report;
   const { workloads, ...rest } = status;
@@ -48,6 +58,7 @@ export function statusAfter({ metadata, status = {} }: KmsSecret, report: Report
       said('Ready', state, report.reason, report.message),
       authentication,
       said('Synced', state, report.reason, report.message),
+      ...(renewal ? [renewal] : []),
     ],
     ...(content && {
       keys: content.keys,
