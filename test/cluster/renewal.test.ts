@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { KmsSecrets } from '../../operator/kms-secret.ts';
 import { Secrets } from '../../operator/kubernetes/resources.ts';
@@ -137,6 +136,7 @@ test('a thief who uses one that had its time is noticed: the family ends, and th
   await expect.poll(() => condition('robbed', 'Synced')).toMatchObject({ reason: 'CredentialsRefused' });
   expect(await cluster.data(namespace, 'robbed-secrets')).toEqual({ KEY: 'robbed' });
   await cluster.kms.sql.query("delete from audit_log where event = 'revoke-client-secret-family'");
+  await cluster.api.delete(KmsSecrets, { namespace, name: 'robbed-kms-sync' });
 });
 
 test.each([
@@ -162,21 +162,3 @@ test.each([
   await expect.poll(async () => Object.keys((await auth(slug)) ?? {}).toSorted()).toEqual(['clientId', 'clientSecret']);
   expect(await revoked()).toBe(0);
 });
-
-test('secrets of 5 seconds, tokens of 2, changes all the time: no sync fails', async () => {
-  const { projectId } = await renewableService(cluster, 'rapid', namespace, { ttl: 5, tokenTtl: 2 });
-  const before = await count('kms_operator_renewals_total{outcome="renewed"}');
-  const failures = await failed();
-  await cluster.kmsSecret('rapid', namespace, { resyncInterval: 5, authentication: renewing('rapid', namespace) });
-  await expect.poll(() => cluster.data(namespace, 'rapid-secrets')).toMatchObject({ KEY: 'rapid' });
-  const end = performance.now() + 40_000;
-  for (let n = 0; performance.now() < end; n++) {
-    await cluster.kms.setSecrets(projectId, 'prod', { [`N${n}`]: String(n) });
-    await expect.poll(async () => (await cluster.data(namespace, 'rapid-secrets'))?.[`N${n}`]).toBe(String(n));
-    await sleep(1000);
-  }
-  expect((await count('kms_operator_renewals_total{outcome="renewed"}')) - before).toBeGreaterThanOrEqual(10);
-  expect(await failed()).toEqual(failures);
-  expect(await revoked()).toBe(0);
-  expect(await condition('rapid')).toMatchObject({ status: 'True' });
-}, 90_000);

@@ -1,11 +1,12 @@
 import { createServer, request, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** What a request meets: passed on, refused by nobody being there, an answer of its own, or none at all. */
+/** What a request meets: passed on, refused by nobody being there, an answer of its own, or none at all, whether KMS heard of it or not. */
 export type Weather =
   | 'pass'
   | 'down'
   | 'hang'
+  | { readonly lose: RegExp }
   | { readonly status: number; readonly body: unknown; readonly path?: RegExp };
 
 /** Stands before KMS and lets a test decide what becomes of requests. Counts what passes. */
@@ -14,6 +15,8 @@ export class Gate {
   weather: Weather = 'pass';
   /** Requests by method, path without query, and status. */
   readonly counts = new Map<string, number>();
+  /** Answers of KMS that never arrived. */
+  lost = 0;
   readonly #server: Server;
   readonly #hanging = new Set<ServerResponse>();
 
@@ -31,7 +34,7 @@ export class Gate {
       const path = incoming.url ?? '/';
       if (weather === 'down') return void incoming.socket.destroy();
       if (weather === 'hang') return void gate.#hanging.add(outgoing);
-      if (typeof weather === 'object' && (weather.path ?? /./).test(path)) {
+      if (typeof weather === 'object' && 'status' in weather && (weather.path ?? /./).test(path)) {
         incoming.resume();
         return void outgoing
           .writeHead(weather.status, { 'content-type': 'application/json' })
@@ -42,6 +45,11 @@ export class Gate {
         { method: incoming.method, headers: incoming.headers },
         (answer) => {
           gate.#count(`${incoming.method} ${path.split('?')[0]} ${answer.statusCode}`);
+          if (typeof weather === 'object' && 'lose' in weather && weather.lose.test(path)) {
+            gate.lost++;
+            answer.resume();
+            return void gate.#hanging.add(outgoing);
+          }
           outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
           answer.pipe(outgoing);
         },
