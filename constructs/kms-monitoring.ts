@@ -69,6 +69,14 @@ const alertsOf = ({ namespace, certificateName }: { namespace: string; certifica
     description: 'kubectl -n {{ $labels.namespace }} describe kmssecret {{ $labels.name }} tells why and what to do',
   },
   {
+    alert: 'KmsCredentialsNotRenewed',
+    expr: 'increase(kms_operator_renewals_total{outcome!="renewed"}[15m]) > 0',
+    for: '15m',
+    severity: 'warning',
+    summary: 'A client secret that is to be renewed is not',
+    description: 'kubectl get kmssecret -A -o yaml, condition CredentialsRenewed, tells which, why and what to do',
+  },
+  {
     alert: 'KmsOperatorHasNoLeader',
     expr: 'sum(kms_operator_leader) < 1 or absent(kms_operator_leader)',
     for: '5m',

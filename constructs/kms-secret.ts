@@ -26,8 +26,8 @@ export interface ObjectReference {
 export interface TouchedObject extends ObjectReference {
   /** `Secret` or `ConfigMap`. */
   readonly kind: 'Secret' | 'ConfigMap';
-  /** `read` of credentials and certificates; `keep` of what is kept up to date. */
-  readonly access: 'read' | 'keep';
+  /** `read` of credentials and certificates; `renew` of credentials that the operator renews; `keep` of what is kept up to date. */
+  readonly access: 'read' | 'renew' | 'keep';
 }
 
 /** A KMSSecret, made here or elsewhere, by what others need of it. */
@@ -90,6 +90,12 @@ export interface KmsSecretProps {
    * @default - the namespace of the KMSSecret
    */
   readonly credentialsSecretNamespace?: string;
+  /**
+   * Whether the operator has KMS make the next client secret before the one in the bootstrap Secret ends, and writes it there. It has to
+   * be one that was made renewable, and to be in this Secret alone.
+   * @default false
+   */
+  readonly renewal?: boolean;
   /**
    * Name of the Secret that is kept up to date.
    * @default - `<service>-secrets`
@@ -154,8 +160,14 @@ export class KmsSecret extends Construct implements IKmsSecret {
    * @example
    * const { secret } = KmsSecret.fromName('gateway');
    * container.env.copyFrom(Env.fromSecret(Secret.fromSecretName(chart, 'env', secret.name)));
+   *
+   * @param options.renewal whether the operator renews its client secret. @default false
    */
-  static fromName(service: string, namespace: string = DEFAULT_NAMESPACE): IKmsSecret {
+  static fromName(
+    service: string,
+    namespace: string = DEFAULT_NAMESPACE,
+    { renewal = false }: { readonly renewal?: boolean } = {},
+  ): IKmsSecret {
     const credentials = { name: `${service}-kms-auth`, namespace };
     const secret = { name: `${service}-secrets`, namespace };
     return {
@@ -163,7 +175,7 @@ export class KmsSecret extends Construct implements IKmsSecret {
       credentials,
       secret,
       touched: [
-        { kind: 'Secret', access: 'read', ...credentials },
+        { kind: 'Secret', access: renewal ? 'renew' : 'read', ...credentials },
         { kind: 'Secret', access: 'keep', ...secret },
       ],
     };
@@ -251,6 +263,7 @@ export class KmsSecret extends Construct implements IKmsSecret {
             envSlug: props.envSlug ?? 'production',
             secretsPath: props.secretsPath ?? '/',
           },
+          ...(props.renewal && { renewal: { enabled: true } }),
         },
       },
       managedSecretReference: {
@@ -277,7 +290,10 @@ function touchedBy({
     { secretName: name, secretNamespace: namespace }: { readonly secretName: string; readonly secretNamespace: string },
   ): TouchedObject => ({ kind: 'Secret', access, name, namespace });
   return [
-    secret('read', authentication.universalAuth.credentialsRef),
+    secret(
+      authentication.universalAuth.renewal?.enabled ? 'renew' : 'read',
+      authentication.universalAuth.credentialsRef,
+    ),
     ...(tls ? [secret('read', tls.caRef)] : []),
     ...[...(first ? [first] : []), ...more].map((reference) => secret('keep', reference)),
     ...configMaps.map(

@@ -60,10 +60,12 @@ export function operatorRules(): OperatorRules {
         ].toSorted();
       const rules = (['Secret', 'ConfigMap'] as const).flatMap((kind) => {
         const resource = [kind === 'Secret' ? 'secrets' : 'configmaps'];
-        const [all, kept] = [names(kind), names(kind, 'keep')];
+        const [all, renewed, kept] = [names(kind), names(kind, 'renew'), names(kind, 'keep')];
         return [
           // A list and a watch count as of one object when they select it by `metadata.name`.
           ...(all.length > 0 ? [rule('', resource, look, all)] : []),
+          // The next client secret, where a KMSSecret asks for it.
+          ...(renewed.length > 0 ? [rule('', resource, ['patch'], renewed)] : []),
           // What is made by a server-side apply has its name in the address, so that even `create` can name it.
           ...(kept.length > 0 ? [rule('', resource, ['create', 'patch', 'delete'], kept)] : []),
         ];

@@ -109,6 +109,11 @@ const wrong: [string, Change, RegExp][] = [
     (spec) => (spec.authentication.universalAuth.secretsScope.secretName = ''),
     /secretsScope\.secretName/,
   ],
+  [
+    'renewal that is neither on nor off',
+    (spec) => (spec.authentication.universalAuth.renewal = {}),
+    /renewal\.enabled/,
+  ],
   ['nothing to keep', (spec) => delete spec.managedSecretReference, /name what is to be kept up to date/],
   [
     'a Secret without a name',

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { KmsAdmission, KmsOperator, KmsSecret } from '../../constructs/index.ts';
 import { TestCluster } from './support/cluster.ts';
 import type { OperatorProcess } from './support/operator-process.ts';
+import { renewableService, renewing } from './support/renewable.ts';
 
 /** The operator with the rights that its construct gives it, tried as its own ServiceAccount. */
 
@@ -15,7 +16,7 @@ beforeAll(async () => {
   const chart = new Chart(new App(), 'operator');
   new KmsOperator(chart, 'operator', {
     secretNamespaces: ['hanzo', 'team'],
-    onlySecretsOf: [KmsSecret.fromName('till', 'narrow')],
+    onlySecretsOf: [KmsSecret.fromName('till', 'narrow'), KmsSecret.fromName('vault', 'narrow', { renewal: true })],
     autoReloadNamespaces: ['hanzo'],
   });
   new KmsAdmission(chart, 'admission');
@@ -67,6 +68,15 @@ test.each([
   ['read a ConfigMap', ['get', 'configmap', 'kube-root-ca.crt']],
 ])('where each Secret is named it may not %s', async (_what, args) => {
   await expect(cluster.kubectl('-n', 'narrow', ...args, AS_OPERATOR)).rejects.toThrow(/forbidden: User/);
+});
+
+test('where each Secret is named it renews the credentials of those that ask for it', async () => {
+  const { clientSecret } = await renewableService(cluster, 'vault', 'narrow', { ttl: 3600, tokenTtl: 600 });
+  await cluster.kmsSecret('vault', 'narrow', { authentication: renewing('vault', 'narrow') });
+  const now = async () => (await cluster.data('narrow', 'vault-kms-auth')) ?? {};
+  await expect.poll(async () => (await now()).clientSecret).not.toBe(clientSecret);
+  await expect.poll(async () => Object.keys(await now()).toSorted()).toEqual(['clientId', 'clientSecret']);
+  await expect.poll(() => cluster.data('narrow', 'vault-secrets')).toEqual({ KEY: 'vault' });
 });
 
 test('a KMSSecret that the Role does not know of says what is missing', async () => {
@@ -143,6 +153,24 @@ test('who may not touch the Secrets of a namespace does not have the operator do
   await expect(cluster.apply(Yaml.stringify(manifest('hanzo')), '--as=ann', '--server-side=false')).rejects.toThrow(
     'you may not update secrets hanzo/stolen, which this KMSSecret would have the operator do for you',
   );
+  // Reading credentials is one thing, having them written another.
+  await cluster.kubectl('-n', 'hanzo', 'create', 'role', 'reader', '--verb=get', '--resource=secrets');
+  await cluster.kubectl('-n', 'hanzo', 'create', 'rolebinding', 'ann-reads', '--role=reader', '--user=ann');
+  const renews = (enabled: boolean) => {
+    const { spec, ...rest } = manifest('team');
+    const { universalAuth } = spec.authentication;
+    const credentialsRef = { secretName: 'a-kms-auth', secretNamespace: 'hanzo' };
+    const authentication = { universalAuth: { ...universalAuth, credentialsRef, renewal: { enabled } } };
+    return Yaml.stringify({
+      ...rest,
+      metadata: { name: 'renews', namespace: 'team' },
+      spec: { ...spec, authentication },
+    });
+  };
+  await expect(cluster.apply(renews(true), '--as=ann', '--server-side=false')).rejects.toThrow(
+    'you may not update secrets hanzo/a-kms-auth',
+  );
+  await cluster.apply(renews(false), '--as=ann', '--server-side=false');
   // Within its own namespace the rule has nothing to say.
   await cluster.apply(Yaml.stringify(manifest('team')), '--as=ann', '--server-side=false');
 });
