@@ -102,18 +102,16 @@ export class Identities {
    * Makes the successor of a client secret that was made renewable; that one itself is the proof. Both work until the successor is
    * used: then the use of the one before ends both.
    */
-  async renewClientSecret({
-    clientId,
-    clientSecret,
-  }: {
-    readonly clientId: string;
-    readonly clientSecret: string;
-  }): Promise<z.infer<typeof RenewedClientSecretAnswer>> {
+  async renewClientSecret(
+    { clientId, clientSecret }: { readonly clientId: string; readonly clientSecret: string },
+    signal?: AbortSignal,
+  ): Promise<z.infer<typeof RenewedClientSecretAnswer>> {
     return this.#session.open({
       method: 'POST',
       path: '/api/v1/auth/universal-auth/client-secrets/renew',
       body: { clientId, clientSecret },
       answer: RenewedClientSecretAnswer,
+      ...(signal ? { signal } : {}),
     });
   }
 

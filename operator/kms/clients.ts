@@ -58,6 +58,11 @@ export class KmsClients {
     return client;
   }
 
+  /** Whether this process knows a successor of a client secret, by its digest: nothing logs in with it any more. */
+  hasSuccessor(secret: string): boolean {
+    return this.#gate.isClosed(secret);
+  }
+
   release(user: string): void {
     const key = this.#of.get(user);
     this.#of.delete(user);

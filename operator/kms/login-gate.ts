@@ -24,6 +24,11 @@ export class LoginGate {
   readonly #closed = new Set<string>();
   readonly #underWay = new Map<string, Set<Promise<unknown>>>();
 
+  /** Whether a successor of it is known here. */
+  isClosed(secret: string): boolean {
+    return this.#closed.has(secret);
+  }
+
   /** No login with it begins from now on. */
   close(secret: string): void {
     this.#closed.delete(secret);

@@ -94,7 +94,7 @@ export class Renewals {
   }
 
   async #work(place: string): Promise<Outcome> {
-    const { api, digest, leading, wantedBy } = this.#options;
+    const { api, digest, leading, wantedBy, clients } = this.#options;
     const kmsSecret = await wantedBy(place);
     if (leading.aborted) return {};
     if (!kmsSecret) {
@@ -106,9 +106,9 @@ export class Renewals {
       const secret = await api.get(Secrets, { namespace, name });
       const stored = readCredentials(secret, digest);
       // What is missing, or was put back, the KMSSecret's own condition says.
-      if (!stored || stored.isFormer) return {};
+      if (!stored || stored.isFormer || clients.hasSuccessor(digest(stored.clientSecret))) return {};
       if (stored.previous !== undefined) return await this.#settle(place, kmsSecret, secret, stored, stored.previous);
-      const due = stored.note ? Date.parse(stored.note.renewAt) - Date.now() : 0;
+      const due = dueIn(stored);
       if (stored.note) this.#know(place, Date.parse(stored.note.endsAt));
       if (due <= 0) return await this.#renew(place, kmsSecret, secret, stored);
       this.#tell(place, 'Renewed', `the operator renews the client secret in ${place}`);
@@ -132,7 +132,7 @@ export class Renewals {
       );
     const client = await this.#client(place, kmsSecret, stored);
     const sent = Date.now();
-    const { clientSecret, expiresIn } = await client.kms.identities.renewClientSecret(stored);
+    const { clientSecret, expiresIn } = await client.kms.identities.renewClientSecret(stored, leading);
     const share = SHARE.from + Math.random() * (SHARE.to - SHARE.from);
     const [renewAt, endsAt] = [share, 1].map((part) => new Date(sent + expiresIn * 1000 * part)) as [Date, Date];
     leading.throwIfAborted();
@@ -171,7 +171,7 @@ export class Renewals {
       action: 'Renew',
       note: `the client secret in ${place} was renewed, and the one before is taken away`,
     });
-    return { againInMs: stored.note ? Math.max(Date.parse(stored.note.renewAt) - Date.now(), 0) : 0 };
+    return { againInMs: dueIn(stored) };
   }
 
   async #client(place: string, kmsSecret: KmsSecret, { clientId, clientSecret, former }: StoredCredentials) {
@@ -216,6 +216,14 @@ export class Renewals {
     this.#options.metrics.credentialsEnd(place, undefined);
     if (this.#told.delete(place)) this.#options.onTold(place);
   }
+}
+
+/** Milliseconds until it is to be renewed. One that nothing is known of is, and one that is due later than it can be: a clock went wrong. */
+function dueIn({ note }: StoredCredentials): number {
+  if (!note) return 0;
+  const [renewAt, endsAt] = [Date.parse(note.renewAt), Date.parse(note.endsAt)];
+  const due = renewAt - Date.now();
+  return due > ((endsAt - renewAt) * SHARE.to) / (1 - SHARE.to) ? 0 : Math.max(due, 0);
 }
 
 /** KMSSecrets have one `/` in their names. */

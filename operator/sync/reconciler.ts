@@ -285,8 +285,16 @@ export class Reconciler {
     const { secretName: name, secretNamespace: namespace } = spec.authentication.universalAuth.credentialsRef;
     const seen = this.#seen(spec);
     if (memory.client && memory.seen === seen) return memory.client;
-    const secret = await this.#secret(namespace, name);
-    const stored = secret && readCredentials(secret, this.#parts.digest);
+    let secret = await this.#secret(namespace, name);
+    let stored = secret && readCredentials(secret, this.#parts.digest);
+    const hadItsTime = () =>
+      stored !== undefined &&
+      (stored.isFormer || this.#parts.clients.hasSuccessor(this.#parts.digest(stored.clientSecret)));
+    if (hadItsTime()) {
+      // Renewed in the moment that it was read; what is there now is the successor, unless somebody has put it back.
+      secret = await this.#secret(namespace, name);
+      stored = secret && readCredentials(secret, this.#parts.digest);
+    }
     const place = `the Secret ${namespace}/${name}`;
     if (!stored) {
       const missing = textOf(secret?.data?.clientId) ? 'clientSecret' : 'clientId';
@@ -296,7 +304,7 @@ export class Reconciler {
         `${what}: create it with the machine identity's clientId and clientSecret (HIP-27, "Bootstrap Secret")`,
       );
     }
-    if (stored.isFormer)
+    if (hadItsTime())
       throw new SyncProblem(
         'CredentialsSuperseded',
         `${place} holds a client secret again that was renewed since: its use would end all that came of it. Make a new one, and put it there`,

@@ -114,6 +114,11 @@ test('one that had its time and is put back is not used, which would end all tha
   await cluster.credentials('back', namespace, { clientId: machine.clientId, clientSecret });
   await expect.poll(() => condition('back', 'Synced')).toMatchObject({ reason: 'CredentialsSuperseded' });
   expect(await cluster.data(namespace, 'back-secrets')).toEqual({ KEY: 'back' });
+  // Nor where nothing of it tells, as after a restore of the Secret: this process knows.
+  await cluster.api.delete(Secrets, { namespace, name: 'back-kms-auth' });
+  await expect.poll(() => condition('back', 'Synced')).toMatchObject({ reason: 'CredentialsMissing' });
+  await cluster.credentials('back', namespace, { clientId: machine.clientId, clientSecret });
+  await expect.poll(() => condition('back', 'Synced')).toMatchObject({ reason: 'CredentialsSuperseded' });
   expect(await revoked()).toBe(0);
   await cluster.credentials('back', namespace, { clientId: machine.clientId, clientSecret: now!.clientSecret! });
   await expect.poll(() => condition('back', 'Synced')).toMatchObject({ reason: 'Synced' });
