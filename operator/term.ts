@@ -111,6 +111,7 @@ export class Term {
       clients: this.#clients,
       streams: this.#streams,
       events,
+      onSynced: (key, facts) => log.info({ kmsSecret: key, ...facts }, 'in sync'),
       lagging: (objectKeys, since) => this.#lagging(new Set(objectKeys), since),
       isCurrent: (kmsSecret) => this.#isCurrent(kmsSecret),
       allows: (namespace, from) => this.#allows(namespace, from),

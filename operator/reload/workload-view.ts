@@ -17,6 +17,9 @@ export const AUTO_RELOAD_ANNOTATION = 'secrets.lux.network/auto-reload';
 /** On a workload: the content that its pods were last started for. On its pod template: what a restart is made by. */
 export const CONTENT_ANNOTATION = 'secrets.lux.network/content';
 
+/** How soon it is noticed that Argo Rollouts was installed. */
+const LOOK_FOR_ROLLOUTS_MS = 30_000;
+
 /** A workload as it is kept in memory: only what reloading needs. */
 export interface KeptWorkload {
   readonly resource: Resource<Workload>;
@@ -50,6 +53,8 @@ export class WorkloadView {
   readonly #users = new Map<string, Set<string>>();
   readonly #workloads = new Map<string, KeptWorkload>();
   readonly #started: Promise<void>;
+  #looking: NodeJS.Timeout | undefined;
+  #isStopped = false;
 
   constructor(api: KubernetesApi, options: WorkloadViewOptions) {
     this.#started = this.#start(api, options);
@@ -71,14 +76,14 @@ export class WorkloadView {
   }
 
   async stop(): Promise<void> {
+    this.#isStopped = true;
     await this.#started;
+    clearInterval(this.#looking);
     await Promise.all(this.#reflectors.map((reflector) => reflector.stop()));
   }
 
   async #start(api: KubernetesApi, { onChange, onTrouble }: WorkloadViewOptions): Promise<void> {
-    const resources = [Deployments, StatefulSets, DaemonSets];
-    if (await isServed(api, Rollouts)) resources.push(Rollouts);
-    for (const resource of resources)
+    const follow = (resource: Resource<Workload>) =>
       this.#reflectors.push(
         new Reflector<Workload, KeptWorkload>(api, resource, {
           keep: (workload) => keep(resource, workload),
@@ -89,6 +94,15 @@ export class WorkloadView {
           onTrouble: (trouble) => onTrouble(resource.plural, trouble),
         }),
       );
+    for (const resource of [Deployments, StatefulSets, DaemonSets]) follow(resource);
+    const followRollouts = async () => {
+      if (this.#isStopped || !(await isServed(api, Rollouts)) || this.#isStopped) return;
+      clearInterval(this.#looking);
+      follow(Rollouts);
+    };
+    // To watch for the CRD itself would take a right to all CRDs.
+    this.#looking = setInterval(() => void followRollouts(), LOOK_FOR_ROLLOUTS_MS).unref();
+    await followRollouts();
   }
 
   #change(key: string, before: KeptWorkload | undefined, now: KeptWorkload | undefined): void {

@@ -42,6 +42,8 @@ export interface ReconcilerParts {
   readonly lagging: (objectKeys: readonly string[], since: string) => Promise<string | undefined>;
   /** How the renewal of the client secret in a Secret, `namespace/name`, goes. */
   readonly renewal: (place: string) => Told | undefined;
+  /** Told when KMS answered with content and every object is as it says: by whose credentials, and how many keys. */
+  readonly onSynced: (key: string, facts: { readonly identityId: string | undefined; readonly keys: number }) => void;
   readonly random?: () => number;
 }
 
@@ -175,6 +177,7 @@ export class Reconciler {
     if (answer) await this.#follow(kmsSecret, targets, memory, answer);
     if (answer) memory.etag = answer.etag;
     memory.basis = basis;
+    if (answer) this.#parts.onSynced(key, { identityId: client.kms.identityId, keys: memory.followed?.keys ?? 0 });
     // Scattered, so that a thousand that began together do not go on together.
     memory.lookAt = performance.now() + kmsSecret.spec.resyncInterval * 1000 * (0.85 + this.#parts.random() * 0.15);
   }
@@ -311,7 +314,10 @@ export class Reconciler {
       );
     const ca = await this.certificate(spec);
     const { clientId, clientSecret, former } = stored;
-    memory.client = this.#parts.clients.use(key, { hostAPI: spec.hostAPI, ca, clientId, clientSecret, former });
+    const client = this.#parts.clients.use(key, { hostAPI: spec.hostAPI, ca, clientId, clientSecret, former });
+    // An unchanged answer names no project, by which the stream moves to the new client: the old one's ends with its credentials.
+    if (client !== memory.client) memory.etag = undefined;
+    memory.client = client;
     memory.seen = seen;
     return memory.client;
   }

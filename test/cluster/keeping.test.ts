@@ -306,3 +306,91 @@ test('a namespace is written to from another only when it allows that', async ()
   await cluster.kubectl('label', 'namespace', 'other', 'secrets.lux.network/allow-kmssecrets-from=hanzo');
   await expect.poll(() => cluster.data('other', 'across-secrets'), { timeout: 5000 }).toEqual({ A: '1' });
 });
+
+/** What GitOps tools mark an object with that they applied. What bears it and is not in their repository, they delete. */
+const TRACKING = {
+  labels: {
+    'app.kubernetes.io/instance': 'tracked',
+    'argocd.argoproj.io/instance': 'tracked',
+    'kustomize.toolkit.fluxcd.io/name': 'tracked',
+    'kustomize.toolkit.fluxcd.io/namespace': 'flux-system',
+  },
+  annotations: { 'argocd.argoproj.io/tracking-id': 'tracked:secrets.lux.network/KMSSecret:hanzo/tracked-kms-sync' },
+};
+
+test.each(['argocd-controller', 'kustomize-controller'])(
+  'what %s marks a KMSSecret with is not on its Secret, and applying it again changes nothing',
+  async (manager) => {
+    const slug = `tracked-${manager.split('-')[0]}`;
+    await cluster.service(slug, namespace, { A: '1' });
+    const manifest = JSON.stringify({
+      apiVersion: 'secrets.lux.network/v1alpha1',
+      kind: 'KMSSecret',
+      metadata: { name: `${slug}-kms-sync`, namespace, ...TRACKING },
+      spec: {
+        hostAPI: cluster.url,
+        authentication: {
+          universalAuth: {
+            credentialsRef: { secretName: `${slug}-kms-auth`, secretNamespace: namespace },
+            secretsScope: { projectSlug: slug, envSlug: 'production' },
+          },
+        },
+        managedSecretReference: { secretName: `${slug}-secrets`, secretNamespace: namespace },
+      },
+    });
+    const apply = () => cluster.apply(manifest, `--field-manager=${manager}`);
+    await apply();
+    await expect.poll(() => reason(slug)).toBe('Synced');
+    const secret = () => cluster.api.get(Secrets, { namespace, name: `${slug}-secrets` });
+    const marks = Object.keys({ ...TRACKING.labels, ...TRACKING.annotations });
+    const { labels = {}, annotations = {} } = (await secret()).metadata;
+    expect(marks.filter((mark) => mark in labels || mark in annotations)).toEqual([]);
+    // Helm's and Kustomize's own marks on the Secret are somebody's, and stay.
+    await cluster.kubectl('-n', namespace, 'label', 'secret', `${slug}-secrets`, 'helm.sh/chart=gateway-1', 'team=a');
+    const versions = async () => ({
+      secret: (await secret()).metadata.resourceVersion,
+      kmsSecret: (await cluster.api.get(KmsSecrets, { namespace, name: `${slug}-kms-sync` })).metadata.resourceVersion,
+    });
+    const before = await versions();
+    for (let round = 0; round < 3; round++) await apply();
+    // The operator has looked again, and found nothing to write: another KMSSecret of its is dealt with meanwhile.
+    const writes = [...cluster.operators[0]!.requests].filter(
+      ([verb]) => /kmssecrets|secrets/.test(verb) && /patch/i.test(verb),
+    );
+    await cluster.kubectl(
+      '-n',
+      namespace,
+      'label',
+      'kmssecret',
+      `${slug}-kms-sync`,
+      'argocd.argoproj.io/instance=other',
+      '--overwrite',
+      '--field-manager',
+      manager,
+    );
+    await cluster.service(`${slug}-probe`, namespace, { A: '1' });
+    await cluster.kmsSecret(`${slug}-probe`, namespace);
+    await expect.poll(() => reason(`${slug}-probe`)).toBe('Synced');
+    expect(writes.length).toBeGreaterThan(0);
+    expect((await versions()).secret).toBe(before.secret);
+    expect((await secret()).metadata.labels).toMatchObject({ 'helm.sh/chart': 'gateway-1', team: 'a' });
+  },
+);
+
+test('a pruner that goes by its own mark deletes the KMSSecret it applied before, and never the Secret', async () => {
+  await cluster.service('pruned', namespace, { A: '1' });
+  await cluster.kmsSecret('pruned', namespace);
+  await expect.poll(() => data('pruned')).toEqual({ A: '1' });
+  await cluster.kubectl('-n', namespace, 'label', 'kmssecret', 'pruned-kms-sync', 'app.kubernetes.io/instance=pruned');
+  const marked = await cluster.kubectl(
+    '-n',
+    namespace,
+    'get',
+    'secrets,kmssecrets',
+    '-l',
+    'app.kubernetes.io/instance=pruned',
+    '-o',
+    'name',
+  );
+  expect(marked).toBe('kmssecret.secrets.lux.network/pruned-kms-sync\n');
+});

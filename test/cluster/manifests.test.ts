@@ -17,7 +17,12 @@ let folder: string;
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 beforeAll(async () => {
-  cluster = await TestCluster.start({ nodes: 3 });
+  cluster = await TestCluster.start({ nodes: 6 });
+  // More nodes in one zone than in the other: different nodes are in one zone as often as not.
+  const zone = (name: string, ...nodes: string[]) =>
+    cluster.kubectl('label', 'node', ...nodes, `topology.kubernetes.io/zone=${name}`, '--overwrite');
+  await zone('a', 'node-1', 'node-2', 'node-3', 'node-4');
+  await zone('b', 'node-5', 'node-6');
   await cluster.namespace('hanzo');
   folder = await mkdtemp(join(tmpdir(), 'kms-synth-'));
 });
@@ -67,6 +72,17 @@ test('the two replicas land on different nodes', async () => {
   expect(new Set((await pods()).map(({ spec }) => spec.nodeName)).size).toBe(2);
 });
 
+test('and in different zones, after rollouts too', async () => {
+  const zones = async () =>
+    new Set((await pods()).map(({ spec }) => (['node-5', 'node-6'].includes(spec.nodeName) ? 'b' : 'a')));
+  for (let round = 0; round < 3; round++) {
+    expect(await zones()).toEqual(new Set(['a', 'b']));
+    await cluster.kubectl('-n', 'hanzo', 'rollout', 'restart', 'deployment/kms');
+    await cluster.kubectl('-n', 'hanzo', 'rollout', 'status', 'deployment/kms', '--timeout=60s');
+    await expect.poll(async () => (await pods()).length).toBe(2);
+  }
+});
+
 test('a rollout keeps two available', async () => {
   const available: number[] = [];
   let isDone = false;
@@ -89,7 +105,7 @@ test('a rollout keeps two available', async () => {
 test('the budget lets one replica be evicted, and holds the other back', async () => {
   const [first, second] = await pods();
   // Nobody makes new ones, as when no node has room.
-  await cluster.kubectl('cordon', 'node-1', 'node-2', 'node-3');
+  await cluster.kubectl('cordon', ...Array.from({ length: 6 }, (_, n) => `node-${n + 1}`));
   const evict = ({ metadata: { name } }: { metadata: { name: string } }) =>
     cluster.raw('POST', `${cluster.plane.url}/api/v1/namespaces/hanzo/pods/${name}/eviction`, {
       apiVersion: 'policy/v1',

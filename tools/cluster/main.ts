@@ -4,7 +4,8 @@ import { constants } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
 import { type ControlPlane, startControlPlane } from './control-plane.ts';
 import { addNodes } from './nodes.ts';
-import { buildPrograms, KUBERNETES_VERSION } from './programs.ts';
+import { buildPrograms, buildRuleCheck, KUBERNETES_VERSION } from './programs.ts';
+import { fetchPublished } from './published.ts';
 
 /** `npm run cluster`: a real Kubernetes control plane on this machine, for as long as the command runs. */
 
@@ -82,9 +83,11 @@ Programs that are in a folder of KUBEBUILDER_ASSETS are taken from there.`,
   });
 program
   .command('build')
-  .description('build the programs and start nothing')
+  .description('build the programs, fetch what the manifests are held to, and start nothing')
   .action(async () => {
     await buildPrograms(say);
+    await buildRuleCheck(say);
+    await fetchPublished(say);
   });
 program
   .command('run')

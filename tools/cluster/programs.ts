@@ -22,7 +22,7 @@ interface Module {
   readonly folder: string;
   readonly version: string;
   /** Package to build, by program. */
-  readonly packages: Partial<Record<Program, string>>;
+  readonly packages: Partial<Record<Program | 'rulecheck', string>>;
   /** Minutes that it took on two cores with an empty cache. */
   readonly minutes: number;
   readonly ldflags?: string;
@@ -51,10 +51,13 @@ const MODULES: readonly Module[] = [
   { folder: 'kwok', version: '0.7.0', packages: { kwok: 'sigs.k8s.io/kwok/cmd/kwok' }, minutes: 3 },
 ];
 
+/** Beside the control plane: reads rules as Prometheus does. */
+const RULE_CHECK: Module = { folder: 'prometheus', version: '0.307.3', packages: { rulecheck: '.' }, minutes: 1 };
+
 const sources = fileURLToPath(new URL('programs/', import.meta.url));
 
-/** Where what is built stays, for all clones of one user. */
-function cacheFolder(): string {
+/** Where what is built or fetched stays, for all clones of one user. */
+export function cacheFolder(): string {
   return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'hanzo-kms/cluster');
 }
 
@@ -80,7 +83,7 @@ function isProgram(path: string): boolean {
  *
  * @returns undefined when it is in neither
  */
-function find(program: Program, module: Module): string | undefined {
+function find(program: Program | 'rulecheck', module: Module): string | undefined {
   const assets = (process.env.KUBEBUILDER_ASSETS ?? '').split(delimiter).filter(Boolean);
   return [...assets, folderOf(module)].map((folder) => join(folder, program)).find(isProgram);
 }
@@ -120,6 +123,12 @@ export async function buildPrograms(say: (line: string) => void): Promise<Progra
   const programs = programsAtHand();
   if (!programs) throw new Error(`the control plane's programs are not in ${cacheFolder()} after they were built`);
   return programs;
+}
+
+/** The program that checks Prometheus' rules, built when it is not at hand. @throws Error as `buildPrograms` does */
+export async function buildRuleCheck(say: (line: string) => void): Promise<string> {
+  if (!find('rulecheck', RULE_CHECK)) await build(RULE_CHECK, say, RULE_CHECK.minutes);
+  return join(folderOf(RULE_CHECK), 'rulecheck');
 }
 
 async function build(module: Module, say: (line: string) => void, minutesLeft: number): Promise<void> {

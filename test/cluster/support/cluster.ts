@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { KubeConfig } from '@kubernetes/client-node';
 import { pino } from 'pino';
@@ -217,6 +217,26 @@ export class TestCluster {
     const { stdout, stderr } = await promisify(execFile)(this.#kubectl, args, { env, timeout: 30_000 });
     // Warnings of the API server are among what a test looks at.
     return stderr + stdout;
+  }
+
+  /** A script as people type it, with this cluster's kubectl on the path. */
+  async bash(script: string): Promise<string> {
+    const PATH = [dirname(this.#kubectl), process.env.PATH].join(delimiter);
+    const env = { PATH, HOME: this.plane.folder, KUBECONFIG: this.plane.kubeconfig };
+    const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], { env, timeout: 60_000 });
+    return stdout;
+  }
+
+  /** The CRD of a file, served when this resolves. */
+  async crd(file: string): Promise<void> {
+    const told = await this.kubectl('apply', '--server-side', '-f', file);
+    const name = /customresourcedefinition\.apiextensions\.k8s\.io\/(\S+)/.exec(told)![1]!;
+    const isServed = () =>
+      this.kubectl('get', name, '--all-namespaces').then(
+        () => true,
+        () => false,
+      );
+    await vi.waitUntil(isServed, { timeout: 20_000, interval: 100 });
   }
 
   /** What a Secret holds, as text; undefined when there is none. */
