@@ -144,7 +144,7 @@ async function isServed(api: KubernetesApi, resource: Resource): Promise<boolean
     await api.list(resource, { namespace: 'default' });
     return true;
   } catch (error) {
-    // A right that is missing says that it is there, and is told by the watch.
-    return !(error instanceof KubernetesError) || !error.isNotFound;
+    // A right that is missing says that it is there, and is told by the watch. Anything else is looked at again.
+    return error instanceof KubernetesError && error.status === 403;
   }
 }

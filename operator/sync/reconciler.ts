@@ -194,7 +194,8 @@ export class Reconciler {
 
   async #release(key: string, kmsSecret: KmsSecret): Promise<void> {
     const strays = this.#strays.get(key);
-    if (!strays) return;
+    // By an older spec, which still names it, what is to be let go of would be forgotten.
+    if (!strays || !this.#parts.isCurrent(kmsSecret)) return;
     for (const target of targetsOf(kmsSecret)) strays.delete(targetKey(target));
     for (const [targetKey, target] of strays) {
       this.#checkTurn(kmsSecret);

@@ -77,7 +77,9 @@ test('and in different zones, after rollouts too', async () => {
     new Set((await pods()).map(({ spec }) => (['node-5', 'node-6'].includes(spec.nodeName) ? 'b' : 'a')));
   for (let round = 0; round < 3; round++) {
     expect(await zones()).toEqual(new Set(['a', 'b']));
-    await cluster.kubectl('-n', 'hanzo', 'rollout', 'restart', 'deployment/kms');
+    const annotations = { round: String(round) };
+    const patch = JSON.stringify({ spec: { template: { metadata: { annotations } } } });
+    await cluster.kubectl('-n', 'hanzo', 'patch', 'deployment', 'kms', '-p', patch);
     await cluster.kubectl('-n', 'hanzo', 'rollout', 'status', 'deployment/kms', '--timeout=60s');
     await expect.poll(async () => (await pods()).length).toBe(2);
   }
