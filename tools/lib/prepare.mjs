@@ -42,10 +42,9 @@ function fingerprint() {
 
 /** @param {string} wanted */
 function isInstalled(wanted) {
-  if (existsSync(STAMP) && readFileSync(STAMP, 'utf8') === wanted) return true;
-  // Of another lockfile, whose packages may be these all the same: an installation goes on serving whatever runs on it.
+  if (existsSync(STAMP)) return readFileSync(STAMP, 'utf8') === wanted;
   if (!matchesLockfile()) return false;
-  if (!existsSync(STAMP)) mark(wanted);
+  mark(wanted);
   return true;
 }
 
