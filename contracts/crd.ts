@@ -54,6 +54,7 @@ function structural(node: Node, where: string): Node {
 /** The CustomResourceDefinition of KMSSecret, generated from its zod schema. */
 export function kmsSecretCrd() {
   const conditionIs = (type: string) => `.status.conditions[?(@.type=="${type}")].status`;
+  const reasonOf = (type: string) => `.status.conditions[?(@.type=="${type}")].reason`;
   const scope = '.spec.authentication.universalAuth.secretsScope';
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
@@ -87,6 +88,10 @@ export function kmsSecretCrd() {
             { name: 'Environment', type: 'string', jsonPath: `${scope}.envSlug` },
             { name: 'Secret', type: 'string', jsonPath: '.spec.managedSecretReference.secretName' },
             { name: 'Synced', type: 'string', jsonPath: conditionIs('Synced') },
+            // With -o wide.
+            { name: 'Reason', type: 'string', priority: 1, jsonPath: reasonOf('Synced') },
+            { name: 'Keys', type: 'integer', priority: 1, jsonPath: '.status.keys' },
+            { name: 'Version', type: 'integer', priority: 1, jsonPath: '.status.version' },
             { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
           ],
           schema: {

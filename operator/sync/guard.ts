@@ -36,10 +36,12 @@ export function guardShrink(before: Followed | undefined, now: Evidence, keys: n
   if (sameFolder && changed) return;
   const found = isEmpty ? 'KMS answered with no key' : `KMS answered with ${keys} keys`;
   const doubt = sameFolder
-    ? 'though the project has not changed since'
-    : 'and does not show that it is the same folder';
+    ? 'though nothing has changed in the project since'
+    : now.folderId === undefined
+      ? 'and does not say which folder it is of'
+      : 'and of another folder than before';
   throw new SyncProblem(
     isEmpty ? 'EmptyHeld' : 'ShrinkHeld',
-    `${found} where there were ${before.keys}, ${doubt}; the last good content stays. If it is right, delete the KMSSecret and create it again`,
+    `${found} where there were ${before.keys}, ${doubt}. If that is right, delete the KMSSecret and create it again; if not, look whether hostAPI, project and path are the ones that are meant`,
   );
 }

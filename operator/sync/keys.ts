@@ -67,13 +67,13 @@ export function chosenOf<
   return chosen;
 }
 
-/** @throws SyncProblem KeysMissing that names them */
-export function requireKeys(entries: Entries, required: readonly string[]): void {
+/** @param folder in words. @throws SyncProblem KeysMissing that names them */
+export function requireKeys(entries: Entries, required: readonly string[], folder: string): void {
   const missing = required.filter((key) => !entries.has(key));
   if (missing.length > 0)
     throw new SyncProblem(
       'KeysMissing',
-      `KMS does not have ${listed(missing)}, which requiredKeys names; the last good content stays`,
+      `${folder} has no ${listed(missing)}: set ${missing.length === 1 ? 'it' : 'them'} in KMS, or take ${missing.length === 1 ? 'it' : 'them'} out of requiredKeys`,
     );
 }
 

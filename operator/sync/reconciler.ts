@@ -129,8 +129,12 @@ export class Reconciler {
         memory.seen = undefined;
         return { againInMs: 50 };
       }
-      const report = reportOf(error, placesOf(kmsSecret.spec));
-      await this.#tell(kmsSecret, { ...report, identityId: memory.client?.kms.identityId });
+      const hasContent = memory.followed !== undefined;
+      const report = reportOf(error, { ...placesOf(kmsSecret.spec), hasContent });
+      const identityId = memory.client?.kms.identityId;
+      // What went wrong before a login says nothing of it.
+      const isKnown = report.authenticated !== 'True' || identityId !== undefined;
+      await this.#tell(kmsSecret, { ...report, ...(isKnown ? {} : { authenticated: 'Unknown' }), identityId });
       throw error;
     }
   }
@@ -228,7 +232,7 @@ export class Reconciler {
     return {
       authenticated: 'True',
       reason: 'Synced',
-      message: `${keys} ${keys === 1 ? 'key' : 'keys'} of ${placesOf(spec).folder}`,
+      message: keysOf(keys, spec),
       content: {
         keys,
         folderId: followed?.folderId,
@@ -375,7 +379,7 @@ export class Reconciler {
       if (!only) throw new SyncProblem('NotFound', `${placesOf(spec).folder} has no secret ${secretName}`);
       entries = new Map([[secretName, only]]);
     }
-    requireKeys(entries, spec.requiredKeys ?? []);
+    requireKeys(entries, spec.requiredKeys ?? [], placesOf(spec).folder);
     const evidence = { folderId: answer.folder?.id, changeId: answer.folder?.changeId };
     guardShrink(memory.followed, evidence, entries.size);
     for (const known of memory.wanted.keys())
@@ -398,7 +402,7 @@ export class Reconciler {
         type: 'Normal',
         reason: 'Synced',
         action: 'Sync',
-        note: `${entries.size} keys of ${placesOf(spec).folder} are in ${targets.map((target) => targetKey(target)).join(', ')}`,
+        note: `${keysOf(entries.size, spec)} ${entries.size === 1 ? 'is' : 'are'} in ${targets.map((target) => targetKey(target)).join(', ')}`,
       });
   }
 
@@ -443,6 +447,15 @@ export class Reconciler {
     const isProblem = report.reason !== 'Synced' && report.reason !== 'Suspended';
     if (isProblem)
       await events.record(kmsSecret, { type: 'Warning', reason: report.reason, action: 'Sync', note: report.message });
+    // Else the last that is said would be what was wrong.
+    const wasProblem = kmsSecret.status?.conditions?.some(
+      ({ type, status: was }) => type === 'Synced' && was === 'False',
+    );
+    if (report.reason === 'Synced' && wasProblem)
+      await events.record(kmsSecret, {
+        ...{ type: 'Normal', reason: 'Synced', action: 'Sync' },
+        note: `in sync again: ${report.message}`,
+      });
     const body = {
       metadata: { name, ...(namespace === undefined ? {} : { namespace }) },
       status,
@@ -474,4 +487,8 @@ function placesOf({ hostAPI, authentication }: StoredKmsSecretSpec) {
     credentials: `${credentialsRef.secretNamespace}/${credentialsRef.secretName}`,
     folder: `${secretsScope.projectSlug ?? secretsScope.projectId} ${secretsScope.envSlug}:${secretsScope.secretsPath}`,
   };
+}
+
+function keysOf(count: number, spec: StoredKmsSecretSpec): string {
+  return `${count} ${count === 1 ? 'key' : 'keys'} of ${placesOf(spec).folder}`;
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { KmsSecrets, RESYNC_ANNOTATION } from '../../operator/kms-secret.ts';
 import { TestCluster } from './support/cluster.ts';
@@ -169,4 +170,47 @@ test('an edit by hand is repaired while KMS only says that nothing changed', asy
     '{"stringData":{"KEY_0":"by hand"}}',
   );
   await expect.poll(() => data('unchanged')).toEqual(keys);
+});
+
+const describe = (slug: string) => cluster.kubectl('-n', namespace, 'describe', 'kmssecret', `${slug}-kms-sync`);
+const reason = async (slug: string) => (await cluster.synced(slug, namespace))?.reason;
+
+test('kubectl describe tells what never was in sync: that there is nothing yet, and whether it is logged in', async () => {
+  for (const slug of ['no-login', 'no-key', 'no-namespace']) await cluster.service(slug, namespace, { A: '1' });
+  await cluster.credentials('no-login', namespace, { clientId: randomUUID(), clientSecret: 'x'.repeat(64) });
+  await cluster.kmsSecret('no-login', namespace);
+  await cluster.kmsSecret('no-key', namespace, { requiredKeys: ['A', 'B'] });
+  const managedSecretReference = { secretName: 'a', secretNamespace: 'default' };
+  await cluster.kmsSecret('no-namespace', namespace, { managedSecretReference });
+  await expect.poll(() => reason('no-login')).toBe('CredentialsRefused');
+  expect(await describe('no-login')).toMatch(
+    /Warning +CredentialsRefused .* KMS refuses the client id and secret in hanzo\/no-login-kms-auth: .*\. Make a new client secret and put it there\. Nothing was written yet\.\n/,
+  );
+  await expect.poll(() => reason('no-key')).toBe('KeysMissing');
+  expect(await describe('no-key')).toMatch(
+    /Warning +KeysMissing .* no-key production:\/ has no B: set it in KMS, or take it out of requiredKeys\. Nothing was written yet\.\n/,
+  );
+  await expect.poll(() => reason('no-namespace')).toBe('NamespaceNotAllowed');
+  // Nobody has logged in for it, so nothing is said of that.
+  expect(await describe('no-namespace')).toMatch(
+    /Reason: +NamespaceNotAllowed\n +Status: +Unknown\n +Type: +Authenticated/,
+  );
+});
+
+test('kubectl describe tells what is held and why, and that it is over', async () => {
+  await inSync('told', { instantUpdates: false });
+  gate.weather = { status: 200, body: empty, path: /secrets\/raw/ };
+  await look('told');
+  await expect.poll(() => reason('told')).toBe('EmptyHeld');
+  const held = await describe('told');
+  expect(held).toMatch(/Normal +Synced .* 8 keys of told production:\/ are in Secret\/hanzo\/told-secrets\n/);
+  expect(held).toMatch(
+    /Warning +EmptyHeld .* no key where there were 8, and does not say which folder it is of\. If that is right, .* The last good content stays\.\n/,
+  );
+  gate.weather = 'pass';
+  await expect.poll(() => reason('told')).toBe('Synced');
+  await expect.poll(() => describe('told')).toMatch(/Normal +Synced .* in sync again: 8 keys of told production:\/\n/);
+  expect(await cluster.kubectl('-n', namespace, 'get', 'kmss', 'told-kms-sync', '-o', 'wide')).toMatch(
+    /SYNCED +REASON +KEYS +VERSION +AGE\n.* True +Synced +8 +1 /,
+  );
 });

@@ -187,13 +187,7 @@ test.each([
     'TooLarge',
     /2 keys of 1200002 bytes/,
   ],
-  [
-    'a missing key that must be there',
-    { A: '1' },
-    { requiredKeys: ['A', 'LOST'] },
-    'KeysMissing',
-    /does not have LOST/,
-  ],
+  ['a missing key that must be there', { A: '1' }, { requiredKeys: ['A', 'LOST'] }, 'KeysMissing', /has no LOST/],
   [
     'a template that names a key that is not there',
     { A: '1' },

@@ -35,7 +35,7 @@ test('with its own rights and no others it keeps a Secret, writes the status and
   await expect.poll(() => cluster.data('hanzo', 'gateway-secrets')).toEqual({ A: '1' });
   await expect.poll(async () => (await cluster.synced('gateway', 'hanzo'))?.reason).toBe('Synced');
   const described = await cluster.kubectl('-n', 'hanzo', 'describe', 'kmssecret', 'gateway-kms-sync');
-  expect(described).toMatch(/Normal\s+Synced.*1 keys of gateway production:\//);
+  expect(described).toMatch(/Normal\s+Synced.*1 key of gateway production:\//);
   expect(operator.lines.filter(({ level }) => level >= 40)).toEqual([]);
 });
 

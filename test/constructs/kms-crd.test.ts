@@ -107,15 +107,11 @@ test('how to log in is required; what to keep is one of three, which a rule asks
   expect(rules[0]).toMatch(/^name what is to be kept up to date: managedSecretReference, /);
 });
 
-test('people see state, source and target in a list', () => {
-  expect(version.additionalPrinterColumns.map(({ name }: { name: string }) => name)).toEqual([
-    'Ready',
-    'Project',
-    'Environment',
-    'Secret',
-    'Synced',
-    'Age',
-  ]);
+test('people see state, source and target in a list, and the reason in a wide one', () => {
+  const columns: { name: string; priority?: number }[] = version.additionalPrinterColumns;
+  const named = (wide: boolean) => columns.filter(({ priority }) => (priority === 1) === wide).map(({ name }) => name);
+  expect(named(false)).toEqual(['Ready', 'Project', 'Environment', 'Secret', 'Synced', 'Age']);
+  expect(named(true)).toEqual(['Reason', 'Keys', 'Version']);
 });
 
 test.each([

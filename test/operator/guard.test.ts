@@ -26,7 +26,7 @@ test.each([
   expect(() => guardShrink(before, { folderId: undefined, changeId: undefined, ...now }, keys)).toThrow(
     expect.objectContaining({
       reason,
-      message: expect.stringMatching(/where there were 20, .*last good content stays/),
+      message: expect.stringMatching(/where there were 20, .*If that is right, delete the KMSSecret/),
     }),
   );
 });
