@@ -217,7 +217,7 @@ export class Reconciler {
       }
       strays.delete(targetKey);
     }
-    this.#strays.delete(key);
+    if (strays.size === 0) this.#strays.delete(key);
   }
 
   #listen(key: string, { spec }: KmsSecret, client: KmsClient, answer: Look | undefined): void {
