@@ -100,7 +100,7 @@ export class OperatorMetrics {
     else this.#ends.set({ secret }, seconds);
   }
 
-  trouble(what: 'watch' | 'stream' | 'lease' | 'event' | 'reload'): void {
+  trouble(what: 'watch' | 'expired' | 'stream' | 'lease' | 'event' | 'reload'): void {
     this.#troubles.inc({ what });
   }
 }

@@ -13,6 +13,7 @@ import {
 } from './kms-secret.ts';
 import type { KubernetesApi } from './kubernetes/api.ts';
 import type { Digest } from './kubernetes/digest.ts';
+import { KubernetesError } from './kubernetes/errors.ts';
 import { EventRecorder } from './kubernetes/event-recorder.ts';
 import type { KeptObject } from './kubernetes/kept-object.ts';
 import { ObjectView } from './kubernetes/object-view.ts';
@@ -76,6 +77,11 @@ export class Term {
     } = options;
     const events = new EventRecorder(api, instance, (error) => trouble('event', 'an Event')(error));
     const trouble = (what: 'watch' | 'stream' | 'event' | 'reload', detail: string) => (error: unknown) => {
+      if (error instanceof KubernetesError && error.isExpired) {
+        metrics.trouble('expired');
+        log.info({ what: detail }, 'the history since the last look is gone, all is listed again');
+        return;
+      }
       metrics.trouble(what);
       log.warn({ what: detail, problem: messageOf(error) }, 'trouble, tried again');
     };

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { AccessSource, type Cluster } from './access.ts';
+import { ClusterClock } from './cluster-clock.ts';
 import { KubernetesError } from './errors.ts';
 import { type KubernetesObject, pathOf, type Resource } from './resources.ts';
 
@@ -56,11 +57,17 @@ export class KubernetesApi {
   readonly #options: ApiOptions;
   /** Requests by verb and resource; the scale tests count them. */
   readonly counts = new Map<string, number>();
+  readonly #clock = new ClusterClock();
 
   constructor(cluster: Cluster, options: ApiOptions = {}) {
     this.#options = options;
     this.#access = new AccessSource(cluster);
     this.#base = new URL(cluster.server);
+  }
+
+  /** The time by the API server's clock. */
+  now(): Date {
+    return this.#clock.now();
   }
 
   /** @throws KubernetesError 404 when it is not there */
@@ -261,6 +268,7 @@ export class KubernetesApi {
     });
     this.#options.onAnswer?.(method, url.pathname + url.search, response.statusCode ?? 0);
     if (response.statusCode === 401) this.#access.refused();
+    this.#clock.see(response.headers.date);
     return response;
   }
 }

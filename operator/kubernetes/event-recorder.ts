@@ -42,7 +42,7 @@ export class EventRecorder {
         ...event,
         note: event.note.slice(0, MAX_NOTE),
         regarding,
-        eventTime: new Date().toISOString().replace('Z', '000Z'),
+        eventTime: this.#api.now().toISOString().replace('Z', '000Z'),
         reportingController: 'secrets.lux.network/kms-operator',
         reportingInstance: this.#instance.slice(0, 128),
       } as KubernetesObject);

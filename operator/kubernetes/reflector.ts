@@ -14,7 +14,7 @@ export interface ReflectorOptions<Found extends KubernetesObject, Kept> extends 
   /** What is kept in memory of an object; undefined: nothing, as if it were not there. */
   readonly keep: (object: Found) => Kept | undefined;
   readonly onChange: Listener<Kept>;
-  /** Told when the API server could not be asked, once for each time. It is tried again by itself. */
+  /** Told when the API server could not be asked, or keeps no history since the last look. It is tried again by itself. */
   readonly onTrouble: (trouble: KubernetesError) => void;
 }
 
@@ -106,7 +106,7 @@ export class Reflector<Found extends KubernetesObject, Kept> {
         const trouble = error instanceof KubernetesError ? error : new KubernetesError(0, '', String(error));
         // Only a version that is gone needs a new list; after a broken connection the watch goes on where it was.
         if (trouble.status !== 0) version = undefined;
-        if (!trouble.isExpired) this.#options.onTrouble(trouble);
+        this.#options.onTrouble(trouble);
         this.#trouble = trouble;
         this.#failed.resolve();
         wait = Math.min(Math.max(wait * 2, FIRST_WAIT_MS), LONGEST_WAIT_MS);

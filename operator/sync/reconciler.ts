@@ -192,7 +192,7 @@ export class Reconciler {
     const changed = status?.content !== digest;
     // What was never there before nobody runs an older one of.
     if ((!changed && status?.workloads === undefined) || status?.content === undefined) return {};
-    const since = changed ? new Date().toISOString() : (status?.lastChangeTime ?? '');
+    const since = changed ? this.#parts.api.now().toISOString() : (status?.lastChangeTime ?? '');
     return { lagging: (await this.#parts.lagging(targetsOf(kmsSecret).map(targetKey), since)) ?? null };
   }
 
@@ -440,7 +440,7 @@ export class Reconciler {
     const { credentialsRef, renewal: wished } = kmsSecret.spec.authentication.universalAuth;
     const place = `${credentialsRef.secretNamespace}/${credentialsRef.secretName}`;
     const renewal = wished?.enabled ? this.#parts.renewal(place) : null;
-    const status = statusAfter(kmsSecret, { ...report, ...(renewal === undefined ? {} : { renewal }) }, new Date());
+    const status = statusAfter(kmsSecret, { ...report, ...(renewal === undefined ? {} : { renewal }) }, api.now());
     if (status === kmsSecret.status) return;
     this.#checkTurn(kmsSecret);
     const { name, namespace } = kmsSecret.metadata;

@@ -4,6 +4,7 @@ import { KmsSecrets, RESYNC_ANNOTATION } from '../../operator/kms-secret.ts';
 import { KubernetesError } from '../../operator/kubernetes/errors.ts';
 import { Reflector } from '../../operator/kubernetes/reflector.ts';
 import { type Secret, Secrets } from '../../operator/kubernetes/resources.ts';
+import { Clock, noFaketime } from '../faults/support/clocks.ts';
 import { Random } from '../faults/support/seeds.ts';
 import { TestCluster } from './support/cluster.ts';
 import { Gate, type Weather } from './support/gate.ts';
@@ -18,6 +19,7 @@ const KEYS = 6;
 let cluster: TestCluster;
 let gate: Gate;
 let operator: OperatorProcess;
+let clock: Clock;
 let started = 0;
 /** What KMS has, by service. */
 const expected = new Map<string, Record<string, string>>();
@@ -27,12 +29,13 @@ const empty: string[] = [];
 let watcher: Reflector<Secret, true>;
 
 const start = async () => {
-  operator = await cluster.operatorProcess(`operator-${started++}`);
+  operator = await cluster.operatorProcess(`operator-${started++}`, noFaketime ? {} : clock.faketime);
 };
 
 beforeAll(async () => {
   cluster = await TestCluster.start();
   gate = await Gate.before(cluster.url);
+  clock = await Clock.ofProgram();
   for (let n = 0; n < 5; n++) await cluster.namespace(`team-${n}`);
   watcher = new Reflector<Secret, true>(cluster.api, Secrets, {
     keep: ({ metadata, data = {} }) => {
@@ -61,6 +64,7 @@ afterAll(async () => {
   await watcher.stop();
   await cluster.close();
   await gate.close();
+  await clock.close();
 });
 
 const chance = new Random('operator');
@@ -75,9 +79,16 @@ async function ifServed(work: Promise<unknown>): Promise<void> {
   });
 }
 
+async function restartApiServer(): Promise<void> {
+  await cluster.plane.apiServer.stop('SIGKILL');
+  cluster.plane.apiServer.start();
+  await cluster.plane.ready();
+}
+
 const WEATHER: readonly Weather[] = [
   'down',
   'hang',
+  'torn',
   { status: 500, body: { message: 'x' } },
   { status: 200, body: { secrets: [], imports: [] }, path: /secrets\/raw/ },
   { status: 404, body: { reqId: 'r', statusCode: 404, message: 'gone', error: 'NotFound' }, path: /secrets\/raw/ },
@@ -177,15 +188,19 @@ const faults: readonly (readonly [weight: number, name: string, strike: () => Pr
       operator.signal('SIGCONT');
     },
   ],
+  [1, 'the API server is killed, and its watches with it', async () => restartApiServer()],
   [
     1,
-    'the API server is killed, and its watches with it',
+    'the history is lost while the operator hangs, and with it what happened',
     async () => {
-      await cluster.plane.apiServer.stop('SIGKILL');
-      cluster.plane.apiServer.start();
-      await cluster.plane.ready();
+      const { slug, namespace } = pick(services);
+      operator.signal('SIGSTOP');
+      await ifServed(cluster.api.delete(Secrets, { namespace, name: `${slug}-secrets` }));
+      await restartApiServer();
+      operator.signal('SIGCONT');
     },
   ],
+  [3, "the operator's clock is set by an hour", async () => clock.jump(pick([-3600, 0, 3600]))],
 ];
 
 function next() {
@@ -219,7 +234,7 @@ test(`${FAULTS} random faults in a row`, { timeout: 600_000 }, async () => {
     struck.set(name, (struck.get(name) ?? 0) + 1);
     await strike();
   }
-  console.info('struck:', Object.fromEntries(struck));
+  console.info('struck:', Object.fromEntries(struck), noFaketime ?? '');
   await expect.poll(differing, { timeout: 120_000, interval: 1000 }).toEqual([]);
   expect(empty).toEqual([]);
 });

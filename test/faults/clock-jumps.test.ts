@@ -86,7 +86,7 @@ test('a replica whose clock jumps an hour forth and back serves as before', asyn
 
 describe.skipIf(noFaketime)(`the clock of the database${noFaketime ? ` (${noFaketime})` : ''}`, () => {
   test('a database whose clock jumps an hour forth and back loses nothing, and tokens go by it', async () => {
-    const clock = await Clock.ofPostgres();
+    const clock = await Clock.ofProgram();
     onTestFinished(() => clock.close());
     const postgres = await startPostgresBy(clock);
     onTestFinished(() => postgres.close());

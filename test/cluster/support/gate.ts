@@ -1,12 +1,13 @@
 import { createServer, request, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** What a request meets: passed on, refused by nobody being there, an answer of its own, or none at all, whether KMS heard of it or not. */
+/** What a request meets: passed on, refused by nobody being there, none at all, an answer that breaks off or is lost, or one of its own. */
 export type Weather =
   | 'pass'
   | 'down'
   | 'hang'
   | { readonly lose: RegExp }
+  | 'torn'
   | { readonly status: number; readonly body: unknown; readonly path?: RegExp };
 
 /** Stands before KMS and lets a test decide what becomes of requests. Counts what passes. */
@@ -51,7 +52,10 @@ export class Gate {
             return void gate.#hanging.add(outgoing);
           }
           outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
-          answer.pipe(outgoing);
+          if (weather !== 'torn') return void answer.pipe(outgoing);
+          answer.once('data', (part: Buffer) =>
+            outgoing.write(part.subarray(0, part.length / 2), () => incoming.socket.destroy()),
+          );
         },
       );
       passed.on('error', () => outgoing.destroy());

@@ -10,7 +10,7 @@ import { OwnPostgres } from '../../support/own-postgres.ts';
 const SHIFTED_DATE = join(import.meta.dirname, 'shifted-date.ts');
 const LIBRARY = process.platform === 'linux' ? globSync('/usr/lib/*/faketime/libfaketime.so.1')[0] : undefined;
 
-/** Why the clock of a database cannot be set on this machine, if so. */
+/** Why the clock of another program cannot be set on this machine, if so. */
 export const noFaketime = LIBRARY === undefined ? 'skipped: no libfaketime' : undefined;
 
 /** The clock of one program, which jumps when it is told to. */
@@ -30,7 +30,7 @@ export class Clock {
     return new Clock(await mkdtemp(join(tmpdir(), 'kms-clock-')), (seconds) => String(seconds * 1000));
   }
 
-  static async ofPostgres(): Promise<Clock> {
+  static async ofProgram(): Promise<Clock> {
     const folder = await mkdtemp(join(tmpdir(), 'kms-clock-'));
     await chmod(folder, 0o755);
     return new Clock(folder, (seconds) => `${seconds < 0 ? '' : '+'}${seconds}`);
@@ -47,7 +47,7 @@ export class Clock {
   }
   readonly flags = ['--disable-sigusr1', '--import', SHIFTED_DATE];
 
-  /** What Postgres is started with; that which measures durations is left alone, as when a system's clock is set. */
+  /** What another program is started with, such as Postgres; that which measures durations is left alone, as when a system's clock is set. */
   get faketime(): Record<string, string> {
     return {
       LD_PRELOAD: LIBRARY!,
