@@ -30,6 +30,7 @@ const count = numberOption('count', 1000);
 const namespaces = numberOption('namespaces', 50);
 const changes = numberOption('changes', 200);
 const INTERVAL_SECONDS = 60;
+const FAST_SECONDS = 15;
 const KEYS = 20;
 /** Of /proc, a second. */
 const CLOCK_TICKS = 100;
@@ -48,6 +49,8 @@ interface Service {
   readonly namespace: string;
   readonly name: string;
   readonly projectId: string;
+  readonly slug: string;
+  readonly spec: object;
 }
 
 const folder = await mkdtemp(join(tmpdir(), 'kms-bench-operator-'));
@@ -126,13 +129,53 @@ async function measure(controlPlane: ControlPlane): Promise<Line[]> {
     atMost('Secrets that a restart writes', changed, 0, ''),
     atMost('other writes that it makes', await writes(metricsUrl), 0, ''),
   );
+
+  const { each, total } = { each: FAST_SECONDS, total: count * 2 };
+  say(`${total} KMSSecrets that look each ${each} seconds`);
+  await lookFaster(api, services);
+  await until(async () => (await ready(api)) === total, 120_000);
+  // Those that were there before have begun their new interval, too.
+  await sleep(each * 1000);
+  const [earlier, kms] = [await turns(metricsUrl), cpuSeconds(server.pid)];
+  await sleep(60_000);
+  const later = await turns(metricsUrl);
+  const failed = [...later].filter(([reason]) => reason !== 'Synced').reduce((sum, [, turned]) => sum + turned, 0);
+  const looks = (later.get('Synced') ?? 0) - (earlier.get('Synced') ?? 0);
+  lines.push(
+    atLeast(`looks a minute of each of ${total} KMSSecrets at ${each} s`, looks / total, 60 / each),
+    atMost('turns of them that were refused, such as for being too many', failed, 0, ''),
+    shown('of one core that they cost KMS', (100 * (cpuSeconds(server.pid) - kms)) / 60, '%'),
+    shown('resident memory of the operator then', memoryOf(operator!.pid!), 'MB'),
+  );
   api.close();
   return lines;
+}
+
+/** A second KMSSecret beside each, and all of them at a short interval. */
+async function lookFaster(api: KubernetesApi, services: readonly Service[]): Promise<void> {
+  await inParallel(services.length, 16, async (n) => {
+    const { namespace, slug, spec } = services[n]!;
+    const fast = { ...spec, resyncInterval: FAST_SECONDS };
+    const again = { ...fast, managedSecretReference: { secretName: `${slug}-again`, secretNamespace: namespace } };
+    await api.patch(KmsSecrets, { namespace, name: slug }, { spec: { resyncInterval: FAST_SECONDS } }, 'bench');
+    await api.create(KmsSecrets, namespace, {
+      metadata: { name: `${slug}-again`, namespace },
+      spec: again,
+    } as unknown as KmsSecret);
+  });
 }
 
 function atMost(what: string, found: number, limit: number, unit: string): Line {
   const shown = Number.isInteger(found) ? String(found) : found.toFixed(2);
   return { what, found: `${shown} ${unit}`.trim(), wanted: `at most ${limit} ${unit}`.trim(), met: found <= limit };
+}
+
+function atLeast(what: string, found: number, limit: number): Line {
+  return { what, found: found.toFixed(2), wanted: `at least ${limit}`, met: found >= limit };
+}
+
+function shown(what: string, found: number, unit: string): Line {
+  return { what, found: `${Number.isInteger(found) ? found : found.toFixed(2)} ${unit}`, wanted: '-', met: true };
 }
 
 type Made = readonly {
@@ -222,7 +265,7 @@ async function fillCluster(api: KubernetesApi, hostAPI: string, made: Made): Pro
       managedSecretReference: { secretName: `${slug}-secrets`, secretNamespace: namespace },
     };
     await api.create(KmsSecrets, namespace, { metadata: { name: slug, namespace }, spec } as unknown as KmsSecret);
-    return { namespace, name: `${slug}-secrets`, projectId };
+    return { namespace, name: `${slug}-secrets`, projectId, slug, spec };
   });
 }
 
@@ -323,6 +366,13 @@ async function writes(metricsUrl: string): Promise<number> {
   return lines
     .filter(([, verb, resource]) => resource !== 'leases' && !['get', 'list', 'watch'].includes(verb!))
     .reduce((sum, [, , , requests]) => sum + Number(requests), 0);
+}
+
+/** Turns of the operator since its start, by what came of them. */
+async function turns(metricsUrl: string): Promise<Map<string, number>> {
+  const text = await (await fetch(metricsUrl)).text();
+  const found = text.matchAll(/^kms_operator_syncs_total\{reason="(\w+)"\} (\d+)$/gm);
+  return new Map([...found].map(([, reason, number]) => [reason!, Number(number)]));
 }
 
 function cpuSeconds(pid: number): number {

@@ -214,7 +214,11 @@ export class TestCluster {
 
   async kubectl(...args: string[]): Promise<string> {
     const env = { PATH: process.env.PATH, HOME: this.plane.folder, KUBECONFIG: this.plane.kubeconfig };
-    const { stdout, stderr } = await promisify(execFile)(this.#kubectl, args, { env, timeout: 30_000 });
+    const { stdout, stderr } = await promisify(execFile)(this.#kubectl, args, {
+      env,
+      timeout: 30_000,
+      maxBuffer: 64 * 1024 * 1024,
+    });
     // Warnings of the API server are among what a test looks at.
     return stderr + stdout;
   }
