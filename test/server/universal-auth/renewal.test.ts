@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Answer, startServer, type TestServer } from '../../support/server.ts';
 
@@ -212,15 +213,35 @@ test.each([
   expect([status, JSON.stringify(said)]).toEqual([422, expect.stringContaining(`"${field}"`)]);
 });
 
-test('revoking one revokes what came of it, whatever is made at the same moment', async () => {
+/** Statements that wait for a lock. */
+const waiting = async () => {
+  const sql = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+  return (await server.sql.query(sql)).rows.length;
+};
+
+test('revoking one revokes what came of it, and what is being made at that moment', async () => {
   const one = await service();
   const next = await renewed(one);
   const token = (await login(one, next)).body.accessToken;
-  await server.do('PATCH', `${AUTH}/identities/${one.id}`, { body: { lockoutEnabled: false } });
+  const pending = await renewed(one, next);
   const url = `${AUTH}/identities/${one.id}/client-secrets/${one.secretId}/revoke`;
-  const [, ...made] = await Promise.all([server.do('POST', url), ...Array.from({ length: 8 }, () => renew(one, next))]);
-  const late = made.flatMap(({ status, body }) => (status === 200 ? [body.clientSecret] : []));
-  expect(await statuses(one, one.secret, next, ...late)).toEqual([401, 401, ...late.map(() => 401)]);
+  // The renewal has looked and is about to write when the revocation comes.
+  const holder = new pg.Client(server.database.uri);
+  await holder.connect();
+  await holder.query('begin');
+  await holder.query('lock table renewable_secrets in share mode');
+  const late = renew(one, next);
+  await expect.poll(waiting).toBe(1);
+  let isDone = false;
+  const revocation = server.do('POST', url).finally(() => (isDone = true));
+  await expect.poll(async () => isDone || (await waiting()) === 2).toBe(true);
+  await holder.query('commit');
+  await holder.end();
+  await revocation;
+  const { status, body } = await late;
+  expect(await statuses(one, ...[next, pending, ...(status === 200 ? [body.clientSecret] : [])].slice(-2))).toEqual([
+    401, 401,
+  ]);
   expect(await isLive(token)).toBe(false);
   expect((await kept(one)).filter(({ familyId }) => familyId !== null)).toEqual([]);
 });
