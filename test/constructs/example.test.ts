@@ -3,8 +3,11 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { App, Chart } from 'cdk8s';
+import { Deployment } from 'cdk8s-plus-28';
 import { afterAll, expect, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
+import { KmsInventory, KmsService } from '../../constructs/index.ts';
 import { Inventory } from '../../contracts/index.ts';
 import { servicesOf } from '../../examples/hanzo/services.ts';
 import { services as stacked } from '../../stacks/hanzo-k8s/services.ts';
@@ -56,10 +59,10 @@ test('cdk8s synth finds the app, and renders the same bytes', () => {
   expect(read(path)).toEqual(first);
 });
 
-test('the manifests hold ten KMSSecrets, the CRD and the Deployment', () => {
+test('the manifests hold ten KMSSecrets, the CRD, KMS and its operator', () => {
   expect(ofKind('KMSSecret')).toHaveLength(10);
   expect(ofKind('CustomResourceDefinition')).toHaveLength(1);
-  expect(ofKind('Deployment')).toHaveLength(1);
+  expect(ofKind('Deployment').map(({ metadata }) => metadata.name)).toEqual(['kms', 'kms-operator']);
 });
 
 test('each project of HIP-27 has its KMSSecret', () => {
@@ -86,7 +89,11 @@ test("a service's name is its project's, but for iam", () => {
 
 test('deleting what is rendered deletes neither namespace nor Secret', () => {
   expect(new Set(objects.map(({ kind }) => kind))).toEqual(
-    new Set(['CustomResourceDefinition', 'ServiceAccount', 'Service', 'Deployment', 'KMSSecret']),
+    new Set([
+      ...['CustomResourceDefinition', 'ServiceAccount', 'Service', 'Deployment', 'KMSSecret'],
+      ...['ClusterRole', 'ClusterRoleBinding', 'Role', 'RoleBinding'],
+      ...['ValidatingAdmissionPolicy', 'ValidatingAdmissionPolicyBinding'],
+    ]),
   );
 });
 
@@ -95,10 +102,30 @@ test('nothing rendered tells when or where it was made', () => {
 });
 
 test('the files apply in the order of their names', () => {
-  expect(Object.keys(first).sort()).toEqual(['0000-kms-crd.k8s.yaml', '0001-kms.k8s.yaml', '0002-services.k8s.yaml']);
+  expect(Object.keys(first).sort()).toEqual([
+    '0000-kms-crd.k8s.yaml',
+    '0001-kms.k8s.yaml',
+    '0002-kms-operator.k8s.yaml',
+    '0003-services.k8s.yaml',
+  ]);
 });
 
 test('the stack has the services of the inventory', () => {
   const listed = stacked.map(({ name, project }) => ({ name, project: project ?? name }));
   expect(listed).toEqual(servicesOf(inventory));
+});
+
+test("the README's lines of a new service render its KMSSecret, and wire its workload", () => {
+  const readme = readFileSync(new URL('README.md', root), 'utf8');
+  const lines = /^```ts\n([\s\S]*?)^```/m.exec(readme)![1]!;
+  expect(lines.trim().split('\n').length).toBeLessThanOrEqual(4);
+  const chart = new Chart(new App(), 'chart', { namespace: 'hanzo' });
+  const deployment = new Deployment(chart, 'deployment', { containers: [{ image: 'gateway:1' }] });
+  const file = { fromFile: () => KmsInventory.fromFile(inventory) };
+  new Function('chart', 'deployment', 'KmsInventory', 'KmsService', lines)(chart, deployment, file, KmsService);
+  const rendered = chart.toJson();
+  expect(rendered.find(({ kind }) => kind === 'KMSSecret').metadata.name).toBe('gateway-kms-sync');
+  expect(rendered.find(({ kind }) => kind === 'Deployment').spec.template.spec.containers[0].envFrom).toEqual([
+    { secretRef: { name: 'gateway-secrets' } },
+  ]);
 });

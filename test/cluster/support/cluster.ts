@@ -55,13 +55,16 @@ export class TestCluster {
 
   /**
    * @param nodes that pods can run on, of which none runs a container. @default 0
+   * @param crd whether KMSSecrets are known from the start. @default true
    * @param server settings of the KMS beside it
    */
   static async start({
     nodes = 0,
+    crd = true,
     server = {},
   }: {
     readonly nodes?: number;
+    readonly crd?: boolean;
     readonly server?: Parameters<typeof startServer>[0];
   } = {}): Promise<TestCluster> {
     const programs = programsAtHand();
@@ -71,8 +74,8 @@ export class TestCluster {
       startServer({ events: { longestMs: 3_600_000 }, ...server }),
     ]);
     const cluster = new TestCluster(plane, programs.kubectl, kms, await kms.app.listen({ host: '127.0.0.1', port: 0 }));
-    await cluster.api.create(Crds, undefined, kmsSecretCrd() as KubernetesObject);
-    await Promise.all([cluster.#served(), addNodes(plane.kubeconfig, nodes)]);
+    if (crd) await cluster.api.create(Crds, undefined, kmsSecretCrd() as KubernetesObject);
+    await Promise.all([crd && cluster.#served(), addNodes(plane.kubeconfig, nodes)]);
     return cluster;
   }
 
