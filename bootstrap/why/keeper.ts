@@ -1,7 +1,7 @@
 import { KEPT_BY_ANNOTATION, type KmsSecret, KmsSecrets, type Target, targetsOf } from '../../operator/kms-secret.ts';
 import type { KubernetesApi } from '../../operator/kubernetes/api.ts';
 import { KubernetesError } from '../../operator/kubernetes/errors.ts';
-import { FIELD_MANAGER } from '../../operator/kubernetes/kept-object.ts';
+import { FIELD_MANAGER } from '../../operator/kubernetes/field-manager.ts';
 import { keyOf } from '../../operator/kubernetes/reflector.ts';
 import { type KubernetesObject, Secrets } from '../../operator/kubernetes/resources.ts';
 import { Owners } from '../../operator/sync/owners.ts';

@@ -1,6 +1,6 @@
 import type { WhyEntry, WhyKey, WhyReference } from '../../contracts/why.ts';
 import type { Target } from '../../operator/kms-secret.ts';
-import { FIELD_MANAGER } from '../../operator/kubernetes/kept-object.ts';
+import { FIELD_MANAGER } from '../../operator/kubernetes/field-manager.ts';
 import { chosenOf } from '../../operator/sync/keys.ts';
 import { namesIn } from '../../operator/sync/template.ts';
 import type { Kms, NamedSecret } from '../../sdk/index.ts';

@@ -2,7 +2,7 @@ import { EnvironmentSlug } from '../../contracts/names.ts';
 import type { WhyKey, WhyReport } from '../../contracts/why.ts';
 import type { KmsSecret } from '../../operator/kms-secret.ts';
 import type { KubernetesApi } from '../../operator/kubernetes/api.ts';
-import { FIELD_MANAGER } from '../../operator/kubernetes/kept-object.ts';
+import { FIELD_MANAGER } from '../../operator/kubernetes/field-manager.ts';
 import { keyOf } from '../../operator/kubernetes/reflector.ts';
 import type { Kms } from '../../sdk/index.ts';
 import { UserError } from '../problem.ts';

@@ -1,7 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import type { KubernetesApi } from './api.ts';
 import { KubernetesError } from './errors.ts';
-import { FIELD_MANAGER } from './kept-object.ts';
+import { FIELD_MANAGER } from './field-manager.ts';
 import { Secrets } from './resources.ts';
 
 /** What two values are compared by, without either of them. 22 characters. */

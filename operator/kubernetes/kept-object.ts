@@ -1,8 +1,6 @@
 import type { Digest } from './digest.ts';
+import { FIELD_MANAGER } from './field-manager.ts';
 import type { ConfigMap, ManagedFields, Metadata, Secret } from './resources.ts';
-
-/** The operator's name as a field manager: what it applied is its own to take away again. */
-export const FIELD_MANAGER = 'kms-operator';
 
 /**
  * A Secret or ConfigMap as it is kept in memory: no value of it, only a digest for each. So a process that runs for months holds

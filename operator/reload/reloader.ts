@@ -2,7 +2,8 @@ import type { KubernetesApi } from '../kubernetes/api.ts';
 import type { Digest } from '../kubernetes/digest.ts';
 import { KubernetesError } from '../kubernetes/errors.ts';
 import type { EventRecorder } from '../kubernetes/event-recorder.ts';
-import { FIELD_MANAGER, type KeptObject } from '../kubernetes/kept-object.ts';
+import { FIELD_MANAGER } from '../kubernetes/field-manager.ts';
+import type { KeptObject } from '../kubernetes/kept-object.ts';
 import { WorkQueue } from '../queue/work-queue.ts';
 import { CONTENT_ANNOTATION, type KeptWorkload, objectKeyOf, WorkloadView } from './workload-view.ts';
 

@@ -8,7 +8,7 @@ import type { KubernetesApi } from '../kubernetes/api.ts';
 import type { Digest } from '../kubernetes/digest.ts';
 import { KubernetesError } from '../kubernetes/errors.ts';
 import type { EventRecorder } from '../kubernetes/event-recorder.ts';
-import { FIELD_MANAGER } from '../kubernetes/kept-object.ts';
+import { FIELD_MANAGER } from '../kubernetes/field-manager.ts';
 import type { ObjectView } from '../kubernetes/object-view.ts';
 import { keyOf } from '../kubernetes/reflector.ts';
 import { Secrets } from '../kubernetes/resources.ts';

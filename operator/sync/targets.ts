@@ -2,7 +2,8 @@ import { KEPT_BY_ANNOTATION, type KmsSecret, KmsSecrets, type Target } from '../
 import type { KubernetesApi } from '../kubernetes/api.ts';
 import type { Digest } from '../kubernetes/digest.ts';
 import { KubernetesError } from '../kubernetes/errors.ts';
-import { FIELD_MANAGER, type KeptObject } from '../kubernetes/kept-object.ts';
+import { FIELD_MANAGER } from '../kubernetes/field-manager.ts';
+import type { KeptObject } from '../kubernetes/kept-object.ts';
 import { ConfigMaps, type KubernetesObject, type OwnerReference, Secrets } from '../kubernetes/resources.ts';
 import type { Content } from './content.ts';
 import { SyncProblem } from './problem.ts';
