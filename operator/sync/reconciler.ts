@@ -172,6 +172,9 @@ export class Reconciler {
     // Asked without an ETag when the cluster is not as KMS was: values are not kept here, and are needed now.
     const isKnown = isComplete && memory.etag !== undefined && basis === memory.basis;
     const { recursive } = kmsSecret.spec.authentication.universalAuth.secretsScope;
+    // Scattered, so that a thousand that began together do not go on together. Set before KMS is asked: a change that is heard of from then on
+    // may not be in the answer, and asks for another look.
+    memory.lookAt = performance.now() + kmsSecret.spec.resyncInterval * 1000 * (0.85 + this.#parts.random() * 0.15);
     const answer = await client.kms.secrets.look(addressOf(kmsSecret.spec), {
       ...(isKnown ? { etag: memory.etag } : {}),
       ...(recursive ? { recursive } : {}),
@@ -182,8 +185,6 @@ export class Reconciler {
     if (answer) memory.etag = answer.etag;
     memory.basis = basis;
     if (answer) this.#parts.onSynced(key, { identityId: client.kms.identityId, keys: memory.followed?.keys ?? 0 });
-    // Scattered, so that a thousand that began together do not go on together.
-    memory.lookAt = performance.now() + kmsSecret.spec.resyncInterval * 1000 * (0.85 + this.#parts.random() * 0.15);
   }
 
   /** Which pods still run what was there before; looked for after a change, and until there are none. */
