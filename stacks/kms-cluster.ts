@@ -1,7 +1,15 @@
 import * as kubernetes from '@pulumi/kubernetes';
 import * as pulumi from '@pulumi/pulumi';
 import { App, Chart } from 'cdk8s';
-import { Kms, KmsCrd, type KmsProps, KmsSecret } from '../constructs/index.ts';
+import {
+  Kms,
+  KmsAdmission,
+  KmsCrd,
+  KmsOperator,
+  type KmsOperatorProps,
+  type KmsProps,
+  KmsSecret,
+} from '../constructs/index.ts';
 
 /** A service of the cluster. */
 export interface KmsClusterService {
@@ -27,6 +35,11 @@ export interface KmsClusterArgs {
    * @default - HIP-27's
    */
   readonly kms?: Omit<KmsProps, 'namespace'>;
+  /**
+   * Settings of its operator, which keeps the Secrets of the namespace unless they say otherwise.
+   * @default - those of KmsOperator
+   */
+  readonly operator?: Omit<KmsOperatorProps, 'namespace'>;
 }
 
 /** A Kubernetes object, as the constructs render it: complete, but its kind is known only at run time. */
@@ -39,7 +52,7 @@ interface Manifest {
 }
 
 /**
- * KMS on a cluster: the CRD, the server and a KMSSecret for each service. It is built from the cdk8s constructs: each of
+ * KMS on a cluster: the CRD, the server, its operator and a KMSSecret for each service. It is built from the cdk8s constructs: each of
  * their objects becomes a Pulumi resource under a name that follows from its kind, namespace and name, so that a renamed
  * construct replaces nothing.
  *
@@ -60,9 +73,10 @@ export class KmsCluster extends pulumi.ComponentResource {
 
   constructor(name: string, args: KmsClusterArgs, options?: pulumi.ComponentResourceOptions) {
     super('hanzo:kms:KmsCluster', name, {}, options);
-    const { namespace, url, secretNames, crd, server, secrets } = render(args);
+    const { namespace, url, secretNames, crd, server, operator, secrets } = render(args);
     const dependsOn = crd.map((manifest) => register(manifest, { parent: this }));
     for (const manifest of server) register(manifest, { parent: this });
+    for (const manifest of operator) register(manifest, { parent: this, dependsOn });
     // On the CRD and not on the server: a rollout that hangs is no reason to hold back a new service.
     for (const manifest of secrets) register(manifest, { parent: this, dependsOn });
     this.namespace = pulumi.output(namespace);
@@ -73,12 +87,19 @@ export class KmsCluster extends pulumi.ComponentResource {
 }
 
 /** The objects of the constructs, by what needs what. */
-function render({ namespace, services, kms: props }: KmsClusterArgs) {
+function render({ namespace, services, kms: props, operator: operatorProps }: KmsClusterArgs) {
   const app = new App();
   const crd = new Chart(app, 'crd');
   new KmsCrd(crd, 'crd');
   const server = new Chart(app, 'server');
   const kms = new Kms(server, 'kms', { ...props, namespace });
+  const operator = new Chart(app, 'operator');
+  new KmsOperator(operator, 'operator', { ...operatorProps, namespace: kms.namespace });
+  new KmsAdmission(
+    operator,
+    'admission',
+    props?.kubernetesVersion ? { kubernetesVersion: props.kubernetesVersion } : {},
+  );
   const secrets = new Chart(app, 'secrets');
   const secretNames: Record<string, string> = {};
   for (const { name, project } of services) {
@@ -95,6 +116,7 @@ function render({ namespace, services, kms: props }: KmsClusterArgs) {
     secretNames,
     crd: manifests(crd),
     server: manifests(server),
+    operator: manifests(operator),
     secrets: manifests(secrets),
   };
 }

@@ -19,10 +19,16 @@ test('each object is registered once, below the component', () => {
   expect(new Set(objects.map(({ urn }) => urn)).size).toBe(objects.length);
   expect(new Set(objects.map(({ parent }) => parent))).toEqual(new Set([component?.urn]));
   expect(Object.fromEntries(objects.map(({ type }) => [type, ofKind(type.split(':')[2] ?? '').length]))).toEqual({
+    'kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy': 1,
+    'kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicyBinding': 1,
     'kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition': 1,
-    'kubernetes:core/v1:ServiceAccount': 1,
+    'kubernetes:rbac.authorization.k8s.io/v1:ClusterRole': 1,
+    'kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding': 1,
+    'kubernetes:rbac.authorization.k8s.io/v1:Role': 2,
+    'kubernetes:rbac.authorization.k8s.io/v1:RoleBinding': 2,
+    'kubernetes:core/v1:ServiceAccount': 2,
     'kubernetes:core/v1:Service': 1,
-    'kubernetes:apps/v1:Deployment': 1,
+    'kubernetes:apps/v1:Deployment': 2,
     'kubernetes:secrets.lux.network/v1alpha1:KMSSecret': 10,
   });
 });

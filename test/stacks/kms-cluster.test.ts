@@ -46,6 +46,15 @@ test('every object of the constructs becomes one resource of a stable name', asy
       'deployment-hanzo-kms',
       'service-hanzo-kms',
       'serviceaccount-hanzo-kms',
+      'deployment-hanzo-kms-operator',
+      'serviceaccount-hanzo-kms-operator',
+      ...['clusterrole-kms-operator', 'clusterrolebinding-kms-operator'],
+      ...['role', 'rolebinding'].flatMap((kind) => [
+        `${kind}-hanzo-kms-operator`,
+        `${kind}-hanzo-kms-operator-secrets`,
+      ]),
+      'validatingadmissionpolicy-kmssecrets.secrets.lux.network',
+      'validatingadmissionpolicybinding-kmssecrets.secrets.lux.network',
       ...services.map(({ name }) => `kmssecret-hanzo-${name}-kms-sync`),
     ].sort(),
   );
