@@ -86,8 +86,14 @@ program
   .description('build the programs, fetch what the manifests are held to, and start nothing')
   .action(async () => {
     await buildPrograms(say);
-    await buildRuleCheck(say);
-    await fetchPublished(say);
+    try {
+      await buildRuleCheck(say);
+      await fetchPublished(say);
+    } catch (error) {
+      // Who brings the control plane's programs along may have no Go; the tests that need these say that they are skipped.
+      if (!process.env.KUBEBUILDER_ASSETS) throw error;
+      say(`the manifests are not held to what others publish: ${(error as Error).message}`);
+    }
   });
 program
   .command('run')
