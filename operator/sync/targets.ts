@@ -4,7 +4,13 @@ import type { Digest } from '../kubernetes/digest.ts';
 import { KubernetesError } from '../kubernetes/errors.ts';
 import { FIELD_MANAGER } from '../kubernetes/field-manager.ts';
 import type { KeptObject } from '../kubernetes/kept-object.ts';
-import { ConfigMaps, type KubernetesObject, type OwnerReference, Secrets } from '../kubernetes/resources.ts';
+import {
+  ConfigMaps,
+  type KubernetesObject,
+  type OwnerReference,
+  type Resource,
+  Secrets,
+} from '../kubernetes/resources.ts';
 import type { Content } from './content.ts';
 import { SyncProblem } from './problem.ts';
 
@@ -86,9 +92,7 @@ export async function writeTarget(
   );
   const body = { metadata, ...(isSecret ? { type: target.type } : {}), data } as KubernetesObject;
   try {
-    await api.apply(isSecret ? (Secrets as never) : (ConfigMaps as never), body as never, {
-      fieldManager: FIELD_MANAGER,
-    });
+    await api.apply(resourceOf(target), body, { fieldManager: FIELD_MANAGER });
   } catch (error) {
     if (error instanceof KubernetesError && error.status === 403)
       throw new SyncProblem(
@@ -99,6 +103,11 @@ export async function writeTarget(
   }
   if (!live) return 'created';
   return live.metadata.annotations?.[KEPT_BY_ANNOTATION] === annotations[KEPT_BY_ANNOTATION] ? 'updated' : 'adopted';
+}
+
+/** What a target is among the kinds of the API. What the two have in common is all that is asked of them here. */
+function resourceOf({ kind }: Target): Resource {
+  return kind === 'Secret' ? Secrets : ConfigMaps;
 }
 
 /** What the content of an object is compared by. */
@@ -131,15 +140,11 @@ function metadataOf(owner: KmsSecret, target: Target) {
  * Lets go of an object that a KMSSecret names no more, after its creationPolicy: what is owned is deleted, what is not keeps its content and
  * belongs to whoever wants it.
  */
-export async function releaseTarget(
-  api: KubernetesApi,
-  owner: KmsSecret,
-  { kind, namespace, name }: Target,
-): Promise<void> {
-  const of = kind === 'Secret' ? (Secrets as never) : (ConfigMaps as never);
-  const place = { namespace, name };
+export async function releaseTarget(api: KubernetesApi, owner: KmsSecret, target: Target): Promise<void> {
+  const of = resourceOf(target);
+  const place = { namespace: target.namespace, name: target.name };
   try {
-    const { metadata } = await api.get<KubernetesObject>(of, place);
+    const { metadata } = await api.get(of, place);
     if (metadata.annotations?.[KEPT_BY_ANNOTATION] !== `${owner.metadata.namespace}/${owner.metadata.name}`) return;
     const isOwned = metadata.ownerReferences?.some(({ uid }) => uid === owner.metadata.uid);
     if (isOwned) await api.delete(of, place, metadata.uid);
