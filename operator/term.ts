@@ -2,32 +2,25 @@ import type { Logger } from 'pino';
 import { KmsClients } from './kms/clients.ts';
 import { ChangeStreams } from './kms/streams.ts';
 import type { KmsSecret } from './kms-secret.ts';
-import {
-  ALLOW_LABEL,
-  KEPT_BY_ANNOTATION,
-  KmsSecrets,
-  RESYNC_ANNOTATION,
-  type Target,
-  targetKey,
-  targetsOf,
-} from './kms-secret.ts';
+import { KEPT_BY_ANNOTATION, type Target, targetKey, targetsOf } from './kms-secret.ts';
+import { KmsSecretView } from './kms-secret-view.ts';
 import type { KubernetesApi } from './kubernetes/api.ts';
 import type { Digest } from './kubernetes/digest.ts';
-import { KubernetesError } from './kubernetes/errors.ts';
 import { EventRecorder } from './kubernetes/event-recorder.ts';
-import type { KeptObject } from './kubernetes/kept-object.ts';
+import { isSameData, type KeptObject } from './kubernetes/kept-object.ts';
 import { ObjectView } from './kubernetes/object-view.ts';
-import { keyOf, Reflector } from './kubernetes/reflector.ts';
-import { type KubernetesObject, Namespaces } from './kubernetes/resources.ts';
+import { keyOf } from './kubernetes/reflector.ts';
 import type { OperatorMetrics } from './metrics.ts';
+import { NamespaceView } from './namespace-view.ts';
 import { WorkQueue } from './queue/work-queue.ts';
-import { laggingPods } from './reload/lagging.ts';
 import { Reloader } from './reload/reloader.ts';
-import { workloadKey } from './reload/workload-view.ts';
+import { Askers } from './renewal/askers.ts';
 import { Renewals } from './renewal/renewals.ts';
 import { Owners } from './sync/owners.ts';
 import { SyncProblem } from './sync/problem.ts';
 import { Reconciler } from './sync/reconciler.ts';
+import { messageOf, troublesOf } from './troubles.ts';
+import { credentialsOf, isSameWish, isSettled } from './wishes.ts';
 
 export interface TermOptions {
   readonly api: KubernetesApi;
@@ -50,8 +43,8 @@ export interface TermOptions {
 export class Term {
   readonly #options: TermOptions;
   readonly #owners = new Owners();
-  readonly #kmsSecrets: Reflector<KmsSecret, KmsSecret>[];
-  readonly #namespaces: Reflector<KubernetesObject, KubernetesObject>;
+  readonly #kmsSecrets: KmsSecretView;
+  readonly #namespaces: NamespaceView;
   readonly #objects: ObjectView;
   readonly #clients: KmsClients;
   readonly #streams: ChangeStreams;
@@ -62,50 +55,40 @@ export class Term {
 
   constructor(options: TermOptions) {
     this.#options = options;
-    const {
-      api,
-      leading,
-      instance,
-      version,
-      digest,
-      watchNamespaces,
-      secretsByName,
-      concurrency,
-      autoReload,
-      metrics,
-      log,
-    } = options;
-    const events = new EventRecorder(api, instance, (error) => trouble('event', 'an Event')(error));
-    const trouble = (what: 'watch' | 'stream' | 'event' | 'reload', detail: string) => (error: unknown) => {
-      if (error instanceof KubernetesError && error.isExpired) {
-        metrics.trouble('expired');
-        log.info({ what: detail }, 'the history since the last look is gone, all is listed again');
-        return;
-      }
-      metrics.trouble(what);
-      log.warn({ what: detail, problem: messageOf(error) }, 'trouble, tried again');
-    };
-    this.#clients = new KmsClients(`kms-operator/${version}`, digest);
+    const { api, leading, digest, metrics, log } = options;
+    const trouble = troublesOf(metrics, log);
+    const events = new EventRecorder(api, options.instance, trouble('event', 'an Event'));
+    this.#clients = new KmsClients(`kms-operator/${options.version}`, digest);
     this.#streams = new ChangeStreams({
       onChange: (users) => this.#look(users),
       onTrouble: (users, error) => trouble('stream', [...users].slice(0, 3).join(', '))(error),
     });
     this.#objects = new ObjectView(api, {
       digest,
-      byName: new Set(secretsByName),
+      byName: new Set(options.secretsByName),
       onChange: (key, before, now) => this.#objectChanged(key, before, now),
       onTrouble: (what, error) => trouble('watch', what)(error),
     });
-    this.#namespaces = new Reflector(api, Namespaces, {
-      keep: ({ metadata: { name, labels } }) => ({ metadata: { name, ...(labels && { labels }) } }),
-      onChange: ({ key, before, now }) => this.#namespaceChanged(key, before, now),
+    this.#namespaces = new NamespaceView(api, {
+      onChange: (name) => this.#namespaceChanged(name),
       onTrouble: trouble('watch', 'namespaces'),
+    });
+    this.#kmsSecrets = new KmsSecretView(api, {
+      namespaces: options.watchNamespaces,
+      onChange: (key, before, now) => this.#kmsSecretChanged(key, before, now),
+      onTrouble: trouble('watch', 'KMSSecrets'),
+    });
+    const askers = new Askers({
+      kmsSecrets: this.#kmsSecrets,
+      owners: this.#owners,
+      objects: this.#objects,
+      namespaces: this.#namespaces,
     });
     this.#queue = new WorkQueue({
       work: (key) => this.#work(key),
       onFailure: (key, error, waitMs) =>
         log.warn({ kmsSecret: key, problem: messageOf(error), againInMs: Math.round(waitMs) }, 'not in sync'),
-      concurrency,
+      concurrency: options.concurrency,
       longestWaitMs: 60_000,
     });
     this.#reconciler = new Reconciler({
@@ -118,9 +101,9 @@ export class Term {
       streams: this.#streams,
       events,
       onSynced: (key, facts) => log.info({ kmsSecret: key, ...facts }, 'in sync'),
-      lagging: (objectKeys, since) => this.#lagging(new Set(objectKeys), since),
+      lagging: async (objectKeys, since) => this.#reloader?.lagging(new Set(objectKeys), since),
       isCurrent: (kmsSecret) => this.#isCurrent(kmsSecret),
-      allows: (namespace, from) => this.#allows(namespace, from),
+      allows: (namespace, from) => this.#namespaces.allows(namespace, from),
       renewal: (place) => this.#renewals.told(place),
     });
     this.#renewals = new Renewals({
@@ -131,15 +114,15 @@ export class Term {
       events,
       metrics,
       log,
-      isAsked: (place) => this.#askers(place).length > 0,
-      wantedBy: (place) => this.#wantedBy(place),
-      copyOf: (place, secret) => this.#copyOf(place, secret),
+      isAsked: (place) => askers.all(place).length > 0,
+      wantedBy: (place) => askers.first(place),
+      copyOf: (place, secret) => askers.copyOf(place, secret),
       certificateOf: ({ spec }) => this.#reconciler.certificate(spec),
       onTold: (place) => {
         for (const key of this.#owners.concerned(`Secret/${place}`).readers) this.#queue.add(key);
       },
     });
-    this.#reloader = autoReload
+    this.#reloader = options.autoReload
       ? new Reloader({
           api,
           digest,
@@ -149,15 +132,6 @@ export class Term {
           onTrouble: (what, error) => trouble('reload', what)(error),
         })
       : undefined;
-    this.#kmsSecrets = (watchNamespaces.length > 0 ? watchNamespaces : [undefined]).map(
-      (namespace) =>
-        new Reflector(api, KmsSecrets, {
-          ...(namespace === undefined ? {} : { namespace }),
-          keep: withoutRecord,
-          onChange: ({ key, before, now }) => this.#kmsSecretChanged(key, before, now),
-          onTrouble: trouble('watch', 'KMSSecrets'),
-        }),
-    );
   }
 
   /** Number of KMSSecrets that wait for their turn. */
@@ -171,12 +145,12 @@ export class Term {
     if (!leading.aborted) await new Promise((resolve) => leading.addEventListener('abort', resolve, { once: true }));
     await Promise.all([this.#queue.stop(), this.#renewals.stop()]);
     await this.#reloader?.stop();
-    await Promise.all([...this.#kmsSecrets, this.#namespaces, this.#objects].map((part) => part.stop()));
-    for (const key of this.#keys()) this.#reconciler.forget(key);
+    await Promise.all([this.#kmsSecrets, this.#namespaces, this.#objects].map((part) => part.stop()));
+    for (const { metadata } of this.#kmsSecrets.all()) this.#reconciler.forget(keyOf(metadata));
   }
 
   async #work(key: string): Promise<{ againInMs?: number }> {
-    const kmsSecret = this.#find(key);
+    const kmsSecret = this.#kmsSecrets.find(key);
     if (!kmsSecret || this.#options.leading.aborted) return {};
     // What the namespaces allow is not known before they are.
     await this.#namespaces.ready();
@@ -193,7 +167,7 @@ export class Term {
       throw error;
     } finally {
       // Deleted meanwhile: what this turn remembered goes, too.
-      if (!this.#find(key)) this.#forget(key);
+      if (!this.#kmsSecrets.find(key)) this.#forget(key);
     }
   }
 
@@ -204,7 +178,7 @@ export class Term {
   }
 
   #isCurrent({ metadata }: KmsSecret): boolean {
-    const now = this.#find(keyOf(metadata))?.metadata;
+    const now = this.#kmsSecrets.find(keyOf(metadata))?.metadata;
     return now?.uid === metadata.uid && now?.generation === metadata.generation && !now?.deletionTimestamp;
   }
 
@@ -240,17 +214,10 @@ export class Term {
     return object?.metadata.annotations?.[KEPT_BY_ANNOTATION] === undefined ? undefined : object;
   }
 
-  async #lagging(objectKeys: ReadonlySet<string>, since: string): Promise<string | undefined> {
-    const users = new Map(
-      [...objectKeys].flatMap((key) => this.#reloader?.usersOf(key) ?? []).map((user) => [workloadKey(user), user]),
-    );
-    return laggingPods(this.#options.api, [...users.values()], objectKeys, since);
-  }
-
   /** What a KMSSecret named before this replica saw either, and names no more. */
   #checkStray({ kind, metadata }: KeptObject): void {
     const keeper = metadata.annotations?.[KEPT_BY_ANNOTATION];
-    const kmsSecret = keeper === undefined ? undefined : this.#find(keeper);
+    const kmsSecret = keeper === undefined ? undefined : this.#kmsSecrets.find(keeper);
     if (keeper === undefined || !kmsSecret) return;
     const { namespace = '', name } = metadata;
     const target: Target = { kind, namespace, name, creationPolicy: 'Orphan', template: undefined };
@@ -261,22 +228,18 @@ export class Term {
 
   /** Whether the first sight of an object tells nothing: it was there when the KMSSecret was last in sync. */
   #isWaiting(key: string, now: KeptObject | undefined): boolean {
-    const kmsSecret = this.#find(key);
+    const kmsSecret = this.#kmsSecrets.find(key);
     return now !== undefined && kmsSecret !== undefined && isSettled(kmsSecret);
   }
 
-  #namespaceChanged(name: string, before: KubernetesObject | undefined, now: KubernetesObject | undefined): void {
-    if (before?.metadata.labels?.[ALLOW_LABEL] === now?.metadata.labels?.[ALLOW_LABEL]) return;
-    const concerned = [...this.#all()].filter(
+  #namespaceChanged(name: string): void {
+    const concerned = [...this.#kmsSecrets.all()].filter(
       (kmsSecret) =>
         targetsOf(kmsSecret).some(({ namespace }) => namespace === name) ||
         kmsSecret.spec.authentication.universalAuth.credentialsRef.secretNamespace === name,
     );
     for (const kmsSecret of concerned) this.#renewals.look(credentialsOf(kmsSecret));
-    if (before || now)
-      this.#look(
-        concerned.filter(({ metadata }) => metadata.namespace !== name).map(({ metadata }) => keyOf(metadata)),
-      );
+    this.#look(concerned.filter(({ metadata }) => metadata.namespace !== name).map(({ metadata }) => keyOf(metadata)));
   }
 
   #look(keys: Iterable<string>): void {
@@ -285,96 +248,4 @@ export class Term {
       this.#queue.add(key);
     }
   }
-
-  /** The KMSSecrets that want a Secret's client secret renewed, in one order. */
-  #askers(place: string): KmsSecret[] {
-    return [...this.#owners.concerned(`Secret/${place}`).readers].toSorted().flatMap((key) => {
-      const found = this.#find(key);
-      const isAsked =
-        found?.spec.authentication.universalAuth.renewal?.enabled === true &&
-        credentialsOf(found) === place &&
-        !found.spec.suspend &&
-        found.metadata.deletionTimestamp === undefined;
-      return isAsked ? [found] : [];
-    });
-  }
-
-  /** The first of those, whose namespace may have it written. */
-  async #wantedBy(place: string): Promise<KmsSecret | undefined> {
-    await this.#namespaces.ready();
-    const [namespace = ''] = place.split('/');
-    return this.#askers(place).find(
-      ({ metadata }) => metadata.namespace === namespace || this.#allows(namespace, metadata.namespace!),
-    );
-  }
-
-  /** Another Secret that a KMSSecret logs in with, and that holds this client secret. Waits until all that can be seen was. */
-  async #copyOf(place: string, secret: string): Promise<string | undefined> {
-    const unseen = () => undefined;
-    await Promise.all(this.#kmsSecrets.map((reflector) => reflector.ready().catch(unseen)));
-    const others = new Set([...this.#all()].map(credentialsOf));
-    others.delete(place);
-    for (const other of others) {
-      const [namespace = '', name = ''] = other.split('/');
-      await this.#objects.ready('Secret', namespace, name).catch(unseen);
-      if (this.#objects.get('Secret', namespace, name)?.digests.get('clientSecret') === secret) return other;
-    }
-    return undefined;
-  }
-
-  #allows(namespace: string, from: string): boolean {
-    const label = this.#namespaces.get(namespace)?.metadata.labels?.[ALLOW_LABEL];
-    return label === 'all' || (label?.split('_').includes(from) ?? false);
-  }
-
-  #find(key: string): KmsSecret | undefined {
-    for (const reflector of this.#kmsSecrets) {
-      const found = reflector.get(key);
-      if (found) return found;
-    }
-    return undefined;
-  }
-
-  *#all(): Generator<KmsSecret> {
-    for (const reflector of this.#kmsSecrets) yield* reflector.values();
-  }
-
-  #keys(): string[] {
-    return [...this.#all()].map(({ metadata }) => keyOf(metadata));
-  }
-}
-
-/** Who set which field is as long as the rest of a KMSSecret, and is asked for by nobody. */
-function withoutRecord({ metadata: { managedFields: _, ...metadata }, ...kmsSecret }: KmsSecret): KmsSecret {
-  return { ...kmsSecret, metadata };
-}
-
-/** The Secret that it logs in with, `namespace/name`. */
-function credentialsOf({ spec }: KmsSecret): string {
-  const { secretName, secretNamespace } = spec.authentication.universalAuth.credentialsRef;
-  return `${secretNamespace}/${secretName}`;
-}
-
-/** Whether nothing that somebody wishes has changed: the rest is our own status. */
-function isSameWish(a: KmsSecret, b: KmsSecret): boolean {
-  return (
-    a.metadata.uid === b.metadata.uid &&
-    a.metadata.generation === b.metadata.generation &&
-    a.metadata.annotations?.[RESYNC_ANNOTATION] === b.metadata.annotations?.[RESYNC_ANNOTATION]
-  );
-}
-
-/** Whether it was in sync when this replica first saw it: then its next look can wait for its turn within the interval. */
-function isSettled({ metadata, status }: KmsSecret): boolean {
-  const synced = status?.conditions?.find(({ type }) => type === 'Synced');
-  return synced?.status === 'True' && synced.observedGeneration === metadata.generation;
-}
-
-function isSameData(a: KeptObject, b: KeptObject): boolean {
-  return a.digests.size === b.digests.size && [...a.digests].every(([key, digest]) => b.digests.get(key) === digest);
-}
-
-/** Messages of ours and of the API server name things and never hold a value. */
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,5 +1,6 @@
 import type { KubeConfig } from '@kubernetes/client-node';
-import { type ApiOptions, KubernetesApi } from '../../operator/kubernetes/api.ts';
+import { KubernetesApi } from '../../operator/kubernetes/api.ts';
+import type { ApiOptions } from '../../operator/kubernetes/exchange.ts';
 import { clusterOf } from '../../operator/kubernetes/kubeconfig.ts';
 import { UserError } from '../problem.ts';
 

@@ -1,8 +1,6 @@
-import type { IncomingMessage } from 'node:http';
-import { request } from 'node:https';
-import { AccessSource, type Cluster } from './access.ts';
-import { ClusterClock } from './cluster-clock.ts';
+import type { Cluster } from './access.ts';
 import { KubernetesError } from './errors.ts';
+import { type ApiOptions, Exchange, linesOf, refusal, type Status, textOf } from './exchange.ts';
 import { type KubernetesObject, pathOf, type Resource } from './resources.ts';
 
 /** Where an object is. */
@@ -29,13 +27,6 @@ export interface WatchEvent<Found> {
   readonly object: Found;
 }
 
-export interface ApiOptions {
-  /** @default 'kms-operator' */
-  readonly userAgent?: string;
-  /** Told of each answer. */
-  readonly onAnswer?: (method: string, path: string, status: number) => void;
-}
-
 /** How an API server is asked for objects without what they hold: their metadata leaves it, and nothing else. */
 const METADATA = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1';
 /** Longest wait for an answer that is not a watch. */
@@ -52,22 +43,17 @@ const PAGE = 500;
  * operator's memory than what it keeps.
  */
 export class KubernetesApi {
-  readonly #access: AccessSource;
-  readonly #base: URL;
-  readonly #options: ApiOptions;
+  readonly #exchange: Exchange;
   /** Requests by verb and resource; the scale tests count them. */
   readonly counts = new Map<string, number>();
-  readonly #clock = new ClusterClock();
 
   constructor(cluster: Cluster, options: ApiOptions = {}) {
-    this.#options = options;
-    this.#access = new AccessSource(cluster);
-    this.#base = new URL(cluster.server);
+    this.#exchange = new Exchange(cluster, options);
   }
 
   /** The time by the API server's clock. */
   now(): Date {
-    return this.#clock.now();
+    return this.#exchange.now();
   }
 
   /** @throws KubernetesError 404 when it is not there */
@@ -168,7 +154,7 @@ export class KubernetesApi {
     options: ListOptions & { readonly resourceVersion: string; readonly signal: AbortSignal },
   ): AsyncGenerator<WatchEvent<Found>, void, undefined> {
     this.#count('watch', of);
-    const response = await this.#send('GET', pathOf(of, options.namespace), {
+    const response = await this.#exchange.send('GET', pathOf(of, options.namespace), {
       query: {
         ...selectors(options),
         watch: 'true',
@@ -196,7 +182,7 @@ export class KubernetesApi {
 
   /** Ends kept connections. */
   close(): void {
-    this.#access.close();
+    this.#exchange.close();
   }
 
   async #json<Answer>(
@@ -212,7 +198,7 @@ export class KubernetesApi {
     }: { query?: Record<string, string | undefined>; body?: unknown; contentType?: string; accept?: string } = {},
   ): Promise<Answer> {
     this.#count(verb, of);
-    const response = await this.#send(method, path, {
+    const response = await this.#exchange.send(method, path, {
       ...(query && { query }),
       ...(accept === undefined ? {} : { accept }),
       ...(body === undefined ? {} : { body: JSON.stringify(body), contentType: contentType ?? 'application/json' }),
@@ -228,55 +214,6 @@ export class KubernetesApi {
     const key = `${verb} ${of.plural}`;
     this.counts.set(key, (this.counts.get(key) ?? 0) + 1);
   }
-
-  async #send(
-    method: string,
-    path: string,
-    {
-      query = {},
-      body,
-      contentType,
-      accept = 'application/json',
-      signal,
-      timeoutMs,
-    }: {
-      query?: Record<string, string | undefined>;
-      body?: string;
-      contentType?: string;
-      accept?: string;
-      signal?: AbortSignal;
-      timeoutMs: number;
-    },
-  ): Promise<IncomingMessage> {
-    const url = new URL(this.#base.pathname.replace(/\/$/, '') + path, this.#base);
-    for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, value);
-    const access = await this.#access.access(signal !== undefined);
-    const headers = {
-      ...access.headers,
-      accept,
-      'user-agent': this.#options.userAgent ?? 'kms-operator',
-      ...(body === undefined ? {} : { 'content-type': contentType, 'content-length': Buffer.byteLength(body) }),
-    };
-    const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      const outgoing = request(url, { ...access, method, headers, ...(signal && { signal }) }, resolve);
-      outgoing.setTimeout(timeoutMs, () => outgoing.destroy(new Error(`no word for ${timeoutMs / 1000} s`)));
-      outgoing.on('error', (error) => {
-        if (signal?.aborted) reject(error);
-        else reject(new KubernetesError(0, '', `the API server cannot be reached: ${error.message}`));
-      });
-      outgoing.end(body);
-    });
-    this.#options.onAnswer?.(method, url.pathname + url.search, response.statusCode ?? 0);
-    if (response.statusCode === 401) this.#access.refused();
-    this.#clock.see(response.headers.date);
-    return response;
-  }
-}
-
-interface Status {
-  readonly code?: number;
-  readonly reason?: string;
-  readonly message?: string;
 }
 
 function selectors({ labelSelector, fieldSelector }: ListOptions): Record<string, string | undefined> {
@@ -286,41 +223,4 @@ function selectors({ labelSelector, fieldSelector }: ListOptions): Record<string
 /** Server-side apply wants both in the body; lists leave them out of their items. */
 function kindOf<Found extends KubernetesObject>(of: Resource<Found>, body: Found): Found {
   return { ...body, apiVersion: of.apiVersion, kind: of.kind };
-}
-
-function refusal(code: number, text: string, response: IncomingMessage): KubernetesError {
-  let status: Status = {};
-  try {
-    status = JSON.parse(text) as Status;
-  } catch {
-    // A proxy's page, or nothing.
-  }
-  const wait = Number(response.headers['retry-after']);
-  return new KubernetesError(
-    code,
-    status.reason ?? '',
-    // The message may name objects and fields, and never holds a value of a Secret: the API server sees to that.
-    status.message ?? `the API server answered ${code}`,
-    Number.isFinite(wait) && wait > 0 ? wait : undefined,
-  );
-}
-
-async function textOf(response: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  try {
-    for await (const chunk of response) chunks.push(chunk as Buffer);
-  } catch (error) {
-    throw new KubernetesError(0, '', `the API server's answer broke off: ${(error as Error).message}`);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
-async function* linesOf(response: IncomingMessage): AsyncGenerator<string, void, undefined> {
-  let rest = '';
-  const decoder = new TextDecoder();
-  for await (const chunk of response) {
-    const parts = (rest + decoder.decode(chunk as Buffer, { stream: true })).split('\n');
-    rest = parts.pop()!;
-    for (const part of parts) if (part !== '') yield part;
-  }
 }

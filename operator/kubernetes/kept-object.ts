@@ -78,3 +78,8 @@ function appliedKeys(managedFields: readonly ManagedFields[] = []): ReadonlySet<
   const data = (ours?.fieldsV1 as { 'f:data'?: Record<string, unknown> } | undefined)?.['f:data'] ?? {};
   return new Set(Object.keys(data).map((field) => field.replace(/^f:/, '')));
 }
+
+/** Whether two objects hold the same keys with the same values. */
+export function isSameData(a: KeptObject, b: KeptObject): boolean {
+  return a.digests.size === b.digests.size && [...a.digests].every(([key, digest]) => b.digests.get(key) === digest);
+}

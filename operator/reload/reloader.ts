@@ -5,7 +5,8 @@ import type { EventRecorder } from '../kubernetes/event-recorder.ts';
 import { FIELD_MANAGER } from '../kubernetes/field-manager.ts';
 import type { KeptObject } from '../kubernetes/kept-object.ts';
 import { WorkQueue } from '../queue/work-queue.ts';
-import { CONTENT_ANNOTATION, type KeptWorkload, objectKeyOf, WorkloadView } from './workload-view.ts';
+import { laggingPods } from './lagging.ts';
+import { CONTENT_ANNOTATION, type KeptWorkload, objectKeyOf, WorkloadView, workloadKey } from './workload-view.ts';
 
 export interface ReloaderParts {
   readonly api: KubernetesApi;
@@ -55,9 +56,11 @@ export class Reloader {
     }
   }
 
-  /** The workloads that use an object. */
-  usersOf(objectKey: string): KeptWorkload[] {
-    return this.#view.usersOf(objectKey);
+  /** Which pods were started before a moment with one of these objects in their environment, in words; undefined: none. */
+  lagging(objectKeys: ReadonlySet<string>, since: string): Promise<string | undefined> {
+    const users = [...objectKeys].flatMap((key) => this.#view.usersOf(key));
+    const each = new Map(users.map((user) => [workloadKey(user), user]));
+    return laggingPods(this.#parts.api, [...each.values()], objectKeys, since);
   }
 
   async stop(): Promise<void> {
