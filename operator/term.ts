@@ -185,7 +185,8 @@ export class Term {
   #kmsSecretChanged(key: string, before: KmsSecret | undefined, now: KmsSecret | undefined): void {
     this.#owners.change(before, now);
     for (const one of [before, now]) if (one) this.#renewals.look(credentialsOf(one));
-    this.#objects.follow(this.#owners.objects());
+    // Goes through all that is named, and a status changes more often than that.
+    if (!before || !now || !isSameWish(before, now)) this.#objects.follow(this.#owners.objects());
     if (!now || now.metadata.deletionTimestamp !== undefined) {
       this.#queue.forget(key);
       this.#forget(key);
