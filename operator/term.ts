@@ -78,12 +78,8 @@ export class Term {
       onChange: (key, before, now) => this.#kmsSecretChanged(key, before, now),
       onTrouble: trouble('watch', 'KMSSecrets'),
     });
-    const askers = new Askers({
-      kmsSecrets: this.#kmsSecrets,
-      owners: this.#owners,
-      objects: this.#objects,
-      namespaces: this.#namespaces,
-    });
+    const seen = { kmsSecrets: this.#kmsSecrets, namespaces: this.#namespaces, objects: this.#objects };
+    const askers = new Askers({ ...seen, owners: this.#owners });
     this.#queue = new WorkQueue({
       work: (key) => this.#work(key),
       onFailure: (key, error, waitMs) =>

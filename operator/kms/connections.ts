@@ -8,8 +8,8 @@ const MOST_QUESTIONS = 32;
 const IDLE_MS = 60_000;
 
 /**
- * The connections to one KMS, for all identities that speak with it: who asks is in a header of each request. Through `node:http`, since an event
- * stream that is open for hours takes four times the memory as a stream of `fetch`.
+ * The connections to one KMS, for all identities that speak with it: who asks is in a header of each request. Through `node:http`, since an agent
+ * and a web stream of `fetch` for each identity took some 70 KB more (docs/performance.md).
  */
 export class Connections {
   readonly #http: typeof http | typeof https;
