@@ -13,22 +13,30 @@ export const IS_SUPERSEDED = `
 /** Successors that nobody has used yet; the oldest beyond these is given up for a new one. */
 const UNUSED_AT_MOST = 3;
 
+/** What is known of a client secret that wants to make its successor. */
+export interface Renewable {
+  /** Nothing: no admin made it renewable. */
+  readonly familyId: string | null;
+  readonly superseded: boolean;
+  readonly isLast: boolean;
+  /** Secrets of the family that have not ended. */
+  readonly kept: number;
+}
+
 const FIND: Statement = {
   name: 'families.find-renewable',
   text: `
-    select r.family_id as "familyId", ${IS_SUPERSEDED} as superseded,
-           coalesce(cs.expires_at >= r.renewals_end_at, false) as "isLast"
+    select r.family_id as "familyId", r.family_id is not null and ${IS_SUPERSEDED} as superseded,
+           coalesce(cs.expires_at >= r.renewals_end_at, false) as "isLast",
+           (select count(*)::int from renewable_secrets of join client_secrets s on s.id = of.client_secret_id
+             where of.family_id = r.family_id and s.expires_at > now()) as kept
       from client_secrets cs join universal_auths ua on ua.id = cs.universal_auth_id
-      join renewable_secrets r on r.client_secret_id = cs.id
-     where cs.id = $1 and ua.identity_id = $2 and cs.revoked_at is null and cs.expires_at > now()`,
+      left join renewable_secrets r on r.client_secret_id = cs.id
+     where cs.id = $1 and ua.identity_id = $2 and cs.revoked_at is null and (cs.expires_at is null or cs.expires_at > now())`,
 };
 
-/** A client secret of an identity that may make its successor, when it is good. */
-export async function findRenewable(
-  tx: Db,
-  id: string,
-  identityId: string,
-): Promise<{ readonly familyId: string; readonly superseded: boolean; readonly isLast: boolean } | undefined> {
+/** A client secret of an identity, when it is good. */
+export async function findRenewable(tx: Db, id: string, identityId: string): Promise<Renewable | undefined> {
   return tx.first(FIND, [id, identityId]);
 }
 
@@ -65,27 +73,33 @@ export async function insertSuccessor(
   return tx.one(INSERT, [id, mac, prefix, macKeyVersion]);
 }
 
+// Uses are looked at once more outside: one that is first used at this moment is the holder's, and is waited for.
 const GIVE_UP: Statement = {
   name: 'families.give-up-unused',
   text: `
-    update client_secrets set revoked_at = now(), updated_at = now()
-     where id in (select cs.id from renewable_secrets r join client_secrets cs on cs.id = r.client_secret_id
-                   where r.predecessor_id = $1 and cs.num_uses = 0 and cs.revoked_at is null
+    delete from client_secrets
+     where num_uses = 0
+       and id in (select cs.id from renewable_secrets r join client_secrets cs on cs.id = r.client_secret_id
+                   where r.predecessor_id = $1 and cs.num_uses = 0
                    order by cs.created_at desc, cs.id offset ${UNUSED_AT_MOST})`,
 };
 
-/** Ends successors that were asked for and never used, but for the newest few: whoever asks again may still come back to them. */
+/** Deletes successors that were asked for and never used, but for the newest few: whoever asks again may still come back to them. */
 export async function giveUpUnused(tx: Db, predecessorId: string): Promise<void> {
   await tx.query(GIVE_UP, [predecessorId]);
 }
 
+// That one was used is what makes those beside it, and the one before, void: it goes after them.
 const DELETE_ENDED: Statement = {
   name: 'families.delete-ended',
   text: `
     delete from client_secrets cs using renewable_secrets r
      where r.client_secret_id = cs.id and r.family_id = $1 and cs.expires_at < now()
        and not exists (select from access_tokens t
-                        where t.client_secret_id = cs.id and t.revoked_at is null and t.expires_at > now())`,
+                        where t.client_secret_id = cs.id and t.revoked_at is null and t.expires_at > now())
+       and not exists (select from renewable_secrets other join client_secrets void on void.id = other.client_secret_id
+                        where (other.client_secret_id = r.predecessor_id or other.predecessor_id = r.predecessor_id)
+                          and other.client_secret_id <> r.client_secret_id and void.expires_at >= now())`,
 };
 
 /** Deletes those of a family that have ended and whose tokens have, too: one that is renewed by the minute would grow without end. */

@@ -4,7 +4,7 @@ import type { Audit } from '../audit/audit.ts';
 import type { AuditRecord, Origin } from '../audit/store.ts';
 import type { Database } from '../database/database.ts';
 import type { Keyring } from '../keyring/keyring.ts';
-import { forbidden, unauthorized } from '../refusal.ts';
+import { forbidden, Refusal, unauthorized } from '../refusal.ts';
 import { deleteEnded, findRenewable, giveUpUnused, insertSuccessor, revokeWithFamily } from './families-store.ts';
 import type { LoginOutcome, Superseded } from './login-store.ts';
 import { type ClientSecretRow, lockUniversalAuth } from './store.ts';
@@ -16,6 +16,25 @@ export interface Renewed {
   /** Seconds until it ends. */
   readonly expiresIn: number;
 }
+
+/**
+ * Secrets of one family that have not ended. Each has to be remembered until then, for its use gives a copy away; who renews when
+ * most of a secret's time is over has three.
+ */
+const KEPT_AT_MOST = 1_000;
+
+const refusals = {
+  ended: () => unauthorized('Invalid credentials: this client secret ended a moment ago'),
+  'not-renewable': () =>
+    forbidden('this client secret may not be renewed: an admin of the organization makes one with renewable: true'),
+  'renewals-ended': () =>
+    forbidden('the renewals of this client secret end with it: an admin of the organization makes a new one'),
+  'renewed-too-often': () =>
+    new Refusal(
+      'rateLimited',
+      `this client secret and those before it were renewed ${KEPT_AT_MOST} times within their ttl; it goes on working, and can be renewed when the first of them have ended`,
+    ),
+} as const;
 
 type Identity = NonNullable<LoginOutcome['identity']>;
 
@@ -43,7 +62,7 @@ export class ClientSecretFamilies {
   /**
    * Makes the successor of a client secret that was just logged in with.
    *
-   * @throws Refusal forbidden where the admin who made it did not allow that, or its renewals end; unauthorized where it ended meanwhile
+   * @throws Refusal forbidden where the admin who made it did not allow that, or its renewals end; rateLimited where the family is large; unauthorized where it ended meanwhile
    */
   async renew(identity: Identity, clientSecretId: string, origin: Origin): Promise<Renewed> {
     const clientSecret = newClientSecret();
@@ -52,15 +71,18 @@ export class ClientSecretFamilies {
       await lockUniversalAuth(tx, identity.id);
       const found = await findRenewable(tx, clientSecretId, identity.id);
       if (!found) return undefined;
-      if (found.superseded) return { superseded: { clientSecretId, familyId: found.familyId } };
-      if (found.isLast) return { isLast: true };
+      const { familyId: of } = found;
+      if (of === null) return { refused: 'not-renewable' } as const;
+      if (found.superseded) return { superseded: { clientSecretId, familyId: of } };
+      if (found.isLast) return { refused: 'renewals-ended' } as const;
+      if (found.kept >= KEPT_AT_MOST) return { refused: 'renewed-too-often' } as const;
       const { expiresIn, ...row } = await insertSuccessor(tx, clientSecretId, {
         mac: clientSecretMac(this.#keyring.clientSecretMacKey, clientSecret),
         macKeyVersion: this.#keyring.clientSecretMacVersion,
         prefix: clientSecretPrefix(clientSecret),
       });
       await giveUpUnused(tx, clientSecretId);
-      await deleteEnded(tx, found.familyId);
+      await deleteEnded(tx, of);
       const { id, familyId, ttl } = row;
       await this.#audit.writeWithin(tx, [
         record(identity, origin, 'create', 'allowed', {
@@ -78,11 +100,9 @@ export class ClientSecretFamilies {
       await this.reused(identity, renewed.superseded, origin);
       throw superseded();
     }
-    const reason = renewed ? 'renewals-ended' : 'not-renewable';
+    const reason = renewed?.refused ?? 'ended';
     await this.#audit.write(record(identity, origin, 'create', 'refused', { clientSecretId, reason }));
-    throw renewed
-      ? forbidden('the renewals of this client secret end with it: an admin of the organization makes a new one')
-      : forbidden('this client secret may not be renewed: an admin of the organization makes one with renewable: true');
+    throw refusals[reason]();
   }
 
   /** Ends the family of a secret that had its time, and tells. Once: the secrets of a family that ended are no secrets any more. */

@@ -199,11 +199,13 @@ export async function listClientSecrets(db: Db, identityId: string): Promise<Cli
 const COUNT_LIVE: Statement = {
   name: 'client-secrets.count-live',
   text: `
-    select count(*)::int as count from client_secrets cs join universal_auths ua on ua.id = cs.universal_auth_id
+    select count(distinct coalesce(r.family_id, cs.id))::int as count
+      from client_secrets cs join universal_auths ua on ua.id = cs.universal_auth_id
+      left join renewable_secrets r on r.client_secret_id = cs.id
      where ua.identity_id = $1 and cs.revoked_at is null and (cs.expires_at is null or cs.expires_at > now())`,
 };
 
-/** How many client secrets of an identity are good. */
+/** How many client secrets of an identity are good. Those that descend from one another count as one, which an admin made. */
 export async function countLiveSecrets(db: Db, identityId: string): Promise<number> {
   return (await db.one<{ count: number }>(COUNT_LIVE, [identityId])).count;
 }

@@ -141,7 +141,9 @@ test('an answer that was lost costs nothing: the one before is renewed again, an
   const lost: string[] = [];
   for (let n = 0; n < 5; n++) lost.push(await renewed(one));
   expect((await kept(one)).filter(({ familyId }) => familyId === one.secretId)).toHaveLength(4);
-  // What was given up is no secret any more; asking for it is no alarm.
+  // Nor is what was given up left behind: it is no secret any more, and asking for it is no alarm.
+  const { rows } = await server.sql.query('select from renewable_secrets where family_id = $1', [one.secretId]);
+  expect(rows).toHaveLength(4);
   expect(await statuses(one, lost[0]!, one.secret, lost[4]!, lost[4]!)).toEqual([401, 200, 200, 200]);
 });
 
@@ -219,6 +221,38 @@ const waiting = async () => {
   return (await server.sql.query(sql)).rows.length;
 };
 
+/** Answers a request that waited for somebody's transaction, which does `last` before it ends. */
+async function meanwhile(first: string, id: string, ask: () => Promise<Answer>, last = 'select $1::uuid') {
+  const holder = new pg.Client(server.database.uri);
+  await holder.connect();
+  await holder.query('begin');
+  await holder.query(first, [id]);
+  const answer = ask();
+  await expect.poll(waiting).toBe(1);
+  await holder.query(last, [id]);
+  await holder.query('commit');
+  await holder.end();
+  return answer;
+}
+
+test('a successor that is first used while it would be given up goes on', async () => {
+  const one = await service();
+  const { body: mine } = await renew(one, one.secret);
+  for (let n = 0; n < 2; n++) await renewed(one);
+  const use = 'update client_secrets set num_uses = num_uses + 1 where id = $1';
+  const late = await meanwhile(use, mine.clientSecretData.id, () => renew(one, one.secret));
+  expect(late.status).toBe(200);
+  expect(await statuses(one, mine.clientSecret)).toEqual([200]);
+});
+
+test('a secret that is revoked while it is renewed has ended, and is not said to be one that may not be renewed', async () => {
+  const one = await service();
+  const lock = `select from universal_auths ua join client_secrets cs on cs.universal_auth_id = ua.id where cs.id = $1 for update of ua`;
+  const end = 'update client_secrets set revoked_at = now() where id = $1';
+  const late = await meanwhile(lock, one.secretId, () => renew(one, one.secret), end);
+  expect(late.status).toBe(401);
+});
+
 test('revoking one revokes what came of it, and what is being made at that moment', async () => {
   const one = await service();
   const next = await renewed(one);
@@ -277,4 +311,43 @@ test('a family that is renewed for ever does not grow', async () => {
   }
   expect((await kept(one)).filter(({ familyId }) => familyId === one.secretId).length).toBeLessThanOrEqual(3);
   expect(await statuses(one, secret)).toEqual([200]);
+});
+
+test('a stolen successor stays void when the one that was used instead has ended', async () => {
+  const one = await service();
+  const mine = await renewed(one);
+  const stolen = await renewed(one);
+  const next = await renewed(one, mine);
+  expect(await statuses(one, next)).toEqual([200]);
+  // Nothing is left of what came before but what was stolen, which was made later.
+  const before = `(select cs.id from client_secrets cs join renewable_secrets r on r.client_secret_id = cs.id
+                    where r.family_id = $1 order by cs.created_at limit 2)`;
+  await server.sql.query(`update client_secrets set expires_at = now() - interval '1 second' where id in ${before}`, [
+    one.secretId,
+  ]);
+  await server.sql.query(`update access_tokens set expires_at = now() where client_secret_id in ${before}`, [
+    one.secretId,
+  ]);
+  const last = await renewed(one, next);
+  expect(await statuses(one, last, stolen, last)).toEqual([200, 401, 401]);
+});
+
+test('a family grows to a limit within its ttl, and keeps an admin from making no other secret', async () => {
+  const one = await service();
+  const grow = (to: number) =>
+    server.sql.query(
+      `with cs as (
+         insert into client_secrets (universal_auth_id, mac, prefix, ttl, num_uses, expires_at, mac_key_version)
+         select universal_auth_id, sha256(convert_to(id || n::text, 'UTF8')), prefix, ttl, 1, expires_at, mac_key_version
+           from client_secrets, generate_series(1, $2::int) n where id = $1 returning id)
+       insert into renewable_secrets (client_secret_id, family_id, predecessor_id)
+       select id, $1, gen_random_uuid() from cs`,
+      [one.secretId, to],
+    );
+  await grow(998);
+  expect((await make(one.id, {})).status).toBe(200);
+  const next = await renewed(one);
+  const { status, body } = await renew(one, next);
+  expect([status, body.message]).toEqual([429, expect.stringContaining('1000 times')]);
+  expect(await statuses(one, next)).toEqual([200]);
 });
