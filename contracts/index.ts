@@ -24,6 +24,7 @@ export * from './permissions.ts';
 export * from './privileges.ts';
 export * from './project-roles.ts';
 export * from './projects.ts';
+export * from './repository.ts';
 export * from './roles.ts';
 export * from './secrets.ts';
 export * from './service-tokens.ts';

@@ -107,11 +107,19 @@ export class Secrets {
    * itself: no copy is kept here.
    *
    * @param options.etag of the answer that the caller has
+   * @param options.imports whether what the folder imports comes along. @default true
+   * @param options.personal whether a person's own values stand in place of the shared ones. @default false
    * @returns undefined when that is still the present one (304)
    */
   async look(
     at: FolderAddress,
-    options: { readonly recursive?: boolean; readonly etag?: string; readonly signal?: AbortSignal } = {},
+    options: {
+      readonly recursive?: boolean;
+      readonly imports?: boolean;
+      readonly personal?: boolean;
+      readonly etag?: string | undefined;
+      readonly signal?: AbortSignal;
+    } = {},
   ): Promise<Look | undefined> {
     const { answer, etag } = await this.#session.exchange({
       method: 'GET',
@@ -119,8 +127,9 @@ export class Secrets {
       query: {
         ...addressQuery(at),
         recursive: options.recursive === true,
-        includeImports: true,
+        includeImports: options.imports !== false,
         expandSecretReferences: true,
+        ...(options.personal ? { includePersonalOverrides: true } : {}),
       },
       answer: SecretsAnswer,
       ...(options.etag === undefined ? {} : { headers: { 'if-none-match': options.etag } }),

@@ -5,6 +5,7 @@ import { type AuthSecret, KeyFormatError, parseAuthSecret } from '../../keys/ind
 import { type Credentials, Kms, type KmsOptions } from '../../sdk/index.ts';
 import { readOwnIfThere } from '../durable-file.ts';
 import { parseEnvFile } from '../init/env-file.ts';
+import { addressOf, loginsFile, readLogins } from '../logins/logins.ts';
 import { UserError } from '../problem.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -30,18 +31,47 @@ export interface Reach {
 const USER_AGENT = 'kms-cli';
 
 /**
- * KMS_URL with KMS_TOKEN, or with KMS_CLIENT_ID and KMS_CLIENT_SECRET. Without KMS_URL: the local trial's admin.json.
- * Credentials of the trial are never sent to an address that somebody else named.
+ * KMS_URL with KMS_TOKEN, with KMS_CLIENT_ID and KMS_CLIENT_SECRET, or with a `kms login` there. Without KMS_URL: the address of
+ * `.kms.yaml` with a login there; the local trial's admin.json; the last login.
+ * Credentials go to no address that somebody else named: what is in the environment only to KMS_URL or the trial, a login only to where it was made.
  */
-export async function findReach(environment: Environment, folder: string): Promise<Reach> {
+export async function findReach(environment: Environment, folder: string, repositoryUrl?: string): Promise<Reach> {
   const given = (name: string) => environment[name]?.trim() || undefined;
   const url = given('KMS_URL');
-  if (url !== undefined) return { connection: { url, userAgent: USER_AGENT }, credentials: credentialsOf(given) };
+  if (url !== undefined) {
+    const credentials = credentialsOf(given) ?? (await loginAt(environment, url));
+    return { connection: { url, userAgent: USER_AGENT }, credentials };
+  }
+  if (repositoryUrl !== undefined) {
+    const credentials = await loginAt(environment, repositoryUrl);
+    if (credentials) return { connection: { url: repositoryUrl, userAgent: USER_AGENT }, credentials };
+    throw new UserError(
+      `not logged in to ${repositoryUrl}, which .kms.yaml names`,
+      credentialsOf(given)
+        ? 'credentials of the environment go to no address that a file names: set KMS_URL as well'
+        : `run kms login --url ${repositoryUrl}`,
+    );
+  }
   const local = await readAdminFile(folder);
-  if (!local)
-    throw new UserError('KMS_URL is not set, and no local trial has run here', 'set KMS_URL, or run npm start first');
-  const credentials = credentialsOf(given) ?? { token: local.token };
-  return { connection: { url: local.url, userAgent: USER_AGENT }, credentials };
+  if (local) {
+    const credentials = credentialsOf(given) ?? { token: local.token };
+    return { connection: { url: local.url, userAgent: USER_AGENT }, credentials };
+  }
+  const { current, logins } = await readLogins(loginsFile(environment));
+  const last = current === undefined ? undefined : logins[current];
+  if (current !== undefined && last)
+    return { connection: { url: current, userAgent: USER_AGENT }, credentials: { token: last.token } };
+  throw new UserError(
+    'KMS_URL is not set, and no local trial has run here',
+    'set KMS_URL, run kms login, or run npm start first',
+  );
+}
+
+async function loginAt(environment: Environment, url: string): Promise<Credentials | undefined> {
+  if (!URL.canParse(url)) return undefined;
+  const { logins } = await readLogins(loginsFile(environment));
+  const found = logins[addressOf(url)];
+  return found && { token: found.token };
 }
 
 function credentialsOf(given: (name: string) => string | undefined): Credentials | undefined {
@@ -70,7 +100,7 @@ export function clientOf({ connection, credentials }: Reach): Kms {
   if (!credentials) {
     throw new UserError(
       `no credentials for ${connection.url}`,
-      'set KMS_TOKEN, or KMS_CLIENT_ID and KMS_CLIENT_SECRET',
+      'set KMS_TOKEN, or KMS_CLIENT_ID and KMS_CLIENT_SECRET, or run kms login',
     );
   }
   return new Kms({ ...connection, credentials });

@@ -1,24 +1,6 @@
-import * as prompts from '@clack/prompts';
-import type { FolderAddress, Kms } from '../../sdk/index.ts';
 import { UserError } from '../problem.ts';
 import { print, printJson, readStdin, say, type Terminal } from '../terminal/terminal.ts';
-import { clientOf, findReach, organizationIdOf } from './connection.ts';
-
-/** Which folder `kms secrets` works on. */
-export interface FolderOptions {
-  /** The project's slug. */
-  readonly project: string;
-  /** The environment's slug, or an alias of it. */
-  readonly env: string;
-  /** The folder. */
-  readonly path: string;
-  /** The organization's slug, where several have a project of this name. */
-  readonly org?: string;
-  /** Folder in which the local trial keeps its state. */
-  readonly state: string;
-  /** Print for programs. */
-  readonly json?: boolean;
-}
+import { type FolderOptions, reach } from './folder.ts';
 
 /** Names and versions of a folder's secrets; values only when asked for, because screens and logs are read by others. */
 export async function listSecrets(
@@ -92,7 +74,7 @@ export async function setSecret(
   }
   const [written] = await kms.secrets.updateMany([{ secretKey: name, secretValue }], at, 'upsert');
   if (options.json) printJson(terminal, { name, version: written?.version });
-  else say(terminal, `${name} of ${options.project} in ${options.env} is set (version ${written?.version})`);
+  else say(terminal, `${name} of ${at.projectSlug} in ${at.environment} is set (version ${written?.version})`);
   return 0;
 }
 
@@ -101,14 +83,8 @@ async function readValue(terminal: Terminal, name: string, keepNewline: boolean)
     const text = await readStdin(terminal);
     return keepNewline ? text : text.replace(/\r?\n$/, '');
   }
+  const prompts = await import('@clack/prompts');
   const answer = await prompts.password({ message: `Value of ${name}`, output: terminal.stderr });
   if (typeof answer !== 'string') throw new UserError('nothing was changed');
   return answer;
-}
-
-async function reach(environment: NodeJS.ProcessEnv, options: FolderOptions): Promise<{ kms: Kms; at: FolderAddress }> {
-  const kms = clientOf(await findReach(environment, options.state));
-  const organizationId = options.org === undefined ? undefined : await organizationIdOf(kms, options.org);
-  const project = { projectSlug: options.project, ...(organizationId ? { organizationId } : {}) };
-  return { kms, at: { ...project, environment: options.env, secretPath: options.path } };
 }

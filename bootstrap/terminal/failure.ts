@@ -67,14 +67,21 @@ function showFailure(terminal: Terminal, error: unknown, json: boolean): void {
   if (hint) say(terminal, `${terminal.program}: ${paint(terminal.stderr, 'cyan', 'hint:')} ${hint}`);
 }
 
-/** Runs a command line to its exit code: what the command returns, 1 on any error that does not say otherwise, 0 for help and version. */
-export async function exitCodeOf(terminal: Terminal, json: boolean, run: () => Promise<number>): Promise<number> {
+/**
+ * Runs a command line to its exit code: what the command returns, `failed` on any error that does not say otherwise, 0 for help and version.
+ */
+export async function exitCodeOf(
+  terminal: Terminal,
+  json: boolean,
+  run: () => Promise<number>,
+  failed = 1,
+): Promise<number> {
   try {
     return await run();
   } catch (error) {
     // Commander has printed these already.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 1;
     showFailure(terminal, error, json);
-    return error instanceof UserError ? error.exitCode : 1;
+    return (error instanceof UserError ? error.exitCode : undefined) ?? failed;
   }
 }

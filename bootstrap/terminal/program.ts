@@ -12,8 +12,8 @@ export function programOf(name: string, description: string) {
     .exitOverride()
     .showHelpAfterError(`${name}: hint: see ${name} --help`)
     .configureOutput({ outputError: (text, write) => write(`${name}: ${text}`) });
-  const run = async (command: () => Promise<number>, json = false): Promise<void> => {
-    process.exitCode = await exitCodeOf(terminal, json, command);
+  const run = async (command: () => Promise<number>, json = false, failed = 1): Promise<void> => {
+    process.exitCode = await exitCodeOf(terminal, json, command, failed);
   };
   return { terminal, program, run };
 }

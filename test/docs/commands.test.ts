@@ -158,3 +158,16 @@ test('the guide to the inventory is true, command by command', async () => {
   // This instance has its admin, so that the first run is over and the same command finds nothing to do.
   expect((await bash(first)).stdout).toMatch(/nothing to change/);
 });
+
+test('the page about the command line is true, command by command', async () => {
+  const page = await readFile(join(root, 'docs/command-line.md'), 'utf8');
+  const [yaml] = [...page.matchAll(/^```yaml\n([\s\S]*?)^```/gm)].map(([, text]) => text!);
+  const [set, run, staging] = [...page.matchAll(/^```bash\n([\s\S]*?)^```/gm)].flatMap(([, text]) =>
+    text!.trim().split('\n'),
+  );
+  await writeFile(join(folder, '.kms.yaml'), yaml!);
+  await writeFile(join(folder, 'greeting.txt'), 'good morning\n');
+  await bash(set!);
+  expect((await bash(run!)).stdout).toBe('good morning\n');
+  expect((await bash(staging!)).stdout).toBe('none\n');
+});

@@ -1,0 +1,58 @@
+import { readFile, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import type { RepositoryFile } from '../../contracts/repository.ts';
+import { UserError } from '../problem.ts';
+
+const NAME = '.kms.yaml';
+
+/** What a repository says of its secrets, and in which file. */
+export interface Repository extends RepositoryFile {
+  readonly file?: string;
+}
+
+/**
+ * The `.kms.yaml` of a folder, or of the nearest one above it; empty when there is none. One that belongs to somebody else is refused: in a
+ * folder that all may write to, as /tmp, it would decide what a command above it reads.
+ *
+ * @throws UserError when it is not what it should be
+ */
+export async function findRepository(from: string): Promise<Repository> {
+  for (let folder = resolve(from); ; folder = dirname(folder)) {
+    const file = join(folder, NAME);
+    const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+      throw new UserError(`${file} cannot be read: ${error.code}`);
+    });
+    if (text !== undefined) return parse(text, file);
+    if (dirname(folder) === folder) return {};
+  }
+}
+
+async function parse(text: string, file: string): Promise<Repository> {
+  const { uid } = await stat(file);
+  if (process.geteuid && uid !== process.geteuid() && uid !== 0)
+    throw new UserError(
+      `${file} belongs to another user (${uid}), so it is not trusted`,
+      'remove it, or make it yours',
+    );
+  // Loaded here: a repository without the file does not wait for them.
+  const [{ parse: parseYaml }, { RepositoryFile }] = await Promise.all([
+    import('yaml'),
+    import('../../contracts/repository.ts'),
+  ]);
+  let content: unknown;
+  try {
+    content = parseYaml(text) ?? {};
+  } catch (error) {
+    throw new UserError(`${file} is no YAML: ${(error as Error).message.split('\n', 1)[0]}`);
+  }
+  const parsed = RepositoryFile.safeParse(content);
+  if (parsed.success) return { ...parsed.data, file };
+  const problems = parsed.error.issues.map(({ path, message }) =>
+    path.length > 0 ? `${path.join('.')}: ${message}` : message,
+  );
+  throw new UserError(
+    `${file}: ${problems.join('; ')}`,
+    'it holds url, org, project, env and path, and never a credential',
+  );
+}

@@ -1,0 +1,63 @@
+import { UserError } from '../problem.ts';
+
+/** A secret that the child does not get, and why. */
+export interface LeftOut {
+  readonly name: string;
+  readonly why: string;
+}
+
+/** Linux holds a variable, its name, "=" and NUL included, in 32 pages (MAX_ARG_STRLEN in execve(2)). */
+const LONGEST_BYTES = 131_072;
+
+/**
+ * Variables that decide which code a program runs, before it runs any of its own. Who may write a secret could otherwise run
+ * programs on every developer's machine.
+ */
+const LOADERS =
+  /^(PATH|LD_.*|DYLD_.*|NODE_OPTIONS|NODE_PATH|BASH_ENV|ENV|IFS|SHELLOPTS|BASHOPTS|PS4|PROMPT_COMMAND|PYTHONPATH|PYTHONSTARTUP|PYTHONHOME|PERL5LIB|PERL5OPT|RUBYOPT|RUBYLIB|JAVA_TOOL_OPTIONS|JDK_JAVA_OPTIONS|GIT_SSH_COMMAND|GCONV_PATH)$/;
+
+/** How secrets and the present environment come together. */
+export interface Merging {
+  /** Whether a variable that is there already stays as it is. @default false: what KMS says is what runs */
+  readonly keepEnv?: boolean;
+  /** Whether variables that decide which code runs are taken from KMS. @default false */
+  readonly allowLoaders?: boolean;
+}
+
+/**
+ * The environment of a child: the present one with the secrets in it, byte for byte.
+ *
+ * @throws UserError that names the secret whose value no environment can hold; never the value
+ */
+export function environmentOf(
+  present: NodeJS.ProcessEnv,
+  secrets: ReadonlyMap<string, string>,
+  { keepEnv = false, allowLoaders = false }: Merging = {},
+): { env: NodeJS.ProcessEnv; leftOut: LeftOut[] } {
+  const env: NodeJS.ProcessEnv = { ...present };
+  const leftOut: LeftOut[] = [];
+  for (const [name, value] of secrets) {
+    if (name === '' || /[=\0]/.test(name)) leftOut.push({ name, why: 'no environment can hold a name with "="' });
+    else if (!allowLoaders && LOADERS.test(name))
+      leftOut.push({ name, why: 'it decides which code runs; --allow-loaders passes it on' });
+    else if (keepEnv && present[name] !== undefined) leftOut.push({ name, why: 'it is set already, and --keep-env' });
+    else {
+      refuseUnfit(name, value);
+      env[name] = value;
+    }
+  }
+  return { env, leftOut };
+}
+
+function refuseUnfit(name: string, value: string): void {
+  if (value.includes('\0'))
+    throw new UserError(
+      `the value of ${name} holds a NUL, which no environment can`,
+      'encode it, for example with base64',
+    );
+  if (process.platform === 'linux' && Buffer.byteLength(name) + Buffer.byteLength(value) + 2 > LONGEST_BYTES)
+    throw new UserError(
+      `the value of ${name} is too long for an environment (${Buffer.byteLength(value)} bytes; Linux takes ${LONGEST_BYTES} with the name)`,
+      'let the program read it itself, by kms secrets get or the SDK',
+    );
+}

@@ -1,0 +1,22 @@
+import { z } from 'zod';
+import { EnvironmentSlug, FolderPath, Slug } from './names.ts';
+
+/**
+ * `.kms.yaml` of a repository: where its secrets are, so that `kms run -- npm start` needs no more. It is committed and read by
+ * everybody, so it holds no credential: a key that is not listed here is refused.
+ */
+export const RepositoryFile = z.strictObject({
+  url: z
+    .string()
+    .refine((url) => {
+      const { protocol, username, password } = URL.canParse(url) ? new URL(url) : { protocol: '' };
+      return /^https?:$/.test(protocol) && !username && !password;
+    }, 'an address such as https://kms.hanzo.ai, without a name or a password in it')
+    .optional()
+    .describe('where KMS answers; reached with a `kms login` there'),
+  org: Slug.optional().describe('organization, where several have a project of this name'),
+  project: Slug.optional(),
+  env: EnvironmentSlug.optional().describe('environment; `production` means `prod`'),
+  path: FolderPath.optional().describe('folder; the root when absent'),
+});
+export type RepositoryFile = z.infer<typeof RepositoryFile>;
