@@ -31,6 +31,30 @@ export async function lookAtSealer(db: Db, replica: string): Promise<SealerState
   return db.one<SealerState>(LOOK, [replica]);
 }
 
+const NEXT: Statement = {
+  name: 'audit.next-transaction',
+  text: 'select pg_snapshot_xmax(pg_current_snapshot())::text as next',
+};
+
+/** Every transaction that has begun and written comes before this one. */
+export async function nextTransaction(db: Db): Promise<string> {
+  return (await db.one<{ next: string }>(NEXT, [])).next;
+}
+
+const OPEN_BEFORE = (table: SealedTable) => `exists (select from ${table} where xid >= s.next and xid < $2::xid8)`;
+const OPEN: Statement = {
+  name: 'audit.is-open',
+  text: `
+    select (${OPEN_BEFORE('audit_log')} or ${OPEN_BEFORE('audit_manifests')} or ${OPEN_BEFORE('audit_attestations')})
+           and not (s.holder is not null and s.holder <> $1 and s.lease_until > now()) as open
+      from audit_sealer s`,
+};
+
+/** Whether anything of the transactions before `goal` is not sealed, and `replica` is to seal it. */
+export async function isOpen(db: Db, replica: string, goal: string): Promise<boolean> {
+  return (await db.one<{ open: boolean }>(OPEN, [replica, goal])).open;
+}
+
 const TAKE: Statement = {
   name: 'audit.sealer-take',
   text: `select ${STATE} from audit_sealer s for update of s skip locked`,

@@ -9,7 +9,9 @@ import { asHead, exported, type Head, type Part, signedHead } from './head.ts';
 import { merkleRoot } from './merkle.ts';
 import {
   insertBatch,
+  isOpen,
   lookAtSealer,
+  nextTransaction,
   readBatches,
   readLeaves,
   type SealerState,
@@ -32,7 +34,9 @@ export interface SealerOptions {
 /** Rows of a batch, unless one transaction alone wrote more. */
 const BATCH_ROWS = 10_000;
 const EXPORTED_AT_ONCE = 200;
+/** How long a stop may wait for the last seals, and how long between two looks. */
 const LAST_TICK_MS = 3_000;
+const LAST_PAUSE_MS = 20;
 
 /**
  * Seals what was written to the audit: beside the path, one process at a time over all replicas, in the order of the
@@ -60,9 +64,21 @@ export class Sealer {
     this.#stop?.();
     await this.#underWay?.catch(() => undefined);
     // A database or a sink that does not answer holds no stop; whoever seals next catches up.
-    // Twice: what was written while the first one looked is the last there is.
-    const last = this.tick().then(() => this.tick());
-    await Promise.race([last.catch(this.#on.warn), setTimeout(LAST_TICK_MS, undefined, { ref: false })]);
+    const over = AbortSignal.timeout(LAST_TICK_MS);
+    await Promise.race([
+      this.#catchUp(over).catch(this.#on.warn),
+      setTimeout(LAST_TICK_MS, undefined, { ref: false }),
+    ]);
+  }
+
+  /** Seals what is there by now. Transactions of others that began earlier hold it up until they end. */
+  async #catchUp(over: AbortSignal): Promise<void> {
+    const goal = await nextTransaction(this.#on.db);
+    await this.tick();
+    while (!over.aborted && (await isOpen(this.#on.db, this.replica, goal))) {
+      await setTimeout(LAST_PAUSE_MS, undefined, { ref: false });
+      await this.tick();
+    }
   }
 
   /** One look, and the work that it finds. Those that ask meanwhile wait for the same one. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
-import { AppliedPods } from './support/applied.ts';
+import { AppliedPods, type RunningPod } from './support/applied.ts';
 import { TestCluster } from './support/cluster.ts';
 
 /**
@@ -17,8 +17,8 @@ let cluster: TestCluster;
 let folder: string;
 let pods: AppliedPods;
 let database: TestDatabase;
-let kms: { url: string; output: () => string };
-let operator: { output: () => string };
+let kms: RunningPod;
+let operator: RunningPod;
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const page = readFileSync(join(root, 'docs/kubernetes.md'), 'utf8');
 const section = page.slice(page.indexOf('## From an empty cluster'), page.indexOf('## What it does'));

@@ -57,7 +57,8 @@ function certificate(given: Given): string {
   );
   const signature = sign('sha256', tbs, given.signer);
   const all = sequence(tbs, ecdsaSha256, der(0x03, Buffer.from([0]), signature));
-  return `-----BEGIN CERTIFICATE-----\n${all.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`;
+  const lines = all.toString('base64').match(/.{1,64}/g)!;
+  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
 }
 
 function extensions({ ca, names = [] }: Given): Buffer[] {

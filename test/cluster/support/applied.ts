@@ -29,6 +29,13 @@ interface PodSpec {
   readonly containers: readonly Container[];
 }
 
+export interface RunningPod {
+  readonly url: string;
+  readonly output: () => string;
+  /** Ends it without a word. */
+  readonly kill: () => Promise<void>;
+}
+
 /**
  * Runs what applied Deployments would run, as processes: command, environment and probes are read from the API server, and filled
  * in as a kubelet does. Each has a loopback address of its own in place of a pod's, so that it listens on the very port that
@@ -50,7 +57,7 @@ export class AppliedPods {
    *
    * @param entrypoint what the image runs where the object has no command
    */
-  async run(deployment: string, host: string, entrypoint: string): Promise<{ url: string; output: () => string }> {
+  async run(deployment: string, host: string, entrypoint: string): Promise<RunningPod> {
     const spec = await this.#podOf(deployment);
     const [container] = spec.containers as [Container];
     const [program = entrypoint] = container.command ?? [];
@@ -75,7 +82,11 @@ export class AppliedPods {
     expect(await ask(container.livenessProbe)).toBe(200);
     const declared = container.ports.map(({ containerPort }) => containerPort);
     expect(declared).toContain(portOf(container.readinessProbe.httpGet.port));
-    return { url: `http://${host}:${portOf('http')}`, output: () => output };
+    const kill = async () => {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    };
+    return { url: `http://${host}:${portOf('http')}`, output: () => output, kill };
   }
 
   async #podOf(deployment: string): Promise<PodSpec> {

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import pg from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { parseRootKey } from '../../../keys/index.ts';
 import { ATTESTED } from '../../../server/audit/attested.ts';
@@ -170,6 +171,33 @@ async function quietly<Result>(command: () => Promise<Result>): Promise<{ result
     for (const spy of spies) spy.mockRestore();
   }
 }
+
+test('a server that stops waits a moment for transactions that began before its last ones', async () => {
+  const stopping = await startServer({ sealEveryMs: 3_600_000 });
+  const other = new pg.Client({ connectionString: stopping.database.uri });
+  try {
+    await other.connect();
+    await other.query('begin');
+    await other.query('select pg_current_xact_id()');
+    await stopping.project('gateway');
+    const sealed = async () =>
+      (
+        await stopping.sql.query(
+          'select number::int, (select count(*)::int from audit_log where xid >= next) as open from audit_sealer',
+        )
+      ).rows[0];
+    const stopped = stopping.app.close();
+    // It sealed what came before the other one, and is held up.
+    await expect.poll(async () => (await sealed()).number).toBeGreaterThan(0);
+    expect((await sealed()).open).toBeGreaterThan(0);
+    await other.query('rollback');
+    await stopped;
+    expect((await sealed()).open).toBe(0);
+  } finally {
+    await other.end();
+    await stopping.close();
+  }
+});
 
 test('a server that stops seals and exports what is there', async () => {
   const sink = await sinkFile();
