@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { Slug, Uuid } from './names.ts';
-import { type Rule, ShownRule } from './permissions.ts';
+import type { Rule } from './permissions.ts';
 
 const all = ['read', 'create', 'edit', 'delete'] as const;
 const read = ['read'] as const;
@@ -83,7 +83,6 @@ export const organizationRoleFields = {
       slug: z.string(),
       // Optional, since servers before 0.2 do not tell.
       description: z.string().nullable().optional(),
-      permissions: z.array(ShownRule).optional(),
     })
     .nullable(),
 };

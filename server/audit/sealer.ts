@@ -65,10 +65,7 @@ export class Sealer {
     await this.#underWay?.catch(() => undefined);
     // A database or a sink that does not answer holds no stop; whoever seals next catches up.
     const over = AbortSignal.timeout(LAST_TICK_MS);
-    await Promise.race([
-      this.#catchUp(over).catch(this.#on.warn),
-      setTimeout(LAST_TICK_MS, undefined, { ref: false }),
-    ]);
+    await Promise.race([this.#catchUp(over).catch(this.#on.warn), setTimeout(LAST_TICK_MS, undefined, { ref: false })]);
   }
 
   /** Seals what is there by now. Transactions of others that began earlier hold it up until they end. */

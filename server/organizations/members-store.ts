@@ -20,9 +20,12 @@ export interface MemberRow {
   readonly lastLoginAt: Date | null;
 }
 
-/** The custom role of membership `m`, as an expression. */
+/**
+ * The custom role of membership `m`, as an expression. Not what it allows: that is for those who may read roles, and as large as its
+ * author liked, once for each who holds it.
+ */
 export const CUSTOM_ROLE =
-  "(select json_build_object('id', c.id, 'name', c.name, 'slug', c.slug, 'description', c.description, 'permissions', c.permissions) from organization_roles c where c.id = m.custom_role_id)";
+  "(select json_build_object('id', c.id, 'name', c.name, 'slug', c.slug, 'description', c.description) from organization_roles c where c.id = m.custom_role_id)";
 
 const COLUMNS = `
   m.id, m.organization_id as "organizationId", u.id as "userId", m.role, m.status, m.is_active as "isActive", u.email,

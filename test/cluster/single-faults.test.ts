@@ -6,6 +6,8 @@ import type { KubernetesError } from '../../operator/kubernetes/errors.ts';
 import { Reflector } from '../../operator/kubernetes/reflector.ts';
 import { type Lease, Leases, type Secret, Secrets } from '../../operator/kubernetes/resources.ts';
 import { Clock, noFaketime } from '../faults/support/clocks.ts';
+import { ServerProcess } from '../server/process/server-process.ts';
+import { freePort } from '../support/redis.ts';
 import { TestCluster } from './support/cluster.ts';
 import { Gate } from './support/gate.ts';
 import type { OperatorProcess } from './support/operator-process.ts';
@@ -78,6 +80,63 @@ test('what happened while the history of a watch was lost (410) is found all the
     await relay.close();
   }
 });
+
+test('a server killed in the middle of syncs empties nothing, and is followed once it is back', async () => {
+  const { rootKey, authSecret } = cluster.kms.secrets;
+  const port = String(await freePort());
+  // A replica of the cluster's KMS, in a process that can be killed; changes are made by the other one.
+  const start = async () => {
+    const replica = new ServerProcess({
+      ROOT_ENCRYPTION_KEY: rootKey,
+      AUTH_SECRET: authSecret,
+      DB_CONNECTION_URI: cluster.kms.database.uri,
+      PORT: port,
+    });
+    await replica.ready();
+    return replica;
+  };
+  let replica = await start();
+  const names = Array.from({ length: 10 }, (_, n) => `killed-${n}`);
+  const projects = new Map<string, string>();
+  const states: Record<string, string>[] = [];
+  const watched = new Reflector<Secret, true>(cluster.api, Secrets, {
+    namespace,
+    keep: ({ metadata, data = {} }) => {
+      if (/^killed-.*-secrets$/.test(metadata.name)) states.push(data);
+      return true;
+    },
+    onChange: () => {},
+    onTrouble: () => {},
+  });
+  const operator = await cluster.operatorProcess('of-killed');
+  try {
+    for (const slug of names) {
+      projects.set(slug, (await cluster.service(slug, namespace, { KEY: 'round 0', OTHER: 'stays' })).projectId);
+      await cluster.kmsSecret(slug, namespace, { hostAPI: `http://127.0.0.1:${port}`, resyncInterval: 5 });
+    }
+    const all = () => Promise.all(names.map(async (slug) => (await cluster.data(namespace, `${slug}-secrets`))?.KEY));
+    await expect.poll(all, { timeout: 30_000 }).toEqual(names.map(() => 'round 0'));
+
+    for (let round = 1; round <= 4; round++) {
+      const changes = Promise.all([...projects.values()].map((id) => change(id, `round ${round}`)));
+      // In some rounds before any sync, in some after the first, in some with most of them done.
+      await Promise.race([sleep(round * 25), changes]);
+      replica.signal('SIGKILL');
+      await Promise.all([replica.ended(), changes]);
+      expect((await all()).filter((value) => value === undefined)).toEqual([]);
+      replica = await start();
+      await expect.poll(all, { timeout: 30_000 }).toEqual(names.map(() => `round ${round}`));
+    }
+    expect(states.filter(({ KEY, OTHER }) => !KEY || OTHER !== encoded('stays'))).toEqual([]);
+    expect(new Set(states.map(({ KEY }) => KEY)).size).toBe(5);
+  } finally {
+    replica.signal('SIGKILL');
+    await watched.stop();
+    await operator.kill();
+    for (const slug of names)
+      await cluster.api.delete(KmsSecrets, { namespace, name: `${slug}-kms-sync` }).catch(() => {});
+  }
+}, 180_000);
 
 const SERVICES = ['a', 'b', 'c', 'd'];
 const INTERVAL_SECONDS = 5;
