@@ -43,7 +43,7 @@ export interface KmsOperatorProps extends KmsImage {
   readonly replicas?: number;
   /**
    * Requests and limits.
-   * @default - 128Mi and 50m requested, 512Mi and 500m at most: a thousand identities took 300 MB
+   * @default - 128Mi and 50m requested, 512Mi and 500m at most: a thousand identities took 181 MB
    */
   readonly resources?: KmsResources;
 }

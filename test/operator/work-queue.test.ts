@@ -9,7 +9,7 @@ afterEach(() => {
 });
 
 /** A queue whose work ends when the test says so. */
-function queueOf({ concurrency = 16 } = {}) {
+function queueOf({ concurrency = 16, random = 1 } = {}) {
   const begun: string[] = [];
   const under = new Map<string, PromiseWithResolvers<Outcome>>();
   const waits: number[] = [];
@@ -24,7 +24,7 @@ function queueOf({ concurrency = 16 } = {}) {
     concurrency,
     firstWaitMs: 100,
     longestWaitMs: 1000,
-    random: () => 1,
+    random: () => random,
   });
   const end = async (key: string, outcome: Outcome | Error = {}) => {
     const work = under.get(key)!;
@@ -72,6 +72,21 @@ test('failures wait twice as long each time, up to a bound, and a success forget
   queue.add('a');
   await end('a', new Error('no'));
   expect(waits.at(-1)).toBe(100);
+});
+
+test.each([
+  { random: 0, wait: 500 },
+  { random: 0.5, wait: 750 },
+  { random: 1, wait: 1000 },
+])('of those that failed together, each waits another part of the second half: $wait ms', async ({ random, wait }) => {
+  const { queue, begun, waits, end } = queueOf({ random });
+  queue.add('a');
+  for (let n = 0; n < 5; n++) {
+    await end('a', new Error('no'));
+    await vi.advanceTimersByTimeAsync(1000);
+  }
+  expect(waits.at(-1)).toBe(wait);
+  expect(begun).toHaveLength(6);
 });
 
 test('a change is worked on at once, whatever wait is under way', async () => {
