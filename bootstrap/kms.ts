@@ -1,6 +1,6 @@
-import type { Command } from 'commander';
-import type { FolderOptions } from './commands/folder.ts';
-import type { RunOptions } from './commands/run.ts';
+import { addExchange } from './command-line/exchange.ts';
+import { addPeople } from './command-line/people.ts';
+import { addSecrets } from './command-line/secrets.ts';
 import type { WhyOptions } from './commands/why.ts';
 import { programOf, withExamples } from './terminal/program.ts';
 
@@ -9,80 +9,18 @@ import { programOf, withExamples } from './terminal/program.ts';
  * runs: `kms run` stands before every start of a service.
  */
 
-const { terminal, program, run } = programOf(
+const commandLine = programOf(
   'kms',
   'Run programs with their secrets, read and set them, and tell where those of a cluster come from.',
 );
+const { terminal, program, run } = commandLine;
 // Options behind the command of kms run are its own.
 program.enablePositionalOptions();
 const environment = process.env;
 
-withExamples(
-  inFolder(program.command('run').description('run a command with the secrets of a folder in its environment alone')),
-  'kms run --project gateway --env dev -- npm start',
-  'kms run --env dev --watch -- node server.js',
-)
-  .argument('<command...>', 'what to run; write "--" before it')
-  .passThroughOptions()
-  .option('--recursive', 'with the folders below')
-  .option('--include-imports', 'with what the folder imports', true)
-  .option('--no-include-imports', 'without it')
-  .option('--watch', 'start the command again when a secret changes')
-  .option('--keep-env', 'leave variables that are set already as they are')
-  .option('--allow-loaders', 'take PATH, LD_PRELOAD, NODE_OPTIONS and their like from KMS too')
-  .addHelpText(
-    'after',
-    `
-Exit codes:  that of the command; 128 and its number when a signal ended it
-             125  kms could not get the secrets, or hand them over
-             126  the command cannot be run, 127  there is no such command`,
-  )
-  .action((command: string[], options: RunOptions) =>
-    run(
-      async () => (await import('./commands/run.ts')).runCommand(terminal, environment, command, options),
-      false,
-      125,
-    ),
-  );
-
-const secrets = program.command('secrets').description('the secrets of a folder');
-
-withExamples(
-  withJson(inFolder(secrets.command('list').description('names and versions; values only with --reveal'))),
-  'kms secrets list --project gateway --env prod',
-  'kms secrets list --project gateway --env dev --recursive --json',
-)
-  .option('--recursive', 'with the folders below')
-  .option('--reveal', 'show the values')
-  .action((options: FolderOptions) =>
-    run(async () => (await import('./commands/secrets.ts')).listSecrets(terminal, environment, options), options.json),
-  );
-
-withExamples(
-  withJson(inFolder(secrets.command('get <name>').description('print one value, byte for byte'))),
-  'kms secrets get DATABASE_URL --project gateway --env dev',
-)
-  .option('--version <number>', 'an earlier version')
-  .action((name: string, options: FolderOptions) =>
-    run(
-      async () => (await import('./commands/secrets.ts')).getSecret(terminal, environment, name, options),
-      options.json,
-    ),
-  );
-
-withExamples(
-  withJson(inFolder(secrets.command('set <name>').description('set a value from standard input or a prompt'))),
-  'kms secrets set OPENAI_API_KEY --project gateway --env dev',
-  'kms secrets set TLS_KEY --project gateway --env prod --keep-newline < tls.key',
-)
-  .option('--keep-newline', 'keep a line end at the end of standard input')
-  .option('--allow-empty', 'accept an empty value')
-  .action((name: string, options: FolderOptions) =>
-    run(
-      async () => (await import('./commands/secrets.ts')).setSecret(terminal, environment, name, options),
-      options.json,
-    ),
-  );
+addExchange(commandLine);
+addSecrets(commandLine);
+addPeople(commandLine);
 
 withExamples(
   program.command('why <secret>').description('why a Kubernetes Secret holds what it holds; never a value'),
@@ -124,18 +62,5 @@ Examples:
   kms secrets list --project gateway --env prod
   pass show openai | kms secrets set OPENAI_API_KEY --project gateway --env prod`,
 );
-
-function inFolder(command: Command): Command {
-  return command
-    .option('-p, --project <slug>', 'the project; .kms.yaml says it otherwise')
-    .option('-e, --env <slug>', 'the environment; production means prod')
-    .option('--path <folder>', 'the folder (default: that of .kms.yaml, or "/")')
-    .option('--org <slug>', 'the organization, where several have a project of this name')
-    .option('--state <folder>', 'folder of the local trial', '.kms');
-}
-
-function withJson(command: Command): Command {
-  return command.option('--json', 'answer in JSON');
-}
 
 await program.parseAsync().catch((error: unknown) => run(() => Promise.reject(error)));

@@ -2,8 +2,10 @@ import { Admin } from './admin.ts';
 import { Audit } from './audit.ts';
 import { type Credentials, type TokenSource, tokenSource } from './authentication.ts';
 import { Events } from './events.ts';
+import { History } from './history.ts';
 import { Identities } from './identities.ts';
 import { Organizations } from './organizations.ts';
+import { People } from './people.ts';
 import { Projects } from './projects.ts';
 import { Secrets } from './secrets.ts';
 import { Session } from './session.ts';
@@ -41,6 +43,10 @@ export class Kms {
 
   /** The audit: who did what, and when. */
   readonly audit: Audit;
+  /** Earlier versions, and the way back. */
+  readonly history: History;
+  /** Logins of people. */
+  readonly people: People;
   readonly #tokens: TokenSource | undefined;
 
   constructor({ credentials, ...options }: KmsOptions) {
@@ -54,6 +60,8 @@ export class Kms {
     this.secrets = new Secrets(session);
     this.events = new Events(session);
     this.audit = new Audit(session);
+    this.history = new History(session);
+    this.people = new People(session);
   }
 
   /** Logs in now, where the first call would. @throws Unauthorized when the credentials are not taken */

@@ -1,5 +1,3 @@
-import { chosenOf } from '../../operator/sync/keys.ts';
-import { SyncProblem } from '../../operator/sync/problem.ts';
 import type { Look } from '../../sdk/index.ts';
 import { UserError } from '../problem.ts';
 import { type Ended, exitLike, passSignals, startChild } from '../run/child.ts';
@@ -7,6 +5,7 @@ import { environmentOf, type Merging } from '../run/environment.ts';
 import { failureOf } from '../terminal/failure.ts';
 import { say, type Terminal } from '../terminal/terminal.ts';
 import { type FolderOptions, reach } from './folder.ts';
+import { valuesOf } from './values.ts';
 
 /** Options of `kms run`. */
 export interface RunOptions extends FolderOptions, Merging {
@@ -44,7 +43,7 @@ export async function runCommand(
   const first = await look();
   if (!first) throw new UserError('KMS answered that nothing has changed, though nothing was known yet');
   const note = (text: string) => say(terminal, `${terminal.program}: ${text}`);
-  let secrets = secretsOf(first);
+  let secrets = valuesOf(first);
   const prepared = () => {
     const { env, leftOut } = environmentOf(environment, secrets, options);
     for (const { name, why } of leftOut) note(`${name} is left out: ${why}`);
@@ -84,7 +83,7 @@ export async function runCommand(
         signal: watching.signal,
         troubled: (error) => note(`changes cannot be watched for now: ${failureOf(error).errors.join('; ')}`),
         changed: (found) => {
-          const present = secretsOf(found);
+          const present = valuesOf(found);
           const names = differing(secrets, present);
           // Its exit is on its way: nothing may start after it.
           if (names.length === 0 || isEnding || hasEnded(child.process)) return;
@@ -122,25 +121,6 @@ const hasEnded = (child: { exitCode: number | null; signalCode: NodeJS.Signals |
   child.exitCode !== null || child.signalCode !== null;
 
 const projectOf = ({ folder, secrets }: Look) => folder?.projectId ?? secrets[0]?.workspace;
-
-/** Values by name: a folder's own win over imported ones. @throws UserError when two folders have the same name */
-function secretsOf(found: Look): Map<string, string> {
-  try {
-    const chosen = [...chosenOf(found)];
-    const hidden = chosen.filter(([, { secret }]) => secret.secretValueHidden).map(([name]) => name);
-    // A command that starts with a placeholder as its password is found out later and costs more.
-    if (hidden.length > 0)
-      throw new UserError(
-        `you may know of ${hidden.join(', ')} and not read the value`,
-        'ask for the right to read it',
-      );
-    return new Map(chosen.map(([name, { secret }]) => [name, secret.secretValue]));
-  } catch (error) {
-    throw error instanceof SyncProblem
-      ? new UserError(error.message.replace('an object has', 'an environment has'))
-      : error;
-  }
-}
 
 function differing(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): string[] {
   const names = new Set([...before.keys(), ...after.keys()]);

@@ -162,12 +162,24 @@ test('the guide to the inventory is true, command by command', async () => {
 test('the page about the command line is true, command by command', async () => {
   const page = await readFile(join(root, 'docs/command-line.md'), 'utf8');
   const [yaml] = [...page.matchAll(/^```yaml\n([\s\S]*?)^```/gm)].map(([, text]) => text!);
-  const [set, run, staging] = [...page.matchAll(/^```bash\n([\s\S]*?)^```/gm)].flatMap(([, text]) =>
-    text!.trim().split('\n'),
+  const [set, run, staging, status, ...exchange] = [...page.matchAll(/^```bash\n([\s\S]*?)^```/gm)].flatMap(
+    ([, text]) => text!.trim().split('\n'),
   );
+  const [take, give, compare, history, back, remove, audit] = exchange;
   await writeFile(join(folder, '.kms.yaml'), yaml!);
   await writeFile(join(folder, 'greeting.txt'), 'good morning\n');
+  await writeFile(join(folder, '.env'), 'STRIPE_KEY=sk-of-the-page\n');
   await bash(set!);
   expect((await bash(run!)).stdout).toBe('good morning\n');
   expect((await bash(staging!)).stdout).toBe('none\n');
+  const heads = (await bash(status!)).stdout.split('\n').map((line) => line.split(' ', 1)[0]);
+  expect(page).toContain(`npx kms status\n\`\`\``);
+  expect(heads).toEqual(['KMS', 'you', 'projects', 'folder', '']);
+  expect((await bash(take!)).stdout).toContain('1 created, 0 changed.');
+  expect((await bash(give!)).stdout).toContain("export STRIPE_KEY='sk-of-the-page'\n");
+  expect((await bash(compare!)).stdout).toMatch(/^STRIPE_KEY +only in dev$/m);
+  expect((await bash(history!)).stdout).toMatch(/^1 .*STRIPE_KEY$/m);
+  expect((await bash(back!)).stderr).toContain('is again what version 1 was');
+  expect((await bash(remove!)).stderr).toContain('is deleted');
+  expect((await bash(audit!)).stdout).toMatch(/delete +allowed/);
 });

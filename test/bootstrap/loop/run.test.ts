@@ -9,23 +9,11 @@ import { environmentOf } from '../../../bootstrap/run/environment.ts';
 import { Kms } from '../../../sdk/index.ts';
 import { type LiveServer, startLiveServer } from '../support/live-server.ts';
 import { runProgram } from '../support/run-program.ts';
+import { NASTY } from './nasty.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../../bootstrap/kms.ts', import.meta.url));
 /** In each value, so that a search of the machine finds any of them. */
 const NEEDLE = 'n33dle-of-kms-run';
-const NASTY = [
-  'line one\nline two\r\n\ttabbed\n',
-  `'single' "double" \`back\``,
-  // biome-ignore lint/suspicious/noTemplateCurlyInString: shells would put something in
-  '$HOME $(id) ${PATH} $$ \\$',
-  '😀 ünïcödé 漢字 \u0001\u001b[31m',
-  '  leading and trailing  ',
-  'a=b==c=',
-  '\\n \\\\ \\x41',
-  '# no comment; rm -rf / & | > < * ? !',
-  '-----BEGIN KEY-----\nMIIB\n-----END KEY-----',
-  '%s %n %PATH% \u2028',
-];
 const values = new Map(
   Array.from({ length: 200 }, (_, index) => {
     const nasty = NASTY[index % NASTY.length]!;

@@ -1,0 +1,121 @@
+import { readFile } from 'node:fs/promises';
+import type { Kms } from '../../sdk/index.ts';
+import { FORMATS, type Format, format } from '../formats/export.ts';
+import { readDotenv } from '../formats/import.ts';
+import { UserError } from '../problem.ts';
+import { printTable } from '../terminal/table.ts';
+import { print, printJson, readStdin, say, type Terminal } from '../terminal/terminal.ts';
+import { type FolderOptions, type NamedFolder, reach } from './folder.ts';
+import { valuesOf } from './values.ts';
+
+/** Secrets as they are written, by name: neither imports nor personal values. */
+async function ownOf(kms: Kms, at: NamedFolder): Promise<Map<string, string>> {
+  const secrets = (await kms.secrets.list(at)).filter(({ type }) => type === 'shared');
+  const hidden = secrets.filter(({ secretValueHidden }) => secretValueHidden).map(({ secretKey }) => secretKey);
+  if (hidden.length > 0)
+    throw new UserError(`you may know of ${hidden.join(', ')} in ${at.environment} and not read the value`);
+  return new Map(secrets.map(({ secretKey, secretValue }) => [secretKey, secretValue]));
+}
+
+/** Writes a folder's secrets out, as a program would see them: with imports, and references expanded. */
+export async function exportSecrets(
+  terminal: Terminal,
+  environment: NodeJS.ProcessEnv,
+  options: FolderOptions & { readonly format: string; readonly name?: string; readonly recursive?: boolean },
+): Promise<number> {
+  const as = FORMATS.find((each) => each === options.format);
+  if (!as)
+    throw new UserError(`there is no format ${JSON.stringify(options.format)}`, `use one of ${FORMATS.join(', ')}`);
+  const { kms, at } = await reach(environment, options);
+  const look = await kms.secrets.look(at, { recursive: options.recursive === true, personal: true });
+  const secrets = look ? valuesOf(look) : new Map<string, string>();
+  const sorted = new Map([...secrets].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  terminal.stdout.write(await format(sorted, as satisfies Format, options.name ?? `${at.projectSlug}-secrets`));
+  return 0;
+}
+
+/** Sets what a .env file has, all or nothing, after a plan that shows names only. */
+export async function importSecrets(
+  terminal: Terminal,
+  environment: NodeJS.ProcessEnv,
+  file: string,
+  options: FolderOptions & { readonly yes?: boolean },
+): Promise<number> {
+  const fromStdin = file === '-';
+  const text = fromStdin
+    ? await readStdin(terminal)
+    : await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+        throw new UserError(
+          `${file} cannot be read: ${error.code === 'ENOENT' ? 'there is no such file' : error.code}`,
+        );
+      });
+  const wanted = readDotenv(text, fromStdin ? 'standard input' : file);
+  const { kms, at } = await reach(environment, options);
+  const there = await ownOf(kms, at);
+  const plan = [...wanted].map(([name, value]) => ({ name, sign: signOf(there.get(name), value), value }));
+  const changes = plan.filter(({ sign }) => sign !== '=');
+  const count = (sign: string) => plan.filter((each) => each.sign === sign).length;
+  if (!options.json) {
+    for (const { sign, name } of changes) print(terminal, `  ${sign} ${name}`);
+    print(terminal, `${count('+')} to create, ${count('~')} to change, ${count('=')} unchanged.`);
+  }
+  if (changes.length > 0 && !options.yes && !(await confirmed(terminal, at))) {
+    say(terminal, 'nothing was changed');
+    return 1;
+  }
+  if (changes.length > 1000)
+    throw new UserError('more than 1000 secrets at once; nothing was changed', 'split the file, or use folders');
+  if (changes.length > 0)
+    await kms.secrets.updateMany(
+      changes.map(({ name, value }) => ({ secretKey: name, secretValue: value })),
+      at,
+      'upsert',
+    );
+  if (options.json) printJson(terminal, { created: count('+'), changed: count('~'), unchanged: count('=') });
+  else if (changes.length > 0) print(terminal, `${count('+')} created, ${count('~')} changed.`);
+  return 0;
+}
+
+const signOf = (present: string | undefined, wanted: string) =>
+  present === undefined ? '+' : present === wanted ? '=' : '~';
+
+async function confirmed(terminal: Terminal, at: NamedFolder): Promise<boolean> {
+  if (!terminal.stdin.isTTY || !terminal.stderr.isTTY)
+    throw new UserError('there is no terminal to ask on, so nothing was changed', 'read the plan, then add --yes');
+  const prompts = await import('@clack/prompts');
+  const message = `Write these to ${at.projectSlug} in ${at.environment}?`;
+  return (await prompts.confirm({ message, initialValue: false, output: terminal.stderr })) === true;
+}
+
+/** Compares a folder of two environments: names, and whether the values are equal. Values are shown only when asked for. */
+export async function diffEnvironments(
+  terminal: Terminal,
+  environment: NodeJS.ProcessEnv,
+  [one, other]: readonly [string, string],
+  options: Omit<FolderOptions, 'env'> & { readonly reveal?: boolean; readonly exitCode?: boolean },
+): Promise<number> {
+  const { kms, at } = await reach(environment, { ...options, env: one });
+  const [left, right] = await Promise.all([
+    ownOf(kms, at),
+    reach(environment, { ...options, env: other }).then((second) => ownOf(kms, second.at)),
+  ]);
+  const rows = [...new Set([...left.keys(), ...right.keys()])].toSorted().map((name) => {
+    const [a, b] = [left.get(name), right.get(name)];
+    const state =
+      a === undefined ? `only in ${other}` : b === undefined ? `only in ${one}` : a === b ? 'equal' : 'differs';
+    return { name, state, ...(options.reveal ? { values: { [one]: a ?? null, [other]: b ?? null } } : {}) };
+  });
+  if (options.json) printJson(terminal, rows);
+  else {
+    const heads = ['NAME', 'STATE', ...(options.reveal ? [one.toUpperCase(), other.toUpperCase()] : [])];
+    const shown = (value: string | null | undefined) =>
+      value === null || value === undefined ? '' : JSON.stringify(value);
+    const cells = rows.map(({ name, state, values }) => [
+      name,
+      state,
+      ...(values ? [shown(values[one]), shown(values[other])] : []),
+    ]);
+    printTable(terminal, heads, cells);
+  }
+  return options.exitCode && rows.some(({ state }) => state !== 'equal') ? 2 : 0;
+}

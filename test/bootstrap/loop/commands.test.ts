@@ -1,0 +1,128 @@
+import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { loginsFile, readLogins } from '../../../bootstrap/logins/logins.ts';
+import { Kms } from '../../../sdk/index.ts';
+import { invitePerson, PASSWORD, type Person } from '../../support/person.ts';
+import { type LiveServer, startLiveServer } from '../support/live-server.ts';
+import { runProgram } from '../support/run-program.ts';
+
+let live: LiveServer;
+let folder: string;
+let kms: Kms;
+let ada: Person;
+const VALUE = 'not-for-any-screen';
+
+beforeAll(async () => {
+  live = await startLiveServer();
+  await live.server.bootstrap();
+  const { id } = await live.server.project('gateway');
+  ada = await invitePerson(live.server, 'ada@example.com', { projects: [{ id, projectRoleSlug: ['developer'] }] });
+  kms = new Kms({ url: live.url, credentials: { token: live.server.admin } });
+  folder = await mkdtemp(join(tmpdir(), 'kms-loop-'));
+  await writeFile(join(folder, '.kms.yaml'), 'project: gateway\nenv: dev\n');
+}, 60_000);
+afterAll(async () => {
+  await live.close();
+  await rm(folder, { recursive: true });
+});
+
+const cli = (args: string, stdin = '', env: Record<string, string> = {}) =>
+  runProgram('bootstrap/kms.ts', args.split(' '), {
+    cwd: folder,
+    env: { KMS_URL: live.url, KMS_TOKEN: live.server.admin, HOME: folder, ...env },
+    stdin,
+  });
+const json = async (args: string) => JSON.parse((await cli(`${args} --json`)).stdout);
+
+test('a .env file is planned, set at once, and exported again', async () => {
+  await writeFile(join(folder, '.env'), `A=${VALUE}\nB='two\nlines'\n`);
+  const unasked = await cli('import .env');
+  expect([unasked.code, unasked.stdout]).toEqual([1, '  + A\n  + B\n2 to create, 0 to change, 0 unchanged.\n']);
+  expect(await kms.secrets.list({ projectSlug: 'gateway', environment: 'dev' })).toEqual([]);
+  expect((await cli('import .env --yes')).stdout).toContain('2 created, 0 changed.');
+  expect(await json('import .env --yes')).toEqual({ created: 0, changed: 0, unchanged: 2 });
+  expect(JSON.parse((await cli('export --format json')).stdout)).toEqual({ A: VALUE, B: 'two\nlines' });
+  expect((await cli('export --format shell')).stdout).toBe(`export A='${VALUE}'\nexport B='two\nlines'\n`);
+});
+
+test('versions are told without values, and come back', async () => {
+  await cli('secrets set ROLLED', 'first');
+  await cli('secrets set ROLLED', VALUE);
+  const { stdout } = await cli('secrets history ROLLED');
+  expect(stdout).toMatch(/^VERSION +WRITTEN +BY +NAME\n2 .*\n1 /);
+  expect(stdout).not.toContain(VALUE);
+  await cli('secrets rollback ROLLED --to 1');
+  expect((await cli('secrets get ROLLED')).stdout).toBe('first');
+  expect((await cli('secrets delete ROLLED')).code).toBe(0);
+  expect((await cli('secrets get ROLLED')).code).toBe(1);
+});
+
+test('two environments are compared without a value, unless it is asked for', async () => {
+  const prod = { projectSlug: 'gateway', environment: 'prod' };
+  await kms.secrets.createMany(
+    [
+      { secretKey: 'A', secretValue: VALUE },
+      { secretKey: 'B', secretValue: `${VALUE}-of-prod` },
+      { secretKey: 'C', secretValue: 'x' },
+    ],
+    prod,
+  );
+  const { stdout, code } = await cli('diff dev prod --exit-code');
+  expect([code, stdout]).toEqual([2, 'NAME  STATE\nA     equal\nB     differs\nC     only in prod\n']);
+  expect((await cli('secrets diff dev prod --reveal')).stdout).toContain(`"${VALUE}-of-prod"`);
+});
+
+test('the audit is shown by filters, without a value', async () => {
+  const { stdout } = await cli('audit --action update,create --env dev');
+  expect(stdout).toMatch(/^WHEN +WHO +ACTION/);
+  expect(stdout).not.toContain(VALUE);
+  const records = (await json('audit --key A --action read --limit 3')) as { what: string[] }[];
+  expect(records.length).toBeGreaterThan(0);
+  expect(records.every(({ what }) => what.includes('A'))).toBe(true);
+});
+
+describe('a login', () => {
+  const config = () => ({ XDG_CONFIG_HOME: join(folder, 'config') });
+  const asAda = (args: string, stdin = '') => cli(args, stdin, { KMS_TOKEN: '', ...config() });
+
+  test('takes a password, is kept for its owner alone, and works at that address', async () => {
+    const { code, stdout, stderr } = await asAda('login --email ada@example.com', `${PASSWORD}\n`);
+    expect([code, stdout, stderr]).toEqual([0, '', expect.stringContaining('logged in to')]);
+    expect((await stat(loginsFile(config()))).mode & 0o777).toBe(0o600);
+    expect((await asAda('secrets get A')).stdout).toBe(VALUE);
+    const seen = await asAda('status');
+    expect(seen.stdout).toMatch(/ada@example\.com \(\w+\)\nprojects gateway\nfolder +gateway dev \//);
+  });
+
+  test('ends at the server, and its token is forgotten', async () => {
+    const { logins } = await readLogins(loginsFile(config()));
+    const [login] = Object.values(logins);
+    expect((await asAda('logout')).code).toBe(0);
+    expect((await readLogins(loginsFile(config()))).logins).toEqual({});
+    const answer = await live.server.send('GET', '/api/v2/users/me', { token: login!.token });
+    expect(answer.status).toBe(401);
+    expect((await asAda('secrets get A')).code).toBe(1);
+  });
+
+  test('asks for the second factor, and takes no wrong one', async () => {
+    await ada.setUpMfa();
+    const code = await ada.freshCode();
+    expect((await asAda('login --email ada@example.com', `${PASSWORD}\n000000\n`)).code).toBe(1);
+    expect((await asAda('login --email ada@example.com', `${PASSWORD}\n${code}\n`)).code).toBe(0);
+    expect((await asAda('secrets get A')).stdout).toBe(VALUE);
+  });
+
+  test('sends no password to an address that a repository names', async () => {
+    const repository = join(folder, 'cloned');
+    await mkdir(repository);
+    await writeFile(join(repository, '.kms.yaml'), `url: ${live.url}/\n`);
+    const { code, stderr } = await runProgram('bootstrap/kms.ts', ['login', '--email', 'ada@example.com'], {
+      cwd: repository,
+      env: { HOME: folder, XDG_CONFIG_HOME: join(folder, 'none') },
+      stdin: `${PASSWORD}\n`,
+    });
+    expect([code, stderr]).toEqual([1, expect.stringContaining('if that is your KMS: kms login --url')]);
+  });
+});
