@@ -1,12 +1,12 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { freePort } from '../../tools/cluster/free-ports.ts';
 
 /** Every command that the README and the guides show, run as a newcomer would, in a folder where `npm start` serves. */
 
@@ -21,14 +21,6 @@ let folder: string;
 let port: number;
 let trial: ChildProcess;
 const output: string[] = [];
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port: free } = server.address() as { port: number };
-  server.close();
-  return free;
-}
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'kms-readme-'));

@@ -1,9 +1,9 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '../../tools/cluster/free-ports.ts';
 
 /** Why tests with a real Redis are skipped on this machine, if so. */
 export const noRedis: string | undefined = (() => {
@@ -14,16 +14,6 @@ export const noRedis: string | undefined = (() => {
     return 'skipped: no redis-server';
   }
 })();
-
-/** A port that is free now. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** A Redis of its own, on a free port, with nothing on the disk; it can be killed, frozen and started again. */
 export class TestRedis {

@@ -1,12 +1,12 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import { Daemon } from './daemon.ts';
+import { freePorts } from './free-ports.ts';
 import type { Programs } from './programs.ts';
 
 /** A running control plane: etcd, the API server, the controllers, the scheduler, and kwok in place of kubelets. */
@@ -168,21 +168,4 @@ function answersOk(url: string, ca: string, token: string): Promise<boolean> {
       .on('error', () => resolve(false))
       .end();
   });
-}
-
-/** Ports that nobody listens on now. All are held until all are known, so that none is given twice. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
-          const server = createServer().once('error', reject);
-          server.listen(0, '127.0.0.1', () => resolve(server));
-        }),
-    ),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

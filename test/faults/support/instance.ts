@@ -1,6 +1,6 @@
+import { freePort } from '../../../tools/cluster/free-ports.ts';
 import { newSecrets, ServerProcess } from '../../server/process/server-process.ts';
 import { setUp } from '../../server/process/set-up.ts';
-import { freePort } from '../../support/redis.ts';
 import { Load, type LoadOptions } from './load.ts';
 import type { Random } from './seeds.ts';
 

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseAuthSecret, parseRootKey } from '../../../keys/index.ts';
 import { createApp } from '../../../server/app.ts';
 import { Database, isPooled } from '../../../server/database/database.ts';
-import { freePort } from '../../support/redis.ts';
+import { freePort } from '../../../tools/cluster/free-ports.ts';
 import { startServer, type TestServer } from '../../support/server.ts';
 
 const noPooler = (() => {
