@@ -4,6 +4,7 @@ export * from './errors.ts';
 export type { Change, SubscribeOptions } from './events.ts';
 export type { RoleGrant } from './identities.ts';
 export { Kms, type KmsOptions } from './kms.ts';
+export { type LoadOptions, loadEnv } from './load-env.ts';
 export type {
   ChangedSecret,
   FolderAddress,
@@ -14,3 +15,4 @@ export type {
   ReadOptions,
 } from './secrets.ts';
 export type { Fetch } from './transport.ts';
+export { type Watched, watchFolder } from './watch.ts';

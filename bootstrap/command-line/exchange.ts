@@ -67,4 +67,20 @@ Exit codes:  that of the command; 128 and its number when a signal ended it
         options.json,
       ),
     );
+
+  withExamples(
+    inFolder(
+      program
+        .command('types')
+        .description(
+          'write a zod schema and types of the names of a folder, so that a misspelt or missing one is found',
+        ),
+    ),
+    'kms types --project gateway --env dev --out src/kms-env',
+  )
+    .option('--out <file>', 'writes <file>.js and <file>.d.ts', 'kms-env')
+    .option('--recursive', 'with the folders below')
+    .action((options: FolderOptions & { out: string }) =>
+      run(async () => (await import('../commands/types.ts')).writeTypes(terminal, environment, options)),
+    );
 }

@@ -1,4 +1,4 @@
-import type { Look } from '../../sdk/index.ts';
+import { type Look, watchFolder } from '../../sdk/index.ts';
 import { UserError } from '../problem.ts';
 import { type Ended, exitLike, passSignals, startChild } from '../run/child.ts';
 import { environmentOf, type Merging } from '../run/environment.ts';
@@ -62,7 +62,6 @@ export async function runCommand(
       if (options.watch) note('this server does not tell which project it is: changes are not watched');
       return await finish(await child.ended, stopPassing);
     }
-    const { watchFolder } = await import('../run/watch.ts');
     const watching = new AbortController();
     let isRestarting = false;
     const restart = async () => {

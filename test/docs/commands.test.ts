@@ -157,7 +157,7 @@ test('the page about the command line is true, command by command', async () => 
   const [set, run, staging, status, ...exchange] = [...page.matchAll(/^```bash\n([\s\S]*?)^```/gm)].flatMap(
     ([, text]) => text!.trim().split('\n'),
   );
-  const [take, give, compare, history, back, remove, audit] = exchange;
+  const [take, give, compare, types, history, back, remove, audit] = exchange;
   await writeFile(join(folder, '.kms.yaml'), yaml!);
   await writeFile(join(folder, 'greeting.txt'), 'good morning\n');
   await writeFile(join(folder, '.env'), 'STRIPE_KEY=sk-of-the-page\n');
@@ -170,6 +170,8 @@ test('the page about the command line is true, command by command', async () => 
   expect((await bash(take!)).stdout).toContain('1 created, 0 changed.');
   expect((await bash(give!)).stdout).toContain("export STRIPE_KEY='sk-of-the-page'\n");
   expect((await bash(compare!)).stdout).toMatch(/^STRIPE_KEY +only in dev$/m);
+  await bash(types!);
+  expect(await readFile(join(folder, 'kms-env.d.ts'), 'utf8')).toContain('readonly "STRIPE_KEY": string;');
   expect((await bash(history!)).stdout).toMatch(/^1 .*STRIPE_KEY$/m);
   expect((await bash(back!)).stderr).toContain('is again what version 1 was');
   expect((await bash(remove!)).stderr).toContain('is deleted');

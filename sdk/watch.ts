@@ -1,4 +1,5 @@
-import type { Kms, Look } from '../../sdk/index.ts';
+import type { Kms } from './kms.ts';
+import type { Look } from './secrets.ts';
 
 /** What is watched, and who is told. */
 export interface Watched {
