@@ -1,3 +1,4 @@
+import { columns } from '../database/columns.ts';
 import type { Db, Statement } from '../database/database.ts';
 
 /** How often a caller was told that it has the present answer of a place. */
@@ -33,21 +34,25 @@ const ADD: Statement = {
 
 /** Adds to the counts of the present hour. */
 export async function addUnchanged(db: Db, counts: readonly UnchangedCount[]): Promise<void> {
-  await db.query(ADD, [
-    counts.map((c) => c.actorId),
-    counts.map((c) => c.actorKind),
-    counts.map((c) => c.actorName),
-    counts.map((c) => c.organizationId),
-    counts.map((c) => c.projectId),
-    counts.map((c) => c.projectSlug),
-    counts.map((c) => c.environment),
-    counts.map((c) => c.path),
-    counts.map((c) => c.key),
-    counts.map((c) => c.event),
-    counts.map((c) => c.ip),
-    counts.map((c) => c.userAgent),
-    counts.map((c) => c.count),
-  ]);
+  await db.query(
+    ADD,
+    columns(
+      counts,
+      'actorId',
+      'actorKind',
+      'actorName',
+      'organizationId',
+      'projectId',
+      'projectSlug',
+      'environment',
+      'path',
+      'key',
+      'event',
+      'ip',
+      'userAgent',
+      'count',
+    ),
+  );
 }
 
 const RECORD: Statement = {

@@ -1,3 +1,4 @@
+import { columns } from '../database/columns.ts';
 import type { Db, Statement } from '../database/database.ts';
 
 /** How often a token was used since it was last written, and how long ago; in milliseconds. */
@@ -35,12 +36,7 @@ const ADD_USES: Statement = {
 };
 
 export async function addUses(db: Db, uses: readonly TokenUse[]): Promise<void> {
-  await db.query(ADD_USES, [
-    uses.map((one) => one.tokenId),
-    uses.map((one) => one.uses),
-    uses.map((one) => one.usedAgo),
-    uses.map((one) => one.renewedAgo),
-  ]);
+  await db.query(ADD_USES, columns(uses, 'tokenId', 'uses', 'usedAgo', 'renewedAgo'));
 }
 
 const SET_LOGINS: Statement = {
@@ -58,12 +54,7 @@ const SET_LOGINS: Statement = {
 };
 
 export async function setLogins(db: Db, logins: readonly Login[]): Promise<void> {
-  await db.query(SET_LOGINS, [
-    logins.map((one) => one.actorId),
-    logins.map((one) => one.organizationId),
-    logins.map((one) => one.method),
-    logins.map((one) => one.ago),
-  ]);
+  await db.query(SET_LOGINS, columns(logins, 'actorId', 'organizationId', 'method', 'ago'));
 }
 
 /** The last login of membership `m`, as two expressions. */

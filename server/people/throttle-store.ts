@@ -1,3 +1,4 @@
+import { columns } from '../database/columns.ts';
 import type { Db, Statement } from '../database/database.ts';
 
 // Failures are forgotten a day after the last one. Each failure beyond the free ones doubles the wait, up to the longest.
@@ -15,11 +16,7 @@ export async function waitOf(
   db: Db,
   buckets: readonly { readonly id: Buffer; readonly free: number; readonly longestSeconds: number }[],
 ): Promise<number> {
-  const row = await db.one<{ seconds: number }>(WAIT, [
-    buckets.map(({ id }) => id),
-    buckets.map(({ free }) => free),
-    buckets.map(({ longestSeconds }) => longestSeconds),
-  ]);
+  const row = await db.one<{ seconds: number }>(WAIT, columns(buckets, 'id', 'free', 'longestSeconds'));
   return Math.max(0, row.seconds);
 }
 

@@ -1,3 +1,4 @@
+import { columns } from '../database/columns.ts';
 import type { Db, Statement } from '../database/database.ts';
 import { COLUMNS, type SecretRow } from './store.ts';
 
@@ -45,12 +46,10 @@ export async function findSpots(
   tx: Db,
   addresses: readonly WriteAddress[],
 ): Promise<ReadonlyMap<WriteAddress, WriteSpot>> {
-  const rows = await tx.query<Omit<WriteSpot, 'secret'> & { readonly now: Date } & SecretRow>(FIND_SPOTS, [
-    addresses.map(({ projectId }) => projectId),
-    addresses.map(({ environment }) => environment),
-    addresses.map(({ path }) => path),
-    addresses.map(({ key }) => key),
-  ]);
+  const rows = await tx.query<Omit<WriteSpot, 'secret'> & { readonly now: Date } & SecretRow>(
+    FIND_SPOTS,
+    columns(addresses, 'projectId', 'environment', 'path', 'key'),
+  );
   return new Map(
     rows.map((row) => [addresses[row.n - 1]!, { ...row, at: row.now, secret: row.id === null ? undefined : row }]),
   );
