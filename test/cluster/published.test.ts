@@ -6,7 +6,7 @@ import { App, Chart, Yaml } from 'cdk8s';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { KmsMonitoring, KmsPostgres } from '../../constructs/index.ts';
 import { Rollouts } from '../../operator/kubernetes/resources.ts';
-import { buildRuleCheck } from '../../tools/cluster/programs.ts';
+import { buildTool } from '../../tools/cluster/programs.ts';
 import { arePublishedAtHand, crdFile } from '../../tools/cluster/published.ts';
 import { TestCluster } from './support/cluster.ts';
 
@@ -69,7 +69,7 @@ describe.skipIf(!areAtHand)(
     });
 
     test('Prometheus itself reads the alerts: expressions and templates', async () => {
-      const program = await buildRuleCheck(() => {});
+      const program = await buildTool('rulecheck', () => {});
       const { spec } = monitoring().find(({ kind }) => kind === 'PrometheusRule');
       const check = async (rules: unknown) => {
         const file = join(cluster.plane.folder, 'rules.yaml');

@@ -14,6 +14,8 @@ import { fileURLToPath } from 'node:url';
 const PROGRAMS = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubectl', 'kwok'] as const;
 /** A program of the control plane, or beside it. */
 type Program = (typeof PROGRAMS)[number];
+/** A program that some tests use beside a control plane. */
+type Tool = 'rulecheck' | 'helm';
 /** Where each program lies. */
 export type Programs = Readonly<Record<Program, string>>;
 
@@ -22,7 +24,7 @@ interface Module {
   readonly folder: string;
   readonly version: string;
   /** Package to build, by program. */
-  readonly packages: Partial<Record<Program | 'rulecheck', string>>;
+  readonly packages: Partial<Record<Program | Tool, string>>;
   /** Minutes that it took on two cores with an empty cache. */
   readonly minutes: number;
   readonly ldflags?: string;
@@ -51,8 +53,27 @@ const MODULES: readonly Module[] = [
   { folder: 'kwok', version: '0.7.0', packages: { kwok: 'sigs.k8s.io/kwok/cmd/kwok' }, minutes: 3 },
 ];
 
-/** Beside the control plane: reads rules as Prometheus does. */
-const RULE_CHECK: Module = { folder: 'prometheus', version: '0.307.3', packages: { rulecheck: '.' }, minutes: 1 };
+/** Beside the control plane. */
+const TOOLS: Readonly<Record<Tool, Module>> = {
+  // Reads rules as Prometheus does.
+  rulecheck: { folder: 'prometheus', version: '0.307.3', packages: { rulecheck: '.' }, minutes: 1 },
+  helm: {
+    folder: 'helm',
+    version: '3.19.5',
+    packages: { helm: 'helm.sh/helm/v3/cmd/helm' },
+    minutes: 2,
+    // As Helm's own releases do: without them it takes a cluster that it cannot ask for Kubernetes 1.20.
+    ldflags: [
+      'internal/version.version=v3.19.5',
+      ...['pkg/lint/rules', 'pkg/chartutil'].flatMap((where) => [
+        `${where}.k8sVersionMajor=1`,
+        `${where}.k8sVersionMinor=34`,
+      ]),
+    ]
+      .map((fact) => `-X helm.sh/helm/v3/${fact}`)
+      .join(' '),
+  },
+};
 
 const sources = fileURLToPath(new URL('programs/', import.meta.url));
 
@@ -83,7 +104,7 @@ function isProgram(path: string): boolean {
  *
  * @returns undefined when it is in neither
  */
-function find(program: Program | 'rulecheck', module: Module): string | undefined {
+function find(program: Program | Tool, module: Module): string | undefined {
   const assets = (process.env.KUBEBUILDER_ASSETS ?? '').split(delimiter).filter(Boolean);
   return [...assets, folderOf(module)].map((folder) => join(folder, program)).find(isProgram);
 }
@@ -125,10 +146,16 @@ export async function buildPrograms(say: (line: string) => void): Promise<Progra
   return programs;
 }
 
-/** The program that checks Prometheus' rules, built when it is not at hand. @throws Error as `buildPrograms` does */
-export async function buildRuleCheck(say: (line: string) => void): Promise<string> {
-  if (!find('rulecheck', RULE_CHECK)) await build(RULE_CHECK, say, RULE_CHECK.minutes);
-  return join(folderOf(RULE_CHECK), 'rulecheck');
+/** A program beside the control plane. @returns undefined when it would have to be built */
+export function toolAtHand(tool: Tool): string | undefined {
+  return find(tool, TOOLS[tool]);
+}
+
+/** A program beside the control plane, built when it is not at hand. @throws Error as `buildPrograms` does */
+export async function buildTool(tool: Tool, say: (line: string) => void): Promise<string> {
+  const module = TOOLS[tool];
+  if (!find(tool, module)) await build(module, say, module.minutes);
+  return find(tool, module)!;
 }
 
 async function build(module: Module, say: (line: string) => void, minutesLeft: number): Promise<void> {
