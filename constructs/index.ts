@@ -3,6 +3,13 @@ export type { KmsImage } from './image.ts';
 export { Kms, type KmsProps } from './kms.ts';
 export { KmsAdmission, type KmsAdmissionProps } from './kms-admission.ts';
 export { type KmsAutoscaling, KmsAvailability, type KmsAvailabilityProps } from './kms-availability.ts';
+export {
+  KmsBootstrapJob,
+  type KmsBootstrapJobProps,
+  type KmsBootstrapService,
+  type KmsMadeSecrets,
+  type KmsSecretKey,
+} from './kms-bootstrap-job.ts';
 export { KmsCrd } from './kms-crd.ts';
 export { type IngressController, KmsIngress, type KmsIngressProps } from './kms-ingress.ts';
 export { KmsInventory } from './kms-inventory.ts';

@@ -4,6 +4,7 @@ import {
   Kms,
   KmsAdmission,
   KmsAvailability,
+  KmsBootstrapJob,
   KmsCrd,
   KmsIngress,
   KmsMonitoring,
@@ -15,6 +16,11 @@ import { arePublishedAtHand, kubernetesSchemas } from '../../tools/cluster/publi
 import { judgeBy } from '../support/kubernetes-schemas.ts';
 
 /** Everything that the constructs render of Kubernetes' own kinds, held to the schemas of each minor that it is for. */
+
+const INVENTORY = `version: 1
+organizations:
+  - { slug: hanzo, admins: [z@hanzo.ai], identities: [{ name: gateway-service }] }
+`;
 
 const areAtHand = arePublishedAtHand();
 const minors = areAtHand ? await kubernetesSchemas() : [];
@@ -29,6 +35,13 @@ function render(kubernetesVersion?: KubernetesVersion) {
   new KmsAvailability(chart, 'availability', { autoscaling: { minReplicas: 2, maxReplicas: 6 } });
   new KmsNetworkPolicies(chart, 'network', { postgresCidr: '10.1.0.0/16', clientNamespaces: ['team'] });
   new KmsMonitoring(chart, 'monitoring');
+  new KmsBootstrapJob(chart, 'bootstrap', {
+    inventory: INVENTORY,
+    services: [{ name: 'gateway' }],
+    caSecretName: 'kms-ca',
+    makeSecrets: { database: { secretName: 'kms-postgres-app', key: 'uri' }, redis: 'bundled' },
+    token: { secretName: 'kms-bootstrap-secret', key: 'token' },
+  });
   for (const controller of ['nginx', 'traefik', 'haproxy', 'contour'] as const)
     new KmsIngress(chart, controller, { controller });
   // Those of other projects are held to their CRDs on a control plane.

@@ -57,6 +57,10 @@ const CRDS: readonly (Module & { readonly files: readonly string[] })[] = [
 
 /** Kinds that the constructs render: the schemas of everything else are left out, which is most of them. */
 const KINDS = new Set([
+  '/v1 ConfigMap',
+  '/v1 Namespace',
+  '/v1 PersistentVolumeClaim',
+  '/v1 Secret',
   '/v1 Service',
   '/v1 ServiceAccount',
   'admissionregistration.k8s.io/v1 ValidatingAdmissionPolicy',
@@ -65,7 +69,10 @@ const KINDS = new Set([
   'admissionregistration.k8s.io/v1beta1 ValidatingAdmissionPolicyBinding',
   'apiextensions.k8s.io/v1 CustomResourceDefinition',
   'apps/v1 Deployment',
+  'apps/v1 StatefulSet',
   'autoscaling/v2 HorizontalPodAutoscaler',
+  'batch/v1 CronJob',
+  'batch/v1 Job',
   'networking.k8s.io/v1 Ingress',
   'networking.k8s.io/v1 NetworkPolicy',
   'policy/v1 PodDisruptionBudget',
