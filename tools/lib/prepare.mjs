@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { withLock } from './lock.mjs';
 import { fail } from './node-version.mjs';
+import { spawnNpm } from './npm.mjs';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -76,7 +77,7 @@ function readPackages(file) {
 async function install(wanted) {
   const start = Date.now();
   say('installing dependencies with npm ci (a minute or two the first time)');
-  const npm = spawnNpm(['ci', '--include=dev', '--loglevel=error', '--no-progress']);
+  const npm = spawnNpm(['ci', '--include=dev', '--loglevel=error', '--no-progress'], root);
   let output = '';
   for (const stream of [npm.stdout, npm.stderr]) stream.setEncoding('utf8').on('data', (text) => (output += text));
   const seconds = () => Math.round((Date.now() - start) / 1000);
@@ -112,23 +113,6 @@ function mark(wanted) {
   } catch {
     // A read-only installation is compared again next time.
   }
-}
-
-/**
- * npm by the Node that runs it now, which is not the one that it is about to replace in node_modules.
- *
- * @param {string[]} args
- */
-function spawnNpm(args) {
-  const { npm_execpath: script, npm_node_execpath: node } = process.env;
-  // Settings of the npm that runs us, such as another prefix, are not meant for this one.
-  const env = Object.fromEntries(
-    Object.entries(process.env).filter(
-      ([name]) => !/^npm_config_(global|prefix|local_prefix|workspaces?|dry_run|omit)$/i.test(name),
-    ),
-  );
-  const [program, ...before] = script && node ? [node, script] : ['npm'];
-  return spawn(program, [...before, ...args], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
 /** The Node of the lockfile; the one at hand where that has no build for this machine and the other is new enough. */

@@ -48,7 +48,8 @@ const describe = ({ root, version }: Package): Binaries => ({
   major: version.split('.')[0]!,
 });
 
-async function locate(): Promise<Package> {
+/** @throws Error in one line when the package is missing, or has nothing for this machine */
+export async function locate(): Promise<Package> {
   const ours = createRequire(import.meta.url);
   const platform = `${process.platform}-${process.arch}`;
   let entry: string;

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { locate } from './binaries.ts';
 import { type Cluster, openCluster } from './cluster.ts';
 import { type Owner, takeOwnership } from './ownership.ts';
 import { ensurePostmaster, isPostmaster, type Postmaster, stopPostmaster } from './postmaster.ts';
@@ -40,6 +41,8 @@ export interface EmbeddedPostgres {
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const log = options.log ?? (() => undefined);
   const owner: Owner = { pid: process.pid, port: options.port };
+  // Before anything is written: an image has no Postgres in it, nor a place for its data.
+  await locate();
   const cluster = await openCluster(options.dataDir);
   for (;;) {
     const postmaster = await ensurePostmaster(cluster, options.extraSettings ?? {}, log);

