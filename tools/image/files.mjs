@@ -1,7 +1,7 @@
 import { chmodSync, lstatSync, lutimesSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** What the issue of an image is: each pod's node pulls and keeps them. */
+/** Each node of a cluster pulls and keeps them. */
 export const MOST_BYTES_OF_DEPENDENCIES = 80_000_000;
 
 /** A layer is a tar archive: a header for each file, and its bytes in blocks of this size. */

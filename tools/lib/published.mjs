@@ -19,7 +19,7 @@ export const readManifest = () => JSON.parse(readFileSync(join(root, 'package.js
  * @param {Manifest} manifest
  * @returns {Manifest}
  */
-export const publishedManifest = (manifest) =>
+const publishedManifest = (manifest) =>
   Object.fromEntries(Object.entries(manifest).filter(([field]) => !OF_THE_CLONE.includes(field)));
 
 /**
