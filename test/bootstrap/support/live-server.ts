@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { makeProof, parseAuthSecret } from '../../../keys/index.ts';
 import { Kms } from '../../../sdk/index.ts';
+import type { AppOptions } from '../../../server/app-options.ts';
 import { startEmptyServer, type TestServer } from '../../support/server.ts';
 
 export interface Sent {
@@ -21,8 +22,8 @@ export interface LiveServer {
   close(): Promise<void>;
 }
 
-export async function startLiveServer(): Promise<LiveServer> {
-  const server = await startEmptyServer();
+export async function startLiveServer(options: Partial<AppOptions> = {}): Promise<LiveServer> {
+  const server = await startEmptyServer(options);
   await server.app.listen({ host: '127.0.0.1', port: 0 });
   const url = `http://127.0.0.1:${(server.app.server.address() as AddressInfo).port}`;
   const authSecret = parseAuthSecret(server.secrets.authSecret);
