@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import module from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -17,21 +17,26 @@ export async function launch(entry, name) {
   const source = new URL(`${entry}.ts`, root);
   const compiled = new URL(`lib/${entry}.js`, root);
   const inClone = existsSync(source);
-  if (isNewEnough() && !inClone) keepCompiled();
+  if (isNewEnough()) keepCompiled(inClone ? 'node_modules/.cache/kms-compiled' : 'lib/.compiled');
   if (isNewEnough()) return void (await import(pathToFileURL(fileURLToPath(inClone ? source : compiled)).href));
 
   const own = fileURLToPath(new URL('node_modules/.bin/node', root));
   if (!inClone) return fail(`${name}: error: needs Node 22.18 or newer, and this is ${process.version}`);
   if (!existsSync(own)) return fail(`${name}: error: the dependencies are missing: run npm ci first (or npm start)`);
-  handOver(own, [...process.execArgv, fileURLToPath(source), ...process.argv.slice(2)]);
+  // Or it would hand over to itself without end.
+  if (realpathSync(own) === realpathSync(process.execPath))
+    return fail(`${name}: error: ${own} is too old: run npm ci`);
+  handOver(own, [...process.execArgv, ...process.argv.slice(1)]);
 }
 
 /**
- * Lets Node keep what it compiled for the next start, which is a fifth faster. Beside the compiled form: who can write there
- * could change the program itself. Where this user cannot, nothing is kept.
+ * Lets Node keep what it compiled for the next start, which is a fifth faster; in a clone, where types have to be stripped first, by half.
+ * Beside the program or what it loads: who can write there could change the program itself. Where this user cannot, nothing is kept.
+ *
+ * @param {string} folder from the root
  */
-function keepCompiled() {
-  module.enableCompileCache(fileURLToPath(new URL('lib/.compiled', root)));
+function keepCompiled(folder) {
+  module.enableCompileCache(fileURLToPath(new URL(folder, root)));
 }
 
 /** From 22.18 and 23.6 on Node runs TypeScript as it is. */

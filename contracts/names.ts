@@ -1,15 +1,28 @@
 import { z } from 'zod';
+import {
+  canonicalEnvironment,
+  canonicalPath,
+  isShallow,
+  MAX_PATH_CHARACTERS,
+  MAX_SLUG_CHARACTERS,
+  PATH,
+  PATH_DEPTH_RULE,
+  PATH_RULE,
+  SLUG,
+  SLUG_LENGTH_RULE,
+  SLUG_RULE,
+} from './name-rules.ts';
+
+export { canonicalEnvironment, isEnvironmentAlias, MAX_PATH_CHARACTERS } from './name-rules.ts';
 
 /** What may be called what: the one place for the shapes of slugs, keys, paths and ids (HIP-27, "Secret Organization Model"). */
-
-const SLUG = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
 
 /** Organization, project, environment or role slug: 1 to 64 characters (HIP-27 has `zen`, Infisical wants 5). */
 export const Slug = z
   .string()
-  .min(1, 'a slug has 1 to 64 characters')
-  .max(64, 'a slug has 1 to 64 characters')
-  .regex(SLUG, 'a slug is made of lower-case letters, digits and single hyphens between them');
+  .min(1, SLUG_LENGTH_RULE)
+  .max(MAX_SLUG_CHARACTERS, SLUG_LENGTH_RULE)
+  .regex(SLUG, SLUG_RULE);
 
 /** The environments that every project starts with (HIP-27, "Environments"). */
 export const defaultEnvironments = [
@@ -17,19 +30,6 @@ export const defaultEnvironments = [
   { slug: 'staging', name: 'Staging' },
   { slug: 'prod', name: 'Production' },
 ] as const;
-
-/** HIP-27 writes both `prod` and `production`: they are one environment, and answers say `prod`. */
-const ALIASES: ReadonlyMap<string, string> = new Map([['production', 'prod']]);
-
-/** The environment that a slug names: itself, or the one it is an alias of. */
-export function canonicalEnvironment(slug: string): string {
-  return ALIASES.get(slug) ?? slug;
-}
-
-/** Whether a slug is taken by an alias, so that no environment can be created under it. */
-export function isEnvironmentAlias(slug: string): boolean {
-  return ALIASES.has(slug);
-}
 
 /** An environment as a caller names it; comes out under its own slug (`production` as `prod`). */
 export const EnvironmentSlug = Slug.transform(canonicalEnvironment);
@@ -84,18 +84,13 @@ export const FolderName = z
   .max(255)
   .regex(/^[A-Za-z0-9_-]+$/, 'a folder name is made of letters, digits, "-" and "_"');
 
-const PATH = /^(?:\/[A-Za-z0-9_-]{1,255})*\/?$/;
-
-/** Longest path of a folder. */
-export const MAX_PATH_CHARACTERS = 1024;
-
 /** An absolute folder path; comes out without a trailing slash (`/` stays). At most 1,024 characters, 32 levels. */
 export const FolderPath = z
   .string()
   .max(MAX_PATH_CHARACTERS)
-  .regex(PATH, 'a path is absolute, and its segments are made of letters, digits, "-" and "_"')
-  .transform((path) => (path === '' || path === '/' ? '/' : path.replace(/\/$/, '')))
-  .refine((path) => path.split('/').length <= 33, 'a path has at most 32 levels');
+  .regex(PATH, PATH_RULE)
+  .transform(canonicalPath)
+  .refine(isShallow, PATH_DEPTH_RULE);
 
 /** An id. Comes out in lower case: ids are compared as text, and there is one spelling of each. */
 export const Uuid = z

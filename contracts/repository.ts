@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isKmsAddress, KMS_ADDRESS_RULE } from './name-rules.ts';
 import { EnvironmentSlug, FolderPath, Slug } from './names.ts';
 
 /**
@@ -8,10 +9,7 @@ import { EnvironmentSlug, FolderPath, Slug } from './names.ts';
 export const RepositoryFile = z.strictObject({
   url: z
     .string()
-    .refine((url) => {
-      const { protocol, username, password } = URL.canParse(url) ? new URL(url) : { protocol: '' };
-      return /^https?:$/.test(protocol) && !username && !password;
-    }, 'an address such as https://kms.hanzo.ai, without a name or a password in it')
+    .refine(isKmsAddress, KMS_ADDRESS_RULE)
     .optional()
     .describe('where KMS answers; reached with a `kms login` there'),
   org: Slug.optional().describe('organization, where several have a project of this name'),

@@ -1,6 +1,12 @@
-import { AccessToken } from '../contracts/access-tokens.ts';
+import type { AccessToken } from '../contracts/access-tokens.ts';
 import { KmsRefusal } from './errors.ts';
+import { number, object, readerOf, text } from './shape.ts';
 import type { Transport } from './transport.ts';
+
+/** A token as a login gives it, checked without zod. */
+export const TokenAnswer = readerOf<AccessToken>(
+  object({ accessToken: text, expiresIn: number, accessTokenMaxTTL: number, tokenType: text }),
+);
 
 /** Where a client's access tokens come from. */
 export interface TokenSource {
@@ -91,7 +97,7 @@ class UniversalAuth implements TokenSource {
       method: 'POST',
       path,
       body,
-      answer: AccessToken,
+      answer: TokenAnswer,
       idempotent: true,
     });
     const { accessToken, expiresIn, accessTokenMaxTTL } = answer as AccessToken;

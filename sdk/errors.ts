@@ -1,4 +1,5 @@
-import { ErrorBody, type ValidationIssue } from '../contracts/errors.ts';
+import type { ErrorBody, ValidationIssue } from '../contracts/errors.ts';
+import { jsonOf, listOf, number, object, optional, readerOf, text } from './shape.ts';
 
 /** Anything that went wrong between a caller and KMS. Catch this, or one of its kinds. */
 export class KmsError extends Error {
@@ -86,9 +87,24 @@ const byStatus: Readonly<Record<number, new (body: ErrorBody, retryAfterMs?: num
   503: Unavailable,
 };
 
+/** The body of an error, checked without zod. */
+export const ErrorAnswer = readerOf<ErrorBody>(
+  object({
+    reqId: text,
+    statusCode: number,
+    message: (value, path) =>
+      typeof value === 'string'
+        ? undefined
+        : listOf(object({ code: text, path: listOf(anything), message: text }))(value, path),
+    error: text,
+    details: optional(object({})),
+  }),
+);
+const anything = () => undefined;
+
 /** The error of an answer that is not a success. */
 export function refusalOf(status: number, text: string, retryAfterMs?: number): KmsError {
-  const body = ErrorBody.safeParse(parseJson(text));
+  const body = ErrorAnswer.safeParse(jsonOf(text));
   if (body.success) return new (byStatus[status] ?? KmsRefusal)({ ...body.data, statusCode: status }, retryAfterMs);
   // A proxy in front of KMS answers 429 and 503 in its own words; they mean the same.
   const known = byStatus[status];
@@ -97,14 +113,6 @@ export function refusalOf(status: number, text: string, retryAfterMs?: number): 
     return new known({ reqId: '', statusCode: status, message, error: 'NotFromKms' }, retryAfterMs);
   }
   return new UnexpectedAnswer(message);
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function describeIssues(issues: readonly ValidationIssue[]): string {

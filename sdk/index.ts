@@ -1,18 +1,14 @@
+export type { FolderAddress, ProjectRef } from './address.ts';
 export type { Prove } from './admin.ts';
 export type { Credentials } from './authentication.ts';
 export * from './errors.ts';
 export type { Change, SubscribeOptions } from './events.ts';
 export type { RoleGrant } from './identities.ts';
-export { Kms, type KmsOptions } from './kms.ts';
+export { Kms } from './kms.ts';
 export { type LoadOptions, loadEnv } from './load-env.ts';
-export type {
-  ChangedSecret,
-  FolderAddress,
-  Look,
-  NamedSecret,
-  NewSecret,
-  ProjectRef,
-  ReadOptions,
-} from './secrets.ts';
+export type { FoundSecret, Look, LookOptions } from './look.ts';
+export type { KmsOptions } from './open.ts';
+export type { ChangedSecret, NamedSecret, NewSecret, ReadOptions } from './secrets.ts';
 export type { Fetch } from './transport.ts';
+export { NamesCollide, ValuesHidden } from './values.ts';
 export { type Watched, watchFolder } from './watch.ts';

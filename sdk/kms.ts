@@ -1,24 +1,14 @@
 import { Admin } from './admin.ts';
 import { Audit } from './audit.ts';
-import { type Credentials, type TokenSource, tokenSource } from './authentication.ts';
 import { Events } from './events.ts';
 import { History } from './history.ts';
 import { Identities } from './identities.ts';
+import { type KmsOptions, openSession } from './open.ts';
 import { Organizations } from './organizations.ts';
 import { People } from './people.ts';
 import { Projects } from './projects.ts';
 import { Secrets } from './secrets.ts';
-import { Session } from './session.ts';
-import { Transport, type TransportOptions } from './transport.ts';
-
-/** Which KMS, who asks, and how patiently. */
-export interface KmsOptions extends TransportOptions {
-  /**
-   * A token, or a machine identity's `clientId` and `clientSecret` (Universal Auth: login and renewal are then done here).
-   * @default - none: only the calls that need no token work
-   */
-  readonly credentials?: Credentials;
-}
+import type { Session } from './session.ts';
 
 /**
  * A client of one KMS, for any place that has `fetch`: Node, browsers, edge workers.
@@ -47,12 +37,11 @@ export class Kms {
   readonly history: History;
   /** Logins of people. */
   readonly people: People;
-  readonly #tokens: TokenSource | undefined;
+  readonly #session: Session;
 
-  constructor({ credentials, ...options }: KmsOptions) {
-    const transport = new Transport(options);
-    this.#tokens = credentials && tokenSource(credentials, transport);
-    const session = new Session(transport, this.#tokens);
+  constructor(options: KmsOptions) {
+    const session = openSession(options);
+    this.#session = session;
     this.admin = new Admin(session);
     this.organizations = new Organizations(session);
     this.projects = new Projects(session);
@@ -66,11 +55,11 @@ export class Kms {
 
   /** Logs in now, where the first call would. @throws Unauthorized when the credentials are not taken */
   async logIn(signal?: AbortSignal): Promise<void> {
-    await this.#tokens?.token(signal);
+    await this.#session.logIn(signal);
   }
 
   /** Machine identity that the present token is of, as the token says itself; undefined before a login, and for people. */
   get identityId(): string | undefined {
-    return this.#tokens?.identityId;
+    return this.#session.identityId;
   }
 }

@@ -1,6 +1,8 @@
 import type { Credentials } from './authentication.ts';
-import { Kms } from './kms.ts';
-import type { FolderAddress, Look } from './secrets.ts';
+import { decidesCode } from './loaders.ts';
+import { lookAt } from './look.ts';
+import { openSession } from './open.ts';
+import { valuesOf } from './values.ts';
 
 /** What to load, and from where. */
 export interface LoadOptions {
@@ -10,6 +12,12 @@ export interface LoadOptions {
   readonly environment: string;
   /** The folder. @default "/" */
   readonly path?: string;
+  /** With the folders below. A name in two of them is an error. @default false */
+  readonly recursive?: boolean;
+  /** With what the folder imports. @default true */
+  readonly imports?: boolean;
+  /** A person's own values in place of the shared ones. @default false */
+  readonly personal?: boolean;
   /** Where KMS answers. @default - KMS_URL of `env` */
   readonly url?: string;
   /** Who asks. @default - KMS_TOKEN, or KMS_CLIENT_ID and KMS_CLIENT_SECRET of `env` */
@@ -18,6 +26,12 @@ export interface LoadOptions {
   readonly env?: Record<string, string | undefined>;
   /** Whether a variable that is set already stays. @default false: what KMS says is what runs */
   readonly keepEnv?: boolean;
+  /**
+   * Whether `PATH`, `LD_PRELOAD`, `NODE_OPTIONS` and their like are put there too: who may write a secret could run code in whatever this
+   * program starts.
+   * @default false
+   */
+  readonly allowLoaders?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -25,7 +39,7 @@ export interface LoadOptions {
  * Puts the secrets of a folder into the environment of this process, with imports, and references expanded. Nothing is put there unless all could be read.
  *
  * @returns what was found, by name
- * @throws KmsError when they cannot be had; Error that names a secret whose value the caller may not see
+ * @throws KmsError when they cannot be had, ValuesHidden or NamesCollide when they cannot be handed over
  * @example
  * await loadEnv({ project: 'gateway', environment: 'dev' });
  */
@@ -36,27 +50,18 @@ export async function loadEnv(options: LoadOptions): Promise<Record<string, stri
   if (!url) throw new TypeError('it is not said where KMS is: set KMS_URL, or give url');
   if (!credentials)
     throw new TypeError('no credentials: set KMS_TOKEN, or KMS_CLIENT_ID and KMS_CLIENT_SECRET, or give credentials');
-  const at: FolderAddress = {
-    projectSlug: options.project,
-    environment: options.environment,
-    secretPath: options.path ?? '/',
-  };
-  const look = await new Kms({ url, credentials }).secrets.look(at, options.signal ? { signal: options.signal } : {});
-  const found = valuesOf(look);
-  for (const [name, value] of found) if (!options.keepEnv || env[name] === undefined) env[name] = value;
+  const { project, environment, path = '/', recursive = false, imports = true, personal = false, signal } = options;
+  const look = await lookAt(
+    openSession({ url, credentials }),
+    { projectSlug: project, environment, secretPath: path },
+    { recursive, imports, personal, ...(signal ? { signal } : {}) },
+  );
+  const found = look ? valuesOf(look) : new Map<string, string>();
+  for (const [name, value] of found) {
+    const isKept = options.keepEnv === true && env[name] !== undefined;
+    if (!isKept && (options.allowLoaders === true || !decidesCode(name))) env[name] = value;
+  }
   return Object.fromEntries(found);
-}
-
-/** A folder's own secrets win over imported ones, and of two imports the later, as everywhere in KMS. */
-function valuesOf(look: Look | undefined): Map<string, string> {
-  const secrets = [...(look?.imports.flatMap((through) => through.secrets) ?? []), ...(look?.secrets ?? [])];
-  const chosen = new Map(secrets.filter(({ type }) => type === 'shared').map((secret) => [secret.secretKey, secret]));
-  const hidden = [...chosen.values()].filter(({ secretValueHidden }) => secretValueHidden);
-  if (hidden.length > 0)
-    throw new Error(
-      `these may be known of, and their values not read: ${hidden.map((each) => each.secretKey).join(', ')}`,
-    );
-  return new Map([...chosen].map(([name, { secretValue }]) => [name, secretValue]));
 }
 
 function credentialsOf(env: Record<string, string | undefined>): Credentials | undefined {

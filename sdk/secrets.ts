@@ -1,20 +1,9 @@
 import { z } from 'zod';
 import { type Secret, SecretAnswer, SecretsAnswer, WrittenSecretsAnswer } from '../contracts/secrets.ts';
+import { addressQuery, type FolderAddress, SECRETS_PATH } from './address.ts';
 import { AnswerCache } from './etag.ts';
+import { type Look, type LookOptions, lookAt } from './look.ts';
 import type { Session } from './session.ts';
-
-/** Which project: by its id, or by its slug within the organizations of the caller. */
-export type ProjectRef =
-  | { readonly projectId: string }
-  | { readonly projectSlug: string; readonly organizationId?: string };
-
-/** A folder of an environment. */
-export type FolderAddress = ProjectRef & {
-  /** Slug; `production` means `prod`. */
-  readonly environment: string;
-  /** @default "/" */
-  readonly secretPath?: string;
-};
 
 /** How to read. */
 export interface ReadOptions {
@@ -62,14 +51,6 @@ const NamedSecret: z.ZodType<NamedSecret> = z.object({
 });
 const ReferencesAnswer = z.object({ tree: NamedSecret });
 
-/** A whole answer about a folder. */
-export type Look = z.infer<typeof SecretsAnswer> & {
-  /** To ask with whether it is still the present one; undefined when the server sends none. */
-  readonly etag: string | undefined;
-};
-
-const ROOT = '/api/v3/secrets/raw';
-
 /** Secrets of a folder: one by one, the folder at once, or many in one transaction (Infisical's v3 raw routes). */
 export class Secrets {
   readonly #session: Session;
@@ -92,7 +73,7 @@ export class Secrets {
     const kept = this.#cache.get(JSON.stringify(query));
     const { answer, etag } = await this.#session.exchange({
       method: 'GET',
-      path: ROOT,
+      path: SECRETS_PATH,
       query,
       answer: SecretsAnswer,
       ...(kept ? { headers: { 'if-none-match': kept.etag } } : {}),
@@ -106,36 +87,10 @@ export class Secrets {
    * All secrets of a folder with what it imports and with references expanded, for a caller that keeps what it needs of an answer
    * itself: no copy is kept here.
    *
-   * @param options.etag of the answer that the caller has
-   * @param options.imports whether what the folder imports comes along. @default true
-   * @param options.personal whether a person's own values stand in place of the shared ones. @default false
-   * @returns undefined when that is still the present one (304)
+   * @returns undefined when the answer that `options.etag` names is still the present one (304)
    */
-  async look(
-    at: FolderAddress,
-    options: {
-      readonly recursive?: boolean;
-      readonly imports?: boolean;
-      readonly personal?: boolean;
-      readonly etag?: string | undefined;
-      readonly signal?: AbortSignal;
-    } = {},
-  ): Promise<Look | undefined> {
-    const { answer, etag } = await this.#session.exchange({
-      method: 'GET',
-      path: ROOT,
-      query: {
-        ...addressQuery(at),
-        recursive: options.recursive === true,
-        includeImports: options.imports !== false,
-        expandSecretReferences: true,
-        ...(options.personal ? { includePersonalOverrides: true } : {}),
-      },
-      answer: SecretsAnswer,
-      ...(options.etag === undefined ? {} : { headers: { 'if-none-match': options.etag } }),
-      ...withSignal(options),
-    });
-    return answer && { ...answer, etag };
+  async look(at: FolderAddress, options: LookOptions = {}): Promise<Look | undefined> {
+    return lookAt(this.#session, at, options);
   }
 
   /** What a folder has and what it imports, as it is written and without values; no copy is kept here. */
@@ -149,12 +104,12 @@ export class Secrets {
       includeImports: true,
       viewSecretValue: false,
     };
-    return this.#session.call({ method: 'GET', path: ROOT, query, answer: SecretsAnswer });
+    return this.#session.call({ method: 'GET', path: SECRETS_PATH, query, answer: SecretsAnswer });
   }
 
   /** What a secret refers to, as a tree without values. @throws Forbidden when the caller may not read all of it */
   async references(name: string, at: FolderAddress): Promise<NamedSecret> {
-    const path = `${ROOT}/${encodeURIComponent(name)}/secret-reference-tree`;
+    const path = `${SECRETS_PATH}/${encodeURIComponent(name)}/secret-reference-tree`;
     const query = { ...addressQuery(at), viewSecretValue: false };
     return (await this.#session.call({ method: 'GET', path, query, answer: ReferencesAnswer })).tree;
   }
@@ -166,7 +121,7 @@ export class Secrets {
     options: ReadOptions & { readonly version?: number } = {},
   ): Promise<Secret> {
     const query = { ...addressQuery(at), version: options.version, viewSecretValue: options.values !== false };
-    const path = `${ROOT}/${encodeURIComponent(name)}`;
+    const path = `${SECRETS_PATH}/${encodeURIComponent(name)}`;
     const answer = await this.#session.call({
       method: 'GET',
       path,
@@ -212,7 +167,7 @@ export class Secrets {
   }
 
   async #write(method: 'POST' | 'PATCH' | 'DELETE', name: string, at: FolderAddress, rest: object): Promise<Secret> {
-    const path = `${ROOT}/${encodeURIComponent(name)}`;
+    const path = `${SECRETS_PATH}/${encodeURIComponent(name)}`;
     const body = { ...at, ...rest };
     return (await this.#session.call({ method, path, body, answer: SecretAnswer })).secret;
   }
@@ -221,14 +176,6 @@ export class Secrets {
     const path = '/api/v3/secrets/batch/raw';
     return (await this.#session.call({ method, path, body: { ...at, ...rest }, answer: WrittenSecretsAnswer })).secrets;
   }
-}
-
-function addressQuery(at: FolderAddress): Record<string, string | undefined> {
-  const project =
-    'projectId' in at
-      ? { workspaceId: at.projectId }
-      : { workspaceSlug: at.projectSlug, organizationId: at.organizationId };
-  return { ...project, environment: at.environment, secretPath: at.secretPath ?? '/' };
 }
 
 const withSignal = ({ signal }: { signal?: AbortSignal }) => (signal ? { signal } : {});

@@ -13,6 +13,16 @@ export class Session {
     this.#tokens = tokens;
   }
 
+  /** Obtains a token now, where the first call would. */
+  async logIn(signal?: AbortSignal): Promise<void> {
+    await this.#tokens?.token(signal);
+  }
+
+  /** Machine identity that the present token is of, as the token says itself. */
+  get identityId(): string | undefined {
+    return this.#tokens?.identityId;
+  }
+
   /** Without a token, for the routes that answer strangers. */
   async open<Answer>(call: Call<Answer>): Promise<Answer> {
     return present(call, await this.#transport.send(call));

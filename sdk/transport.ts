@@ -1,6 +1,6 @@
-import type { z } from 'zod';
 import { KmsError, KmsTimeout, KmsUnreachable, refusalOf, UnexpectedAnswer } from './errors.ts';
 import { parseRetryAfter, type RetryOptions, withRetry } from './retry.ts';
+import type { Reader } from './shape.ts';
 import { readEvents, type StreamedEvent } from './sse.ts';
 
 /** What is used of `fetch`: the global one will do, and so will whatever answers like it. */
@@ -37,13 +37,13 @@ export interface TransportOptions extends RetryOptions {
   readonly userAgent?: string;
 }
 
-/** One request, and the schema that its answer is held to. */
+/** One request, and what its answer is held to. */
 export interface Call<Answer> {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   readonly path: string;
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
   readonly body?: unknown;
-  readonly answer: z.ZodType<Answer>;
+  readonly answer: Reader<Answer>;
   /**
    * Whether a second time does no harm.
    * @default - true for GET

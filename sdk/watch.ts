@@ -1,9 +1,9 @@
 import type { Kms } from './kms.ts';
-import type { Look } from './secrets.ts';
+import type { Look } from './look.ts';
 
 /** What is watched, and who is told. */
 export interface Watched {
-  readonly kms: Kms;
+  readonly kms: Pick<Kms, 'events'>;
   readonly projectId: string;
   /** Looks at the folder; undefined when the answer with this ETag is still the present one. */
   readonly look: (etag: string | undefined, signal: AbortSignal) => Promise<Look | undefined>;

@@ -1,8 +1,10 @@
+import { organizationIdOf } from '../logins/organization.ts';
+import { findReach } from '../logins/reach.ts';
 import { findRepository } from '../logins/repository-file.ts';
 import { UserError } from '../problem.ts';
 import { printTable } from '../terminal/table.ts';
 import { printJson, type Terminal } from '../terminal/terminal.ts';
-import { clientOf, findReach, organizationIdOf } from './connection.ts';
+import { clientOf } from './connection.ts';
 
 /** Options of `kms audit`. */
 export interface AuditOptions {
@@ -31,7 +33,7 @@ export async function showAudit(
   if (slug === undefined) throw new UserError('--project is missing', 'name it, or put it into a .kms.yaml');
   const kms = clientOf(await findReach(environment, options.state, repository.url));
   const org = options.org ?? (slug === repository.project ? repository.org : undefined);
-  const organizationId = org === undefined ? undefined : await organizationIdOf(kms, org);
+  const organizationId = org === undefined ? undefined : await organizationIdOf(kms.organizations, org);
   const found = (await kms.projects.list(organizationId)).filter((project) => project.slug === slug);
   const [project] = found;
   if (!project) throw new UserError(`no project "${slug}" among those you can see`);

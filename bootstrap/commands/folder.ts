@@ -1,8 +1,11 @@
-import { FolderPath, Slug } from '../../contracts/names.ts';
-import type { Kms } from '../../sdk/index.ts';
+import { canonicalEnvironment, canonicalPath, pathProblem, slugProblem } from '../../contracts/name-rules.ts';
+import type { Kms } from '../../sdk/kms.ts';
+import { type KmsOptions, openSession } from '../../sdk/open.ts';
+import type { Session } from '../../sdk/session.ts';
+import { organizationIdOf, organizationsOf } from '../logins/organization.ts';
+import { findReach, withCredentials } from '../logins/reach.ts';
 import { findRepository } from '../logins/repository-file.ts';
 import { UserError } from '../problem.ts';
-import { clientOf, findReach, organizationIdOf } from './connection.ts';
 
 /** Which folder a command works on; what is absent, `.kms.yaml` says. */
 export interface FolderOptions {
@@ -28,25 +31,44 @@ export interface NamedFolder {
   readonly secretPath: string;
 }
 
-/** A client, and the folder that a command line and `.kms.yaml` name; the command line wins. @throws UserError when neither names it */
-export async function reach(
+/** Who asks, and the folder that a command line and `.kms.yaml` name; the command line wins. @throws UserError when neither names it */
+export async function findFolder(
   environment: NodeJS.ProcessEnv,
   options: FolderOptions,
-): Promise<{ kms: Kms; at: NamedFolder }> {
+): Promise<{ client: KmsOptions; session: Session; at: NamedFolder }> {
   const repository = await findRepository(process.cwd());
   // Of another project the folder and the organization that the file names say nothing.
   const ours = options.project === undefined || options.project === repository.project;
   const projectSlug = slugOf('--project', options.project ?? repository.project);
-  const env = slugOf('--env', options.env ?? repository.env);
-  const path = FolderPath.safeParse(options.path ?? ((ours && repository.path) || '/'));
-  if (!path.success) throw new UserError(`--path: ${path.error.issues[0]?.message}`);
-  const kms = clientOf(await findReach(environment, options.state, repository.url));
+  const env = canonicalEnvironment(slugOf('--env', options.env ?? repository.env));
+  const path = options.path ?? ((ours && repository.path) || '/');
+  const problem = pathProblem(path);
+  if (problem !== undefined) throw new UserError(`--path: ${problem}`);
+  const client = withCredentials(await findReach(environment, options.state, repository.url));
+  const session = openSession(client);
   const org = options.org ?? (ours ? repository.org : undefined);
-  const organizationId = org === undefined ? undefined : await organizationIdOf(kms, org);
+  const organizationId = org === undefined ? undefined : await organizationIdOf(organizationsOf(session), org);
   return {
-    kms,
-    at: { projectSlug, environment: env, secretPath: path.data, ...(organizationId ? { organizationId } : {}) },
+    client,
+    session,
+    at: {
+      projectSlug,
+      environment: env,
+      secretPath: canonicalPath(path),
+      ...(organizationId ? { organizationId } : {}),
+    },
   };
+}
+
+/** The same with a client of everything. */
+export async function reach(
+  environment: NodeJS.ProcessEnv,
+  options: FolderOptions,
+): Promise<{ kms: Kms; at: NamedFolder }> {
+  const { client, at } = await findFolder(environment, options);
+  // Loaded here: kms run does without it.
+  const { Kms } = await import('../../sdk/kms.ts');
+  return { kms: new Kms(client), at };
 }
 
 function slugOf(option: string, given: string | undefined): string {
@@ -55,7 +77,7 @@ function slugOf(option: string, given: string | undefined): string {
       `${option} is missing`,
       `name it, or put "${option.slice(2)}: …" into a .kms.yaml of the repository`,
     );
-  const slug = Slug.safeParse(given);
-  if (slug.success) return slug.data;
-  throw new UserError(`${option} ${JSON.stringify(given)}: ${slug.error.issues[0]?.message}`);
+  const problem = slugProblem(given);
+  if (problem === undefined) return given;
+  throw new UserError(`${option} ${JSON.stringify(given)}: ${problem}`);
 }

@@ -1,10 +1,10 @@
 import { Kms, type KmsError, Unauthorized } from '../../sdk/index.ts';
 import { addressOf, type Login, loginsFile, readLogins, writeLogins } from '../logins/logins.ts';
+import { findReach } from '../logins/reach.ts';
 import { findRepository } from '../logins/repository-file.ts';
 import { UserError } from '../problem.ts';
 import { failureOf } from '../terminal/failure.ts';
 import { print, printJson, readStdin, say, type Terminal } from '../terminal/terminal.ts';
-import { findReach } from './connection.ts';
 
 const USER_AGENT = 'kms-cli';
 

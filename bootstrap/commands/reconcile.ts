@@ -8,12 +8,13 @@ import { firstCallFile, readFirstCall } from '../first-run/state.ts';
 import { loadInventory } from '../inventory/load.ts';
 import { Ids } from '../live/ids.ts';
 import { type Live, readLive } from '../live/read.ts';
+import { findReach, type Reach } from '../logins/reach.ts';
 import { formatLines, lineOf, missingLines, planSummary } from '../plan/lines.ts';
 import { makePlan } from '../plan/plan.ts';
 import { isCreation, type Plan, type Step, totals } from '../plan/steps.ts';
 import { UserError } from '../problem.ts';
 import { paint, print, printJson, say, type Terminal } from '../terminal/terminal.ts';
-import { clientOf, findAuthSecret, findReach, type Reach } from './connection.ts';
+import { clientOf, findAuthSecret } from './connection.ts';
 
 interface ReconcileOptions {
   readonly file: string;

@@ -1,10 +1,9 @@
-import { type Look, watchFolder } from '../../sdk/index.ts';
+import { type Look, lookAt } from '../../sdk/look.ts';
 import { UserError } from '../problem.ts';
 import { type Ended, exitLike, passSignals, startChild } from '../run/child.ts';
 import { environmentOf, type Merging } from '../run/environment.ts';
-import { failureOf } from '../terminal/failure.ts';
 import { say, type Terminal } from '../terminal/terminal.ts';
-import { type FolderOptions, reach } from './folder.ts';
+import { type FolderOptions, findFolder } from './folder.ts';
 import { valuesOf } from './values.ts';
 
 /** Options of `kms run`. */
@@ -31,9 +30,9 @@ export async function runCommand(
   command: readonly string[],
   options: RunOptions,
 ): Promise<number> {
-  const { kms, at } = await reach(environment, options);
+  const { session, at } = await findFolder(environment, options);
   const look = (etag?: string, signal?: AbortSignal) =>
-    kms.secrets.look(at, {
+    lookAt(session, at, {
       recursive: options.recursive === true,
       imports: options.includeImports,
       personal: true,
@@ -62,6 +61,12 @@ export async function runCommand(
       if (options.watch) note('this server does not tell which project it is: changes are not watched');
       return await finish(await child.ended, stopPassing);
     }
+    // Loaded here: without --watch nothing waits for them.
+    const [{ Events }, { watchFolder }, { failureOf }] = await Promise.all([
+      import('../../sdk/events.ts'),
+      import('../../sdk/watch.ts'),
+      import('../terminal/failure.ts'),
+    ]);
     const watching = new AbortController();
     let isRestarting = false;
     const restart = async () => {
@@ -76,7 +81,7 @@ export async function runCommand(
     let restarted: Promise<void> = Promise.resolve();
     void watchFolder(
       {
-        kms,
+        kms: { events: new Events(session) },
         projectId,
         look,
         signal: watching.signal,

@@ -1,5 +1,7 @@
 import { NamespaceName, ObjectName } from '../../contracts/kms-secret.ts';
 import { KubernetesError } from '../../operator/kubernetes/errors.ts';
+import { organizationIdOf } from '../logins/organization.ts';
+import { findReach } from '../logins/reach.ts';
 import { UserError } from '../problem.ts';
 import { failureOf } from '../terminal/failure.ts';
 import { paint, print, printJson, say, type Terminal } from '../terminal/terminal.ts';
@@ -7,7 +9,7 @@ import { type ClusterOptions, openCluster } from '../why/cluster.ts';
 import type { SecretName } from '../why/keeper.ts';
 import { type KmsAccess, reportOn } from '../why/report.ts';
 import { linesOf } from '../why/show.ts';
-import { clientOf, findReach, organizationIdOf } from './connection.ts';
+import { clientOf } from './connection.ts';
 
 /** Options of `kms why`. */
 export interface WhyOptions extends ClusterOptions {
@@ -74,7 +76,7 @@ async function connect(
     return answer;
   };
   const kms = clientOf({ ...reach, connection: { ...reach.connection, fetch: noting } });
-  const organizationId = options.org === undefined ? undefined : await organizationIdOf(kms, options.org);
+  const organizationId = options.org === undefined ? undefined : await organizationIdOf(kms.organizations, options.org);
   return { kms, url: reach.connection.url, organizationId };
 }
 

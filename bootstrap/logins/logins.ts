@@ -1,25 +1,29 @@
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
-import { z } from 'zod';
+import { jsonOf, mapOf, object, optional, readerOf, text } from '../../sdk/shape.ts';
 import { readOwnIfThere, writeDurably } from '../durable-file.ts';
 import { UserError } from '../problem.ts';
 
 /** A person's login at one server, as `kms login` keeps it. */
-const Login = z.object({
-  email: z.string(),
-  organization: z.string(),
-  token: z.string(),
+export interface Login {
+  readonly email: string;
+  readonly organization: string;
+  readonly token: string;
   /** When it was made, as an instant. */
-  at: z.string(),
-});
-export type Login = z.infer<typeof Login>;
+  readonly at: string;
+}
 
-const Logins = z.object({
+export interface Logins {
   /** The address that was logged in to last; used where nothing names another. */
-  current: z.string().optional(),
-  logins: z.record(z.string(), Login),
-});
-export type Logins = z.infer<typeof Logins>;
+  readonly current?: string;
+  readonly logins: Readonly<Record<string, Login>>;
+}
+const LoginsFile = readerOf<Logins>(
+  object({
+    current: optional(text),
+    logins: mapOf(object({ email: text, organization: text, token: text, at: text })),
+  }),
+);
 
 /** Where logins are kept (mode 0600): `kms/logins.json` in XDG_CONFIG_HOME, which is `~/.config` when unset. */
 export function loginsFile(environment: Readonly<Record<string, string | undefined>>): string {
@@ -33,13 +37,11 @@ export function loginsFile(environment: Readonly<Record<string, string | undefin
 
 /** All logins. @throws UserError when the file is not the caller's alone, or not what `kms login` writes */
 export async function readLogins(file: string): Promise<Logins> {
-  const text = await readOwnIfThere(file);
-  if (text === undefined) return { logins: {} };
-  try {
-    return Logins.parse(JSON.parse(text));
-  } catch {
-    throw new UserError(`${file} is not what kms login wrote`, 'remove it and log in again');
-  }
+  const content = await readOwnIfThere(file);
+  if (content === undefined) return { logins: {} };
+  const parsed = LoginsFile.safeParse(jsonOf(content));
+  if (parsed.success) return parsed.data;
+  throw new UserError(`${file} is not what kms login wrote`, 'remove it and log in again');
 }
 
 export const writeLogins = (file: string, logins: Logins) => writeDurably(file, `${JSON.stringify(logins, null, 2)}\n`);

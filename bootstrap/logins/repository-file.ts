@@ -1,5 +1,12 @@
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import {
+  canonicalEnvironment,
+  canonicalPath,
+  isKmsAddress,
+  pathProblem,
+  slugProblem,
+} from '../../contracts/name-rules.ts';
 import type { RepositoryFile } from '../../contracts/repository.ts';
 import { UserError } from '../problem.ts';
 
@@ -35,7 +42,9 @@ async function parse(text: string, file: string): Promise<Repository> {
       `${file} belongs to another user (${uid}), so it is not trusted`,
       'remove it, or make it yours',
     );
-  // Loaded here: a repository without the file does not wait for them.
+  const plain = parsePlain(text);
+  if (plain) return { ...plain, file };
+  // Loaded here: a file of the usual form does not wait for them.
   const [{ parse: parseYaml }, { RepositoryFile }] = await Promise.all([
     import('yaml'),
     import('../../contracts/repository.ts'),
@@ -55,4 +64,34 @@ async function parse(text: string, file: string): Promise<Repository> {
     `${file}: ${problems.join('; ')}`,
     'it holds url, org, project, env and path, and never a credential',
   );
+}
+
+const PLAIN = /^(url|org|project|env|path): +(\S+)(?: +#.*)?$/;
+/** Words that YAML takes for something else than text begin or look otherwise; those of letters alone are these. */
+const NO_TEXT = /^(true|false|null)$/;
+
+/**
+ * What a file of the usual form says: a key and a plain value to a line. Everything else, errors included, is left to the parser of YAML and
+ * the schema, which take longer to load than all else that `kms run` needs.
+ */
+export function parsePlain(text: string): RepositoryFile | undefined {
+  const found = new Map<string, string>();
+  for (const line of text.split('\n')) {
+    if (line === '' || line.startsWith('#')) continue;
+    const [, key, value] = PLAIN.exec(line) ?? [];
+    if (key === undefined || value === undefined || found.has(key) || !isPlain(key, value)) return undefined;
+    found.set(key, value);
+  }
+  const [env, path] = [found.get('env'), found.get('path')];
+  return {
+    ...Object.fromEntries(found),
+    ...(env === undefined ? {} : { env: canonicalEnvironment(env) }),
+    ...(path === undefined ? {} : { path: canonicalPath(path) }),
+  };
+}
+
+function isPlain(key: string, value: string): boolean {
+  if (key === 'url') return /^https?:\/\/[\w./:-]+$/.test(value) && !value.endsWith(':') && isKmsAddress(value);
+  if (key === 'path') return value.startsWith('/') && pathProblem(value) === undefined;
+  return /^[a-z]/.test(value) && !NO_TEXT.test(value) && slugProblem(value) === undefined;
 }

@@ -1,3 +1,4 @@
+import { decidesCode } from '../../sdk/loaders.ts';
 import { UserError } from '../problem.ts';
 
 /** A secret that the child does not get, and why. */
@@ -8,13 +9,6 @@ export interface LeftOut {
 
 /** Linux holds a variable, its name, "=" and NUL included, in 32 pages (MAX_ARG_STRLEN in execve(2)). */
 const LONGEST_BYTES = 131_072;
-
-/**
- * Variables that decide which code a program runs, before it runs any of its own. Who may write a secret could otherwise run
- * programs on every developer's machine.
- */
-const LOADERS =
-  /^(PATH|LD_.*|DYLD_.*|NODE_OPTIONS|NODE_PATH|BASH_ENV|ENV|IFS|SHELLOPTS|BASHOPTS|PS4|PROMPT_COMMAND|PYTHONPATH|PYTHONSTARTUP|PYTHONHOME|PERL5LIB|PERL5OPT|RUBYOPT|RUBYLIB|JAVA_TOOL_OPTIONS|JDK_JAVA_OPTIONS|GIT_SSH_COMMAND|GCONV_PATH)$/;
 
 /** How secrets and the present environment come together. */
 export interface Merging {
@@ -38,7 +32,7 @@ export function environmentOf(
   const leftOut: LeftOut[] = [];
   for (const [name, value] of secrets) {
     if (name === '' || /[=\0]/.test(name)) leftOut.push({ name, why: 'no environment can hold a name with "="' });
-    else if (!allowLoaders && LOADERS.test(name))
+    else if (!allowLoaders && decidesCode(name))
       leftOut.push({ name, why: 'it decides which code runs; --allow-loaders passes it on' });
     else if (keepEnv && present[name] !== undefined) leftOut.push({ name, why: 'it is set already, and --keep-env' });
     else {

@@ -1,4 +1,3 @@
-import { CommanderError } from 'commander';
 import { Forbidden, KmsRefusal, KmsUnreachable, Unauthorized, UnexpectedAnswer } from '../../sdk/index.ts';
 import { ApplyStopped } from '../apply/apply.ts';
 import { FileExists } from '../durable-file.ts';
@@ -57,7 +56,7 @@ function stopped(error: ApplyStopped): Failure {
 }
 
 /** Shows an error: a line each on standard error, or with `--json` one object on standard output. */
-function showFailure(terminal: Terminal, error: unknown, json: boolean): void {
+export function showFailure(terminal: Terminal, error: unknown, json: boolean): void {
   const { errors, hint } = failureOf(error);
   if (json) {
     printJson(terminal, { error: { message: errors.join('\n'), ...(hint ? { hint } : {}) } });
@@ -65,23 +64,4 @@ function showFailure(terminal: Terminal, error: unknown, json: boolean): void {
   }
   for (const line of errors) say(terminal, `${terminal.program}: ${paint(terminal.stderr, 'red', 'error:')} ${line}`);
   if (hint) say(terminal, `${terminal.program}: ${paint(terminal.stderr, 'cyan', 'hint:')} ${hint}`);
-}
-
-/**
- * Runs a command line to its exit code: what the command returns, `failed` on any error that does not say otherwise, 0 for help and version.
- */
-export async function exitCodeOf(
-  terminal: Terminal,
-  json: boolean,
-  run: () => Promise<number>,
-  failed = 1,
-): Promise<number> {
-  try {
-    return await run();
-  } catch (error) {
-    // Commander has printed these already.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 1;
-    showFailure(terminal, error, json);
-    return (error instanceof UserError ? error.exitCode : undefined) ?? failed;
-  }
 }

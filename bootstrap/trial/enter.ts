@@ -1,7 +1,6 @@
 import type { Inventory } from '../../contracts/inventory.ts';
 import type { AuthSecret } from '../../keys/index.ts';
 import { Kms } from '../../sdk/index.ts';
-import { adminFile, readAdminFile } from '../commands/connection.ts';
 import { writeDurably } from '../durable-file.ts';
 import {
   type FirstRun,
@@ -13,6 +12,7 @@ import {
   takeOver,
 } from '../first-run/first-run.ts';
 import { readFirstCall } from '../first-run/state.ts';
+import { adminFile, readAdminFile } from '../logins/reach.ts';
 
 /** Enters the trial's instance as its admin: by the first run, by what is left of one, or by proof of kms-secrets. */
 export async function enter(options: FirstRunOptions, inventory: Inventory): Promise<FirstRun & { email: string }> {

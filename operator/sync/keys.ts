@@ -1,3 +1,4 @@
+import { chosenOf as chosen, NamesCollide } from '../../sdk/values.ts';
 import { SyncProblem } from './problem.ts';
 
 /** One secret as a template or an object sees it. */
@@ -40,32 +41,19 @@ export function entriesOf(found: Found): Entries {
   );
 }
 
-/**
- * Of an answer, the secret that stands for each key, and the import through which it is there.
- *
- * @throws SyncProblem KeysCollide as above
- */
-export function chosenOf<
-  Secret extends { readonly secretKey: string; readonly secretPath: string },
-  Import extends { readonly secrets: readonly Secret[] },
->({ secrets, imports }: { readonly secrets: readonly Secret[]; readonly imports: readonly Import[] }) {
-  const chosen = new Map<string, { readonly secret: Secret; readonly through: Import | undefined }>();
-  for (const through of imports)
-    for (const secret of through.secrets) chosen.set(secret.secretKey, { secret, through });
-  const own = new Map<string, string>();
-  for (const secret of secrets) {
-    const { secretKey, secretPath } = secret;
-    const other = own.get(secretKey);
-    if (other !== undefined && other !== secretPath)
-      throw new SyncProblem(
-        'KeysCollide',
-        `${secretKey} is in ${other} and in ${secretPath}: an object has one of each key; rename one, or leave out recursive`,
-      );
-    own.set(secretKey, secretPath);
-    chosen.set(secretKey, { secret, through: undefined });
+/** As the SDK's, in our words. @throws SyncProblem KeysCollide */
+export const chosenOf: typeof chosen = (found) => {
+  try {
+    return chosen(found);
+  } catch (error) {
+    if (!(error instanceof NamesCollide)) throw error;
+    const [one, other] = error.paths;
+    throw new SyncProblem(
+      'KeysCollide',
+      `${error.key} is in ${one} and in ${other}: an object has one of each key; rename one, or leave out recursive`,
+    );
   }
-  return chosen;
-}
+};
 
 /** @param folder in words. @throws SyncProblem KeysMissing that names them */
 export function requireKeys(entries: Entries, required: readonly string[], folder: string): void {

@@ -1,10 +1,15 @@
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { findReach } from '../../../bootstrap/commands/connection.ts';
+import { parse as parseYaml } from 'yaml';
 import { loginsFile, writeLogins } from '../../../bootstrap/logins/logins.ts';
-import { findRepository } from '../../../bootstrap/logins/repository-file.ts';
+import { findReach } from '../../../bootstrap/logins/reach.ts';
+import { findRepository, parsePlain } from '../../../bootstrap/logins/repository-file.ts';
+import { pathProblem, slugProblem } from '../../../contracts/name-rules.ts';
+import { FolderPath, Slug } from '../../../contracts/names.ts';
+import { RepositoryFile } from '../../../contracts/repository.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -30,6 +35,88 @@ describe('.kms.yaml', () => {
     await writeFile(join(folder, 'a/.kms.yaml'), text);
     await expect(findRepository(join(folder, 'a/b'))).rejects.toThrow(says);
     await rm(join(folder, 'a/.kms.yaml'));
+  });
+});
+
+describe('what is read without a parser', () => {
+  const word = fc.constantFrom(
+    ...[
+      'gateway',
+      'production',
+      'dev',
+      'true',
+      'null',
+      'a-b',
+      'A',
+      '1e3',
+      '0x1',
+      '/',
+      '/db/',
+      '/a//b',
+      'b:',
+      "'x'",
+      '~',
+      '.inf',
+      '-',
+      '#',
+    ],
+    ...[
+      'https://kms.test',
+      'https://kms.test:8443/kms/',
+      'http://a@kms.test',
+      'https://kms.test:',
+      'ftp://kms.test',
+      'x'.repeat(65),
+    ],
+  );
+  const line = fc.oneof(
+    fc
+      .tuple(
+        fc.constantFrom('url', 'org', 'project', 'env', 'path', 'token'),
+        fc.constantFrom(': ', ':  ', ':'),
+        word,
+        fc.constantFrom('', ' # why', '#', '\r'),
+      )
+      .map((parts) => parts.join('')),
+    fc.constantFrom('', '# a comment', '---', '  env: dev'),
+  );
+
+  test('is what the parser and the schema say', () => {
+    let read = 0;
+    const lines = fc.array(line, { maxLength: 3 });
+    fc.assert(
+      fc.property(lines, (text) => {
+        const plain = parsePlain(text.join('\n'));
+        if (!plain) return;
+        read++;
+        expect(plain).toEqual(RepositoryFile.parse(parseYaml(text.join('\n')) ?? {}));
+      }),
+      { numRuns: 500 },
+    );
+    expect(read).toBeGreaterThan(20);
+  });
+
+  test.each(['project: gateway\nenv: production\npath: /db/\n', 'url: https://kms.test:8443 # here\norg: hanzo\n'])(
+    'is the usual form: %j',
+    (text) => {
+      expect(parsePlain(text)).toEqual(RepositoryFile.parse(parseYaml(text)));
+    },
+  );
+});
+
+describe('rules of names without zod', () => {
+  test('refuse what the schemas refuse, with the same words', () => {
+    const samples = fc.oneof(
+      fc.string({ maxLength: 70 }),
+      fc.stringMatching(/^[a-z0-9-]{1,66}$/),
+      fc.stringMatching(/^(\/[a-zA-Z_.-]{0,3}){0,40}\/?$/),
+    );
+    fc.assert(
+      fc.property(samples, (text) => {
+        expect(slugProblem(text)).toBe(Slug.safeParse(text).error?.issues[0]?.message);
+        expect(pathProblem(text)).toBe(FolderPath.safeParse(text).error?.issues[0]?.message);
+      }),
+    );
   });
 });
 

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { environmentOf } from '../../../bootstrap/run/environment.ts';
 import { Kms } from '../../../sdk/index.ts';
 import { type LiveServer, startLiveServer } from '../support/live-server.ts';
-import { runProgram } from '../support/run-program.ts';
+import { COMPILED, runProgram } from '../support/run-program.ts';
 import { NASTY } from './nasty.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../../bootstrap/kms.ts', import.meta.url));
@@ -54,12 +54,13 @@ afterAll(async () => {
 
 const IN_DEV = ['run', '--project', 'gateway', '--env', 'dev', '--'];
 const kmsRun = (...command: string[]) => runProgram('bootstrap/kms.ts', [...IN_DEV, ...command], { cwd: folder, env });
+const KMS = [process.execPath, PROGRAM];
 
-/** kms with what a test wants of its process; ready when the child has said so. */
-async function started(args: readonly string[], extra: Record<string, string> = {}) {
-  const child = spawn(process.execPath, [PROGRAM, ...args], {
-    cwd: folder,
-    env: { PATH: process.env.PATH ?? '', ...env, ...extra },
+/** A command that goes on while a test looks at it, and what it has said so far. */
+function started([file = '', ...args]: readonly string[], cwd = folder) {
+  const child = spawn(file, args, {
+    cwd,
+    env: { PATH: process.env.PATH ?? '', ...COMPILED, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const seen = { text: '' };
@@ -77,81 +78,78 @@ async function until(what: () => boolean, child: ChildProcess): Promise<void> {
   }
 }
 
-test('the child sees each of 200 nasty values byte for byte', async () => {
+test('the child alone sees each of 200 nasty values byte for byte, and its exit code comes through', async () => {
   const script = `const seen = Object.entries(process.env).filter(([name]) => name.startsWith('NASTY_'));
-    process.stdout.write(JSON.stringify(seen))`;
-  const { code, stdout, stderr } = await kmsRun(process.execPath, '-e', script);
-  expect([code, stderr]).toEqual([0, '']);
-  expect(new Map(JSON.parse(stdout))).toEqual(values);
-});
-
-test('no command line and no file holds a value while it runs', async () => {
-  const script = `console.log('ready'); setInterval(() => {}, 1000)`;
-  const { child, seen, closed } = await started([...IN_DEV, process.execPath, '-e', script]);
-  await until(() => seen.text.includes('ready'), child);
+    process.on('SIGTERM', () => process.exit(77)); setInterval(() => {}, 1000);
+    console.log(JSON.stringify(seen))`;
+  const { child, seen, closed } = started([...KMS, ...IN_DEV, process.execPath, '-e', script]);
+  await until(() => seen.text.endsWith('\n'), child);
+  expect(new Map(JSON.parse(seen.text))).toEqual(values);
   const found: string[] = [];
   for (const pid of await readdir('/proc')) {
     if (!/^\d+$/.test(pid)) continue;
     const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
     if (line.includes(NEEDLE)) found.push(pid);
   }
+  const shown = spawnSync('ps', ['axww', '-o', 'pid,args'], { encoding: 'utf8' }).stdout;
   const files = await readdir(folder, { recursive: true });
   child.kill('SIGTERM');
-  await closed;
-  expect([found, files]).toEqual([[], []]);
+  expect([found, shown.includes(String(child.pid)), shown.includes(NEEDLE), files]).toEqual([[], true, false, []]);
+  expect(await closed).toEqual([77, null]);
 });
 
-test.concurrent.each([0, 3, 77])('exit code %i of the child comes through', async (wanted) => {
+test.concurrent.each([0, 3])('exit code %i of the child comes through', async (wanted) => {
   expect(await kmsRun('sh', '-c', `exit ${wanted}`)).toMatchObject({ code: wanted, stderr: '' });
+});
+
+test('it loads neither zod nor the parser of YAML, and no more than it needs', async () => {
+  const repository = await mkdtemp(join(tmpdir(), 'kms-run-repository-'));
+  await writeFile(join(repository, '.kms.yaml'), 'project: gateway\nenv: staging\n');
+  const noting = `import { registerHooks } from 'node:module';
+    registerHooks({ load(url, context, next) { if (url.startsWith('file:')) console.log(url); return next(url, context) } })`;
+  const options = ['--import', `data:text/javascript,${encodeURIComponent(noting)}`];
+  const { seen, closed } = started([process.execPath, ...options, PROGRAM, 'run', '--', 'true'], repository);
+  expect(await closed).toEqual([0, null]);
+  await rm(repository, { recursive: true });
+  const loaded = seen.text.split('\n').filter((line) => line.startsWith('file:'));
+  expect(loaded.filter((url) => /node_modules\/(?!commander\/)/.test(url))).toEqual([]);
+  expect(loaded.length).toBeLessThan(50);
 });
 
 test.concurrent.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
   'a child that %s ended is told as a shell tells it',
   async (signal) => {
-    const script = `"${process.execPath}" "${PROGRAM}" ${IN_DEV.join(' ')} sh -c 'kill -${signal.slice(3)} $$'; echo $?`;
-    const shell = spawn('sh', ['-c', script], {
-      cwd: folder,
-      env: { PATH: process.env.PATH ?? '', ...env },
-      stdio: 'pipe',
-    });
-    let told = '';
-    shell.stdout.on('data', (text) => {
-      told += text;
-    });
-    await once(shell, 'close');
-    expect(told.trim()).toBe(String(128 + constants.signals[signal]));
+    const script = `"${KMS.join('" "')}" ${IN_DEV.join(' ')} sh -c 'kill -${signal.slice(3)} $$'; echo $?`;
+    const { seen, closed } = started(['sh', '-c', script]);
+    await closed;
+    // Some shells say on standard error which signal it was, too.
+    expect(seen.text.trim().split('\n').at(-1)).toBe(String(128 + constants.signals[signal]));
   },
 );
 
-test.concurrent.each(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const)(
-  '%s reaches the child once, which decides',
-  async (signal) => {
-    const script = `let n = 0; process.on('${signal}', () => { n++; setTimeout(() => process.exit(40 + n), 100) });
+test('each signal reaches the child once, which decides', async () => {
+  const signals = ['SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGTERM'] as const;
+  const script = `for (const signal of ${JSON.stringify(signals)}) process.on(signal, () => console.log(signal));
+    process.on('SIGTERM', () => setTimeout(() => process.exit(41), 100));
     console.log('ready'); setInterval(() => {}, 1000)`;
-    const { child, seen, closed } = await started([...IN_DEV, process.execPath, '-e', script]);
-    await until(() => seen.text.includes('ready'), child);
+  const { child, seen, closed } = started([...KMS, ...IN_DEV, process.execPath, '-e', script]);
+  await until(() => seen.text.includes('ready'), child);
+  for (const signal of signals) {
     child.kill(signal);
-    expect(await closed).toEqual([41, null]);
-  },
-);
+    await until(() => seen.text.includes(signal), child);
+  }
+  expect(await closed).toEqual([41, null]);
+  expect(seen.text.trim().split('\n')).toEqual(['ready', ...signals]);
+});
 
 test('a terminal is the terminal of the child, and Ctrl-C reaches it once', async () => {
   const script = `process.on('SIGINT', () => { n++; setTimeout(() => process.exit(50 + n), 200) }); let n = 0;
     console.log('tty ' + process.stdin.isTTY + process.stdout.isTTY); setInterval(() => {}, 1000)`;
   await writeFile(join(folder, 'terminal.py'), PTY);
-  const command = [process.execPath, PROGRAM, ...IN_DEV, process.execPath, '-e', script];
-  const child = spawn('python3', [join(folder, 'terminal.py'), ...command], {
-    cwd: folder,
-    env: { PATH: process.env.PATH ?? '', ...env },
-    stdio: 'pipe',
-  });
-  let seen = '';
-  child.stdout.on('data', (text) => {
-    seen += text;
-  });
-  await once(child, 'close');
-  expect(seen).toContain('tty truetrue');
-  expect(seen).toContain('ended 51');
+  const { seen, closed } = started(['python3', 'terminal.py', ...KMS, ...IN_DEV, process.execPath, '-e', script]);
+  await closed;
+  expect(seen.text).toContain('tty truetrue');
+  expect(seen.text).toContain('ended 51');
 });
 
 /** Runs a command on a terminal of its own and types Ctrl-C when it has spoken. */
@@ -193,7 +191,8 @@ test('--watch starts the command again when a value changes, and not for another
   const at = { projectSlug: 'gateway', environment: 'staging', secretPath: '/' };
   await kms.secrets.createMany([{ secretKey: 'GREETING', secretValue: 'one' }], at);
   const script = `console.log('hello ' + process.env.GREETING); setInterval(() => {}, 1000)`;
-  const { child, seen, closed } = await started([
+  const { child, seen, closed } = started([
+    ...KMS,
     'run',
     '-p',
     'gateway',

@@ -7,6 +7,11 @@ export interface Outcome {
   readonly stderr: string;
 }
 
+/** Where a clone keeps what Node compiled: the programs of a test start as fast as those of people do. */
+export const COMPILED = {
+  NODE_COMPILE_CACHE: fileURLToPath(new URL('../../../node_modules/.cache/kms-compiled', import.meta.url)),
+};
+
 /** Runs one of our programs as a person would, with nothing of this process's environment but the path. */
 export function runProgram(
   entry: string,
@@ -14,7 +19,10 @@ export function runProgram(
   { cwd, env = {}, stdin = '' }: { cwd: string; env?: Record<string, string>; stdin?: string | Buffer },
 ): Promise<Outcome> {
   const program = fileURLToPath(new URL(`../../../${entry}`, import.meta.url));
-  const child = spawn(process.execPath, [program, ...args], { cwd, env: { PATH: process.env.PATH ?? '', ...env } });
+  const child = spawn(process.execPath, [program, ...args], {
+    cwd,
+    env: { PATH: process.env.PATH ?? '', ...COMPILED, ...env },
+  });
   child.stdin.on('error', () => {}).end(stdin);
   let stdout = '';
   let stderr = '';
