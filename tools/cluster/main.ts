@@ -87,7 +87,7 @@ program
   .action(async () => {
     await buildPrograms(say);
     try {
-      for (const tool of ['rulecheck', 'helm'] as const) await buildTool(tool, say);
+      for (const tool of ['rulecheck', 'helm', 'pulumi'] as const) await buildTool(tool, say);
       await fetchPublished(say);
     } catch (error) {
       // Who brings the control plane's programs along may have no Go; the tests that need these say that they are skipped.

@@ -15,7 +15,7 @@ const PROGRAMS = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-sch
 /** A program of the control plane, or beside it. */
 type Program = (typeof PROGRAMS)[number];
 /** A program that some tests use beside a control plane. */
-type Tool = 'rulecheck' | 'helm';
+type Tool = 'rulecheck' | 'helm' | 'pulumi';
 /** Where each program lies. */
 export type Programs = Readonly<Record<Program, string>>;
 
@@ -72,6 +72,14 @@ const TOOLS: Readonly<Record<Tool, Module>> = {
     ]
       .map((fact) => `-X helm.sh/helm/v3/${fact}`)
       .join(' '),
+  },
+  pulumi: {
+    folder: 'pulumi',
+    version: '3.274.1',
+    packages: { pulumi: 'github.com/pulumi/pulumi/pkg/v3/cmd/pulumi' },
+    minutes: 6,
+    // Without it the Automation API cannot tell whether the program is new enough.
+    ldflags: '-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v3.274.1',
   },
 };
 
