@@ -1,5 +1,4 @@
-import { z } from 'zod';
-import { VERSION } from '../contracts/index.ts';
+import { ImageDigest, ImageTag, VERSION } from '../contracts/index.ts';
 
 /** Which image a construct runs: KMS and its operator are of one. */
 export interface KmsImage {
@@ -18,16 +17,7 @@ export interface KmsImage {
 const IMAGE = 'ghcr.io/hanzoai/kms';
 
 /** What a construct's own schema takes in, to check its `KmsImage`. */
-export const ImageShape = {
-  version: z
-    .string()
-    .regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/, 'must be an image tag')
-    .refine((tag) => tag !== 'latest', '"latest" is not a version; name one'),
-  digest: z
-    .string()
-    .regex(/^sha256:[0-9a-f]{64}$/, 'must be sha256: and 64 hex digits')
-    .optional(),
-};
+export const ImageShape = { version: ImageTag, digest: ImageDigest.optional() };
 
 export function imageSettings({ version = VERSION, digest }: KmsImage) {
   return { version, digest };

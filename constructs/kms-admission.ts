@@ -1,8 +1,13 @@
 import { ApiObject } from 'cdk8s';
 import { Construct } from 'constructs';
 import { z } from 'zod';
-import { KMS_SECRET_GROUP, KMS_SECRET_VERSION } from '../contracts/index.ts';
-import { DEFAULT_KUBERNETES_VERSION, hasWhatCameWith, KubernetesVersion } from './kubernetes-version.ts';
+import {
+  DEFAULT_KUBERNETES_VERSION,
+  KMS_SECRET_GROUP,
+  KMS_SECRET_VERSION,
+  KubernetesMinor,
+} from '../contracts/index.ts';
+import { hasWhatCameWith, type KubernetesVersion } from './kubernetes-version.ts';
 import { problemsOf } from './validation.ts';
 
 export interface KmsAdmissionProps {
@@ -16,7 +21,7 @@ export interface KmsAdmissionProps {
   readonly kubernetesVersion?: KubernetesVersion;
 }
 
-const Props = z.object({ kubernetesVersion: KubernetesVersion });
+const Props = z.object({ kubernetesVersion: KubernetesMinor });
 
 const NAME = `kmssecrets.${KMS_SECRET_GROUP}`;
 

@@ -2,12 +2,11 @@ import { ApiObject } from 'cdk8s';
 import { k8s } from 'cdk8s-plus-28';
 import { Construct } from 'constructs';
 import { z } from 'zod';
-import { NamespaceName, ObjectName } from '../contracts/index.ts';
+import { HostName, INGRESS_CONTROLLERS, NamespaceName, ObjectName } from '../contracts/index.ts';
 import { DEFAULT_NAMESPACE } from './defaults.ts';
 import { problemsOf } from './validation.ts';
 
-/** Ingress controllers that are told "TLS 1.3 only" here; each wants it in its own words. */
-const INGRESS_CONTROLLERS = ['nginx', 'traefik', 'haproxy', 'contour'] as const;
+/** An ingress controller that is told "TLS 1.3 only" here. */
 export type IngressController = (typeof INGRESS_CONTROLLERS)[number];
 
 export interface KmsIngressProps {
@@ -41,18 +40,22 @@ export interface KmsIngressProps {
    * @default 'kms-tls'
    */
   readonly tlsSecretName?: string;
+  /**
+   * Secret with the certificate of KMS itself, where it speaks TLS inside of the cluster, too. What the controller looks for at the Service
+   * is in `backendAnnotations`.
+   * @default - plain HTTP between the controller and KMS
+   */
+  readonly backendTlsSecretName?: string;
 }
 
 const Props = z.object({
-  host: z
-    .string()
-    .max(253)
-    .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$/, 'must be a host name'),
+  host: HostName,
   namespace: NamespaceName,
   controller: z.enum(INGRESS_CONTROLLERS),
   className: ObjectName,
   clusterIssuer: ObjectName,
   tlsSecretName: ObjectName,
+  backendTlsSecretName: ObjectName.optional(),
 });
 
 /**
@@ -77,9 +80,10 @@ export class KmsIngress extends Construct {
       className: props.className ?? controller,
       clusterIssuer: props.clusterIssuer ?? 'letsencrypt-prod',
       tlsSecretName: props.tlsSecretName ?? 'kms-tls',
+      backendTlsSecretName: props.backendTlsSecretName,
     };
     this.node.addValidation({ validate: () => problemsOf(Props, settings) });
-    const { host, namespace, className, clusterIssuer, tlsSecretName } = settings;
+    const { host, namespace, className, clusterIssuer, tlsSecretName, backendTlsSecretName } = settings;
     const labels = {
       app: 'kms',
       'app.kubernetes.io/name': 'kms',
@@ -94,12 +98,23 @@ export class KmsIngress extends Construct {
         metadata: { name: 'kms-tls13', namespace, labels },
         spec: { minVersion: 'VersionTLS13' },
       });
+    if (controller === 'traefik' && backendTlsSecretName !== undefined)
+      new ApiObject(this, 'ServersTransport', {
+        apiVersion: 'traefik.io/v1alpha1',
+        kind: 'ServersTransport',
+        metadata: { name: 'kms', namespace, labels },
+        spec: { serverName: `kms.${namespace}.svc`, rootCAs: [{ secret: backendTlsSecretName }] },
+      });
     this.ingress = new k8s.KubeIngress(this, 'Ingress', {
       metadata: {
         name: 'kms',
         namespace,
         labels,
-        annotations: { 'cert-manager.io/cluster-issuer': clusterIssuer, ...annotationsOf(controller, namespace) },
+        annotations: {
+          'cert-manager.io/cluster-issuer': clusterIssuer,
+          ...annotationsOf(controller, namespace),
+          ...(backendTlsSecretName && backendOf(controller, namespace, backendTlsSecretName)),
+        },
       },
       spec: {
         ingressClassName: className,
@@ -144,5 +159,41 @@ function annotationsOf(controller: IngressController, namespace: string): Record
         'projectcontour.io/response-timeout': 'infinity',
         'ingress.kubernetes.io/force-ssl-redirect': 'true',
       };
+  }
+}
+
+/** How KMS is spoken to by TLS, and whom to trust there, where a controller looks for it at the Ingress. */
+function backendOf(controller: IngressController, namespace: string, secretName: string): Record<string, string> {
+  switch (controller) {
+    case 'nginx':
+      return {
+        'nginx.ingress.kubernetes.io/backend-protocol': 'HTTPS',
+        'nginx.ingress.kubernetes.io/proxy-ssl-secret': `${namespace}/${secretName}`,
+        'nginx.ingress.kubernetes.io/proxy-ssl-verify': 'on',
+        'nginx.ingress.kubernetes.io/proxy-ssl-name': `kms.${namespace}.svc`,
+        'nginx.ingress.kubernetes.io/proxy-ssl-server-name': 'on',
+        'nginx.ingress.kubernetes.io/proxy-ssl-protocols': 'TLSv1.3',
+      };
+    case 'haproxy':
+      return { 'haproxy.org/server-ssl': 'true', 'haproxy.org/server-ca': `${namespace}/${secretName}` };
+    case 'traefik':
+    case 'contour':
+      return {};
+  }
+}
+
+/** The same, where a controller looks for it at the Service. Contour's Ingress encrypts, and checks no certificate behind it. */
+export function backendAnnotations(controller: IngressController, namespace: string): Record<string, string> {
+  switch (controller) {
+    case 'traefik':
+      return {
+        'traefik.ingress.kubernetes.io/service.serversscheme': 'https',
+        'traefik.ingress.kubernetes.io/service.serverstransport': `${namespace}-kms@kubernetescrd`,
+      };
+    case 'contour':
+      return { 'projectcontour.io/upstream-protocol.tls': '8080,http' };
+    case 'nginx':
+    case 'haproxy':
+      return {};
   }
 }

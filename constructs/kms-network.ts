@@ -41,6 +41,11 @@ export interface KmsNetworkPoliciesProps {
    * @default - anywhere
    */
   readonly redisCidr?: string;
+  /**
+   * Stores that come with KMS, which KMS alone then reaches and which reach nobody.
+   * @default [] - none comes with it
+   */
+  readonly bundled?: readonly ('kms-postgres' | 'kms-redis')[];
 }
 
 const Cidr = z.union([z.cidrv4(), z.cidrv6()], 'must be a CIDR such as 10.0.0.0/8').optional();
@@ -52,6 +57,7 @@ const Props = z.object({
   metricsPort: z.int().min(1).max(65_535),
   postgresCidr: Cidr,
   redisCidr: Cidr,
+  bundled: z.array(z.enum(['kms-postgres', 'kms-redis'])),
 });
 
 /**
@@ -69,6 +75,7 @@ export class KmsNetworkPolicies extends Construct {
       metricsPort: props.metricsPort ?? 9090,
       postgresCidr: props.postgresCidr,
       redisCidr: props.redisCidr,
+      bundled: [...(props.bundled ?? [])],
     };
     this.node.addValidation({ validate: () => problemsOf(Props, settings) });
     const { namespace, ingressNamespace, clientNamespaces, monitoringNamespace, metricsPort } = settings;
@@ -102,6 +109,20 @@ export class KmsNetworkPolicies extends Construct {
         egress: [NAMES, { ports: [tcp(443), tcp(6443), tcp(8080)] }],
       },
     });
+    for (const store of settings.bundled)
+      new k8s.KubeNetworkPolicy(this, store, {
+        metadata: metadataOf(store, namespace),
+        spec: {
+          podSelector: { matchLabels: { app: store } },
+          policyTypes: ['Ingress', 'Egress'],
+          ingress: [
+            {
+              from: [{ podSelector: { matchLabels: { app: 'kms' } } }],
+              ports: [tcp(store === 'kms-postgres' ? 5432 : 6379)],
+            },
+          ],
+        },
+      });
   }
 }
 

@@ -2,7 +2,7 @@ import type { ApiObject } from 'cdk8s';
 import { k8s } from 'cdk8s-plus-28';
 import { Construct } from 'constructs';
 import { z } from 'zod';
-import { NamespaceName } from '../contracts/index.ts';
+import { NamespaceName, OPERATOR_RESOURCES } from '../contracts/index.ts';
 import { DEFAULT_NAMESPACE } from './defaults.ts';
 import { ImageShape, imageName, imageSettings, type KmsImage } from './image.ts';
 import type { IKmsSecret, TouchedObject } from './kms-secret.ts';
@@ -50,7 +50,6 @@ export interface KmsOperatorProps extends KmsImage {
 
 const PORT = 8081;
 const NAME = 'kms-operator';
-const RESOURCES = { requests: { memory: '128Mi', cpu: '50m' }, limits: { memory: '512Mi', cpu: '500m' } };
 
 /** More are a whole namespace by then. */
 const NAMED_AT_MOST = 100;
@@ -111,7 +110,7 @@ export class KmsOperator extends Construct {
       autoReloadNamespaces: [...new Set(props.autoReloadNamespaces ?? [])],
       ...imageSettings(props),
       replicas: props.replicas ?? 2,
-      resources: { ...RESOURCES, ...props.resources },
+      resources: { ...OPERATOR_RESOURCES, ...props.resources },
     };
     this.node.addValidation({ validate: () => problemsOf(Props, settings) });
     this.namespace = namespace;

@@ -1,7 +1,7 @@
 import { ApiObject } from 'cdk8s';
 import { Construct } from 'constructs';
 import { z } from 'zod';
-import { NamespaceName, ObjectName } from '../contracts/index.ts';
+import { NamespaceName, ObjectName, VolumeSize } from '../contracts/index.ts';
 import { DEFAULT_NAMESPACE } from './defaults.ts';
 import { problemsOf } from './validation.ts';
 
@@ -58,7 +58,7 @@ const NAME = 'kms-postgres';
 const Props = z.object({
   namespace: NamespaceName,
   instances: z.int().min(1).max(9),
-  storage: z.string().regex(/^\d+(Gi|Ti)$/, 'must be a size such as 50Gi'),
+  storage: VolumeSize,
   storageClass: ObjectName.optional(),
   backup: z.object({
     destinationPath: z.string().regex(/^s3:\/\/[^/]+/, 'must be a bucket such as s3://hanzo-backups/kms'),

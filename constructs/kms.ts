@@ -2,14 +2,62 @@ import { ApiObject } from 'cdk8s';
 import { k8s } from 'cdk8s-plus-28';
 import { Construct } from 'constructs';
 import { z } from 'zod';
-import { NamespaceName, ObjectName } from '../contracts/index.ts';
+import {
+  DEFAULT_KUBERNETES_VERSION,
+  HIP_RESOURCES,
+  KubernetesMinor,
+  NamespaceName,
+  ObjectName,
+  ServerVariables,
+} from '../contracts/index.ts';
 import { DEFAULT_NAMESPACE } from './defaults.ts';
-import { ImageShape, imageName, imageSettings, type KmsImage } from './image.ts';
-import { DEFAULT_KUBERNETES_VERSION, hasWhatCameWith, KubernetesVersion } from './kubernetes-version.ts';
+import { ImageShape, imageSettings, type KmsImage } from './image.ts';
+import { kmsContainer, kmsVolumes, PORT, pauseBeforeStop, SERVER_PORT_NAME } from './kms-container.ts';
+import type { KubernetesVersion } from './kubernetes-version.ts';
 import { spread } from './placement.ts';
-import { HIP_RESOURCES, type KmsResources, Resources, requirements } from './resources.ts';
-import { RESTRICTED_CONTAINER, RESTRICTED_POD_WITH_VOLUMES } from './restricted.ts';
+import { type KmsResources, Resources } from './resources.ts';
+import { RESTRICTED_POD_WITH_VOLUMES } from './restricted.ts';
 import { problemsOf } from './validation.ts';
+
+/** When the kubelet looks, and how often in vain. */
+export interface KmsProbe {
+  /** Seconds before the first look. */
+  readonly initialDelaySeconds: number;
+  /** Seconds between two looks. */
+  readonly periodSeconds: number;
+  /** Failures in a row that count. */
+  readonly failureThreshold: number;
+}
+
+/** The looks at a replica. */
+export interface KmsProbes {
+  /**
+   * When it takes requests.
+   * @default - HIP-27's
+   */
+  readonly readiness?: KmsProbe;
+  /**
+   * When it is started anew.
+   * @default - HIP-27's
+   */
+  readonly liveness?: KmsProbe;
+}
+
+/** A certificate authority that is mounted from the namespace of KMS. */
+export interface KmsAuthority {
+  /**
+   * Secret that holds its certificate, PEM.
+   * @default - a ConfigMap does
+   */
+  readonly secretName?: string;
+  /**
+   * ConfigMap that holds it.
+   * @default - a Secret does
+   */
+  readonly configMapName?: string;
+  /** Key of it. */
+  readonly key: string;
+}
 
 /** How KMS itself runs in the cluster. */
 export interface KmsProps extends KmsImage {
@@ -46,23 +94,45 @@ export interface KmsProps extends KmsImage {
    * @default '1.30'
    */
   readonly kubernetesVersion?: KubernetesVersion;
+  /**
+   * When a replica counts as ready and as alive.
+   * @default - HIP-27's: ready after 60 seconds, alive until ten looks in a row failed
+   */
+  readonly probes?: KmsProbes;
+  /**
+   * Secret with `tls.crt` and `tls.key`, with which KMS itself speaks TLS, 1.3 only. A renewed one is taken without a restart.
+   * @default - plain HTTP inside of the cluster
+   */
+  readonly tlsSecretName?: string;
+  /**
+   * Authority of Postgres, which is then spoken to by TLS alone, under the very name of DB_CONNECTION_URI.
+   * @default - as DB_CONNECTION_URI says
+   */
+  readonly postgresCa?: KmsAuthority;
+  /**
+   * Authority of Redis, which is then spoken to by TLS alone, under the very name of REDIS_URL (`rediss://…`).
+   * @default - as REDIS_URL says
+   */
+  readonly redisCa?: KmsAuthority;
+  /**
+   * Annotations of the Service: some ingress controllers look there for how KMS is spoken to.
+   * @default {}
+   */
+  readonly serviceAnnotations?: Readonly<Record<string, string>>;
 }
 
-const PORT = 8080;
-/** Long enough for every node to hear that the pod takes no more connections. */
-const PRE_STOP_SECONDS = 5;
-/** HIP-27 asks each 30 seconds; ten failures in a row are five minutes, which a database may be away without a restart. */
-const LIVENESS_FAILURES = 10;
-/** What only kms-secrets may hold. */
-const SECRET_VARIABLES = ['ROOT_ENCRYPTION_KEY', 'AUTH_SECRET', 'DB_CONNECTION_URI', 'REDIS_URL'];
-/** What the Service and the probes rely on. */
-const OWN_VARIABLES = ['HOST', 'PORT'];
+const Probe = z.object({
+  initialDelaySeconds: z.int().min(0),
+  periodSeconds: z.int().min(1),
+  failureThreshold: z.int().min(1),
+});
 
-function problemOfVariable(name: string): string | undefined {
-  if (SECRET_VARIABLES.includes(name)) return 'belongs into kms-secrets, not into a manifest';
-  if (OWN_VARIABLES.includes(name)) return 'is set by Kms: the Service and the probes rely on it';
-  return /^[A-Z_][A-Z0-9_]*$/.test(name) ? undefined : 'must be the name of a variable';
-}
+const Authority = z
+  .object({ secretName: ObjectName.optional(), configMapName: ObjectName.optional(), key: z.string().min(1) })
+  .refine(
+    ({ secretName, configMapName }) => (secretName === undefined) !== (configMapName === undefined),
+    'names either a Secret or a ConfigMap',
+  );
 
 const Props = z.object({
   namespace: NamespaceName,
@@ -70,14 +140,20 @@ const Props = z.object({
   replicas: z.int().min(1).max(100),
   secretName: ObjectName,
   resources: Resources,
-  environment: z.record(z.string(), z.string()).superRefine((variables, context) => {
-    for (const name of Object.keys(variables)) {
-      const message = problemOfVariable(name);
-      if (message) context.addIssue({ code: 'custom', path: [name], message });
-    }
-  }),
-  kubernetesVersion: KubernetesVersion,
+  environment: ServerVariables,
+  kubernetesVersion: KubernetesMinor,
+  probes: z.object({ readiness: Probe, liveness: Probe }),
+  tlsSecretName: ObjectName.optional(),
+  postgresCa: Authority.optional(),
+  redisCa: Authority.optional(),
+  serviceAnnotations: z.record(z.string(), z.string()),
 });
+
+/** HIP-27, "Health Checks". Ten failures in a row are five minutes, which a database may be away without a restart. */
+const PROBES: Required<KmsProbes> = {
+  readiness: { initialDelaySeconds: 60, periodSeconds: 10, failureThreshold: 3 },
+  liveness: { initialDelaySeconds: 120, periodSeconds: 30, failureThreshold: 10 },
+};
 
 /**
  * KMS itself, as HIP-27 deploys it: a Deployment of two replicas that prefer different nodes and roll without a gap, its
@@ -111,6 +187,11 @@ export class Kms extends Construct {
       resources: { ...HIP_RESOURCES, ...props.resources },
       environment: props.environment ?? {},
       kubernetesVersion: props.kubernetesVersion ?? DEFAULT_KUBERNETES_VERSION,
+      probes: { ...PROBES, ...props.probes },
+      tlsSecretName: props.tlsSecretName,
+      postgresCa: props.postgresCa,
+      redisCa: props.redisCa,
+      serviceAnnotations: props.serviceAnnotations ?? {},
     };
     this.node.addValidation({ validate: () => problemsOf(Props, settings) });
     const labels = {
@@ -121,17 +202,25 @@ export class Kms extends Construct {
     };
     const metadata = { name: 'kms', namespace: settings.namespace, labels };
     this.namespace = settings.namespace;
-    this.url = `http://kms.${settings.namespace}.svc:${PORT}`;
+    this.url = `${settings.tlsSecretName ? 'https' : 'http'}://kms.${settings.namespace}.svc:${PORT}`;
     this.serviceAccount = new k8s.KubeServiceAccount(this, 'ServiceAccount', {
       metadata,
       automountServiceAccountToken: false,
     });
+    const annotations = settings.serviceAnnotations;
     this.service = new k8s.KubeService(this, 'Service', {
-      metadata,
+      metadata: Object.keys(annotations).length > 0 ? { ...metadata, annotations } : metadata,
       spec: {
         type: 'ClusterIP',
         selector: { app: 'kms' },
-        ports: [{ name: 'http', port: PORT, targetPort: k8s.IntOrString.fromString('http'), protocol: 'TCP' }],
+        ports: [
+          {
+            name: SERVER_PORT_NAME,
+            port: PORT,
+            targetPort: k8s.IntOrString.fromString(SERVER_PORT_NAME),
+            protocol: 'TCP',
+          },
+        ],
       },
     });
     const manifest = k8s.KubeDeployment.manifest({
@@ -151,46 +240,14 @@ export class Kms extends Construct {
             enableServiceLinks: false,
             securityContext: RESTRICTED_POD_WITH_VOLUMES,
             ...spread('kms'),
-            containers: [container(settings)],
-            volumes: [{ name: 'tmp', emptyDir: {} }],
+            containers: [kmsContainer(settings)],
+            volumes: kmsVolumes(settings),
           },
         },
       },
     });
     // Newer than the API that cdk8s-plus-28 types, which would drop it.
-    manifest.spec.template.spec.containers[0].lifecycle = { preStop: pause(settings.kubernetesVersion) };
+    manifest.spec.template.spec.containers[0].lifecycle = { preStop: pauseBeforeStop(settings.kubernetesVersion) };
     this.deployment = new ApiObject(this, 'Resource', manifest);
   }
-}
-
-/** By the kubelet, where it can: it needs nothing of the image. */
-function pause(version: KubernetesVersion) {
-  if (hasWhatCameWith('1.30', version)) return { sleep: { seconds: PRE_STOP_SECONDS } };
-  return { exec: { command: ['node', '-e', `setTimeout(() => {}, ${PRE_STOP_SECONDS * 1000})`] } };
-}
-
-interface ContainerSettings {
-  readonly version: string;
-  readonly digest: string | undefined;
-  readonly secretName: string;
-  readonly resources: Required<KmsResources>;
-  readonly environment: Readonly<Record<string, string>>;
-}
-
-function container({ version, digest, secretName, resources, environment }: ContainerSettings): k8s.Container {
-  // HIP-27, "Health Checks".
-  const status = { httpGet: { path: '/api/status', port: k8s.IntOrString.fromNumber(PORT) } };
-  const variables = { HOST: '0.0.0.0', ...environment };
-  return {
-    name: 'kms',
-    image: imageName({ version, digest }),
-    ports: [{ name: 'http', containerPort: PORT, protocol: 'TCP' }],
-    envFrom: [{ secretRef: { name: secretName } }],
-    env: Object.entries(variables).map(([name, value]) => ({ name, value })),
-    readinessProbe: { ...status, initialDelaySeconds: 60, periodSeconds: 10 },
-    livenessProbe: { ...status, initialDelaySeconds: 120, periodSeconds: 30, failureThreshold: LIVENESS_FAILURES },
-    resources: requirements(resources),
-    securityContext: RESTRICTED_CONTAINER,
-    volumeMounts: [{ name: 'tmp', mountPath: '/tmp' }],
-  };
 }

@@ -21,3 +21,20 @@ export const RESTRICTED_CONTAINER: k8s.SecurityContext = {
   runAsNonRoot: true,
   capabilities: { drop: ['ALL'] },
 };
+
+/** A pod of one container, under the number of a user that somebody else's image has, which writes to its volumes. */
+export function restrictedAs(
+  user: number,
+  container: k8s.Container,
+): Pick<k8s.PodSpec, 'securityContext' | 'containers'> {
+  return {
+    securityContext: {
+      ...RESTRICTED_POD,
+      runAsUser: user,
+      runAsGroup: user,
+      fsGroup: user,
+      fsGroupChangePolicy: 'OnRootMismatch',
+    },
+    containers: [{ ...container, securityContext: RESTRICTED_CONTAINER }],
+  };
+}

@@ -93,6 +93,7 @@ test('deleting what is rendered deletes neither namespace nor Secret', () => {
       ...['CustomResourceDefinition', 'ServiceAccount', 'Service', 'Deployment', 'KMSSecret'],
       ...['ClusterRole', 'ClusterRoleBinding', 'Role', 'RoleBinding'],
       ...['ValidatingAdmissionPolicy', 'ValidatingAdmissionPolicyBinding'],
+      ...['Ingress', 'NetworkPolicy', 'PodDisruptionBudget'],
     ]),
   );
 });
@@ -103,10 +104,10 @@ test('nothing rendered tells when or where it was made', () => {
 
 test('the files apply in the order of their names', () => {
   expect(Object.keys(first).sort()).toEqual([
-    '0000-kms-crd.k8s.yaml',
-    '0001-kms.k8s.yaml',
-    '0002-kms-operator.k8s.yaml',
-    '0003-services.k8s.yaml',
+    expect.stringMatching(/^0000-kms-crd-\w+\.k8s\.yaml$/),
+    expect.stringMatching(/^0001-kms-server-\w+\.k8s\.yaml$/),
+    expect.stringMatching(/^0002-kms-operator-\w+\.k8s\.yaml$/),
+    expect.stringMatching(/^0003-kms-services-\w+\.k8s\.yaml$/),
   ]);
 });
 

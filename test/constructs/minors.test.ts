@@ -7,6 +7,7 @@ import {
   KmsBootstrapJob,
   KmsCrd,
   KmsIngress,
+  KmsInstallation,
   KmsMonitoring,
   KmsNetworkPolicies,
   KmsOperator,
@@ -44,8 +45,13 @@ function render(kubernetesVersion?: KubernetesVersion) {
   });
   for (const controller of ['nginx', 'traefik', 'haproxy', 'contour'] as const)
     new KmsIngress(chart, controller, { controller });
+  const trial = new KmsInstallation(new App(), 'trial', {
+    ...props,
+    ...{ namespaces: ['team'], tls: { enabled: true }, postgres: { mode: 'bundled' }, redis: { mode: 'bundled' } },
+  });
+  const objects = [...chart.toJson(), ...(trial.toJson() as any[])];
   // Those of other projects are held to their CRDs on a control plane.
-  return chart.toJson().filter(({ apiVersion }) => !/^(monitoring\.coreos\.com|traefik\.io)\//.test(apiVersion));
+  return objects.filter(({ apiVersion }) => !/^(monitoring\.coreos\.com|traefik\.io)\//.test(apiVersion));
 }
 
 describe.skipIf(!areAtHand)(
