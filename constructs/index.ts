@@ -1,6 +1,6 @@
 /** cdk8s constructs for Hanzo KMS: the server, the CRD, and a KMSSecret per service (HIP-27). */
 export type { KmsImage } from './image.ts';
-export { Kms, type KmsAuthority, type KmsProbe, type KmsProbes, type KmsProps } from './kms.ts';
+export { Kms, type KmsProps } from './kms.ts';
 export { KmsAdmission, type KmsAdmissionProps } from './kms-admission.ts';
 export { type KmsAutoscaling, KmsAvailability, type KmsAvailabilityProps } from './kms-availability.ts';
 export {
@@ -11,6 +11,7 @@ export {
   type KmsSecretKey,
 } from './kms-bootstrap-job.ts';
 export { KmsCertificate, type KmsCertificateProps } from './kms-certificate.ts';
+export type { KmsAuthority, KmsProbe, KmsProbes } from './kms-container.ts';
 export { KmsCrd } from './kms-crd.ts';
 export { type IngressController, KmsIngress, type KmsIngressProps } from './kms-ingress.ts';
 export {

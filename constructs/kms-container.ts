@@ -1,6 +1,5 @@
 import { k8s } from 'cdk8s-plus-28';
 import { imageName } from './image.ts';
-import type { KmsAuthority, KmsProbe } from './kms.ts';
 import { hasWhatCameWith } from './kubernetes-version.ts';
 import { type KmsResources, requirements } from './resources.ts';
 import { RESTRICTED_CONTAINER } from './restricted.ts';
@@ -11,6 +10,46 @@ export const PORT = 8080;
 export const SERVER_PORT_NAME = 'http';
 /** Long enough for every node to hear that the pod takes no more connections. */
 const PRE_STOP_SECONDS = 5;
+
+/** When the kubelet looks, and how often in vain. */
+export interface KmsProbe {
+  /** Seconds before the first look. */
+  readonly initialDelaySeconds: number;
+  /** Seconds between two looks. */
+  readonly periodSeconds: number;
+  /** Failures in a row that count. */
+  readonly failureThreshold: number;
+}
+
+/** The looks at a replica. */
+export interface KmsProbes {
+  /**
+   * When it takes requests.
+   * @default - HIP-27's
+   */
+  readonly readiness?: KmsProbe;
+  /**
+   * When it is started anew.
+   * @default - HIP-27's
+   */
+  readonly liveness?: KmsProbe;
+}
+
+/** A certificate authority that is mounted from the namespace of KMS. */
+export interface KmsAuthority {
+  /**
+   * Secret that holds its certificate, PEM.
+   * @default - a ConfigMap does
+   */
+  readonly secretName?: string;
+  /**
+   * ConfigMap that holds it.
+   * @default - a Secret does
+   */
+  readonly configMapName?: string;
+  /** Key of it. */
+  readonly key: string;
+}
 
 /** What the container is made of. */
 interface ContainerSettings {

@@ -12,52 +12,20 @@ import {
 } from '../contracts/index.ts';
 import { DEFAULT_NAMESPACE } from './defaults.ts';
 import { ImageShape, imageSettings, type KmsImage } from './image.ts';
-import { kmsContainer, kmsVolumes, PORT, pauseBeforeStop, SERVER_PORT_NAME } from './kms-container.ts';
+import {
+  type KmsAuthority,
+  type KmsProbes,
+  kmsContainer,
+  kmsVolumes,
+  PORT,
+  pauseBeforeStop,
+  SERVER_PORT_NAME,
+} from './kms-container.ts';
 import type { KubernetesVersion } from './kubernetes-version.ts';
 import { spread } from './placement.ts';
 import { type KmsResources, Resources } from './resources.ts';
 import { RESTRICTED_POD_WITH_VOLUMES } from './restricted.ts';
 import { problemsOf } from './validation.ts';
-
-/** When the kubelet looks, and how often in vain. */
-export interface KmsProbe {
-  /** Seconds before the first look. */
-  readonly initialDelaySeconds: number;
-  /** Seconds between two looks. */
-  readonly periodSeconds: number;
-  /** Failures in a row that count. */
-  readonly failureThreshold: number;
-}
-
-/** The looks at a replica. */
-export interface KmsProbes {
-  /**
-   * When it takes requests.
-   * @default - HIP-27's
-   */
-  readonly readiness?: KmsProbe;
-  /**
-   * When it is started anew.
-   * @default - HIP-27's
-   */
-  readonly liveness?: KmsProbe;
-}
-
-/** A certificate authority that is mounted from the namespace of KMS. */
-export interface KmsAuthority {
-  /**
-   * Secret that holds its certificate, PEM.
-   * @default - a ConfigMap does
-   */
-  readonly secretName?: string;
-  /**
-   * ConfigMap that holds it.
-   * @default - a Secret does
-   */
-  readonly configMapName?: string;
-  /** Key of it. */
-  readonly key: string;
-}
 
 /** How KMS itself runs in the cluster. */
 export interface KmsProps extends KmsImage {

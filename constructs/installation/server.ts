@@ -1,8 +1,9 @@
 import type { Chart } from 'cdk8s';
 import type { InstallationSettings } from '../../contracts/index.ts';
-import { Kms, type KmsAuthority } from '../kms.ts';
+import { Kms } from '../kms.ts';
 import { KmsAvailability } from '../kms-availability.ts';
 import { KmsCertificate } from '../kms-certificate.ts';
+import type { KmsAuthority } from '../kms-container.ts';
 import { backendAnnotations, KmsIngress } from '../kms-ingress.ts';
 import { KmsMonitoring } from '../kms-monitoring.ts';
 import { KmsNetworkPolicies } from '../kms-network.ts';
