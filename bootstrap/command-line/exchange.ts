@@ -1,3 +1,4 @@
+import type { ImportOptions } from '../commands/exchange.ts';
 import type { FolderOptions } from '../commands/folder.ts';
 import type { RunOptions } from '../commands/run.ts';
 import { withExamples } from '../terminal/program.ts';
@@ -54,14 +55,19 @@ Exit codes:  that of the command; 128 and its number when a signal ended it
       inFolder(
         program
           .command('import <file>')
-          .description('set what a .env file has, all or nothing; "-" is standard input. Shows names only'),
+          .description('take secrets over from a file, all or nothing; "-" is standard input. Shows names only'),
       ),
     ),
     'kms import .env --project gateway --env dev',
-    'kms import .env --env dev --yes',
+    'kubectl get secret gateway-secrets -o json | kms import --from k8s - --env prod --yes',
+    'kms import compose.yaml --from compose --service gateway --env dev --dry-run',
   )
+    .option('--from <format>', 'dotenv, json, yaml, compose, k8s, vault or github', 'dotenv')
+    .option('--service <name>', 'of a compose file, the environment of this service alone')
+    .option('--dry-run', 'show what would be done, and change nothing')
+    .option('--overwrite', 'change what is there already with another value; an error otherwise')
     .option('--yes', 'do not ask')
-    .action((file: string, options: FolderOptions & { yes?: boolean }) =>
+    .action((file: string, options: ImportOptions) =>
       run(
         async () => (await import('../commands/exchange.ts')).importSecrets(terminal, environment, file, options),
         options.json,

@@ -48,13 +48,18 @@ export function say(terminal: Terminal, ...lines: string[]): void {
 
 export const printJson = (terminal: Terminal, data: unknown) => print(terminal, JSON.stringify(data, null, 2));
 
-/** Everything that standard input holds, byte for byte. Bytes that are no text are refused: they would come out as others. */
+/** Everything that standard input holds, byte for byte. */
 export async function readStdin({ stdin }: Terminal): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of stdin) chunks.push(Buffer.from(chunk));
+  return decoded(Buffer.concat(chunks), 'standard input');
+}
+
+/** Bytes as text. Those that are none are refused: they would come out as others. */
+export function decoded(bytes: Buffer, what: string): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.concat(chunks));
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    throw new UserError('standard input is not UTF-8 text', 'encode it first, for example with base64');
+    throw new UserError(`${what} is not UTF-8 text`, 'encode it first, for example with base64');
   }
 }

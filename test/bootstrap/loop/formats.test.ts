@@ -7,7 +7,7 @@ import { parseEnv } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { type Format, format } from '../../../bootstrap/formats/export.ts';
-import { readDotenv } from '../../../bootstrap/formats/import.ts';
+import { readSource } from '../../../bootstrap/formats/import.ts';
 import { NASTY } from './nasty.ts';
 
 let folder: string;
@@ -37,7 +37,7 @@ describe('what is written out is read as the same bytes', () => {
   test('by a reader of .env files, and by shells as well where there is no quote', async () => {
     const text = await written('dotenv', plain);
     expect(parseEnv(text)).toEqual(sorted(plain));
-    expect(sorted(readDotenv(text, '.env'))).toEqual(sorted(plain));
+    expect(sorted((await readSource(text, 'dotenv', '.env')).values)).toEqual(sorted(plain));
     expect(plain.size).toBeGreaterThan(5);
   });
 
@@ -66,8 +66,8 @@ test.each<{ name: string; as: Format; secrets: [string, string][] }>([
   await expect(asked).rejects.not.toThrow(/se.*cret/s);
 });
 
-test('what no secret can be called is refused before anything is sent', () => {
-  expect(() => readDotenv('GOOD=1\nA/B=hidden\n', '.env')).toThrow(/"A\/B"/);
-  expect(() => readDotenv('A/B=hidden\n', '.env')).not.toThrow(/hidden/);
-  expect(() => readDotenv('nothing here', '.env')).toThrow(/NAME=value/);
+test('what no secret can be called is refused before anything is sent', async () => {
+  await expect(readSource('GOOD=1\nA/B=hidden\n', 'dotenv', '.env')).rejects.toThrow(/"A\/B"/);
+  await expect(readSource('A/B=hidden\n', 'dotenv', '.env')).rejects.not.toThrow(/hidden/);
+  await expect(readSource('nothing here', 'dotenv', '.env')).rejects.toThrow(/NAME=value/);
 });
