@@ -13,7 +13,7 @@ export function choose(values, keys) {
 const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]*$/;
 /** What the runner keeps for itself, or reads as an input of other actions. */
 const RUNNERS_OWN = /^(GITHUB|RUNNER|ACTIONS|INPUT)_/i;
-/** As in bootstrap/run/environment.ts: who may write a secret could run code in every job. */
+/** As in sdk/loaders.ts: who may write a secret could run code in every job. */
 const LOADERS =
   /^(PATH|LD_.*|DYLD_.*|NODE_OPTIONS|NODE_PATH|BASH_ENV|ENV|IFS|SHELLOPTS|BASHOPTS|PS4|PROMPT_COMMAND|PYTHONPATH|PYTHONSTARTUP|PYTHONHOME|PERL5LIB|PERL5OPT|RUBYOPT|RUBYLIB|JAVA_TOOL_OPTIONS|JDK_JAVA_OPTIONS|GIT_SSH_COMMAND|GCONV_PATH)$/;
 

@@ -215,7 +215,7 @@ test('inputs and their defaults are those that the page tells', async () => {
 
 test('what runs code is the same to the action, to kms run and to the snippet', async () => {
   const lists = await Promise.all(
-    ['action/choose.js', 'bootstrap/run/environment.ts', 'docs/ci.md'].map(
+    ['action/choose.js', 'sdk/loaders.ts', 'docs/ci.md'].map(
       async (file) => /\^\(PATH\|[^)]*\)\$/.exec(await readFile(`${ROOT}${file}`, 'utf8'))?.[0],
     ),
   );
