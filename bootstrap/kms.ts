@@ -1,3 +1,4 @@
+import { addCompletion } from './command-line/completion.ts';
 import { addExchange } from './command-line/exchange.ts';
 import { addPeople } from './command-line/people.ts';
 import { addSecrets } from './command-line/secrets.ts';
@@ -21,6 +22,7 @@ const environment = process.env;
 addExchange(commandLine);
 addSecrets(commandLine);
 addPeople(commandLine);
+addCompletion(commandLine);
 
 withExamples(
   program.command('why <secret>').description('why a Kubernetes Secret holds what it holds; never a value'),

@@ -1,6 +1,9 @@
+import { execFile, spawnSync } from 'node:child_process';
 import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loginsFile, readLogins } from '../../../bootstrap/logins/logins.ts';
 import { Kms } from '../../../sdk/index.ts';
@@ -124,5 +127,78 @@ describe('a login', () => {
       stdin: `${PASSWORD}\n`,
     });
     expect([code, stderr]).toEqual([1, expect.stringContaining('if that is your KMS: kms login --url')]);
+  });
+});
+
+describe('completion', () => {
+  const has = (shell: string) => spawnSync(shell, ['-c', 'true']).status === 0;
+  const KMS = fileURLToPath(new URL('../../../bin/kms.js', import.meta.url));
+  beforeAll(async () => {
+    await mkdir(join(folder, 'bin'));
+    await writeFile(join(folder, 'bin/kms'), `#!/bin/sh\nexec "${process.execPath}" "${KMS}" "$@"\n`, { mode: 0o755 });
+    const evil = { secretKey: '$(touch pwned)', secretValue: VALUE };
+    await kms.secrets.createMany([evil, { secretKey: 'A_TOKEN', secretValue: VALUE }], at);
+  });
+  const at = { projectSlug: 'gateway', environment: 'staging' };
+
+  const quoted = (words: readonly string[]) => words.map((word) => `'${word}'`).join(' ');
+  /** How a shell is asked what it offers at the end of a command line. */
+  const SHELLS: { shell: string; options: string[]; first: string; ask: (words: readonly string[]) => string }[] = [
+    {
+      shell: 'bash',
+      options: ['--norc'],
+      first: 'source <(kms completion bash)',
+      ask: (words) =>
+        `COMP_WORDS=(${quoted(words)}); COMP_CWORD=${words.length - 1}; _kms_complete; printf '%s\n' "\${COMPREPLY[@]}"`,
+    },
+    {
+      shell: 'zsh',
+      options: ['-f'],
+      first: `compdef() { }; _describe() { print -l -- "\${(@P)2}" }; source <(kms completion zsh)`,
+      ask: (words) => `words=(${quoted(words)}); CURRENT=${words.length}; _kms`,
+    },
+    {
+      shell: 'fish',
+      options: ['--no-config'],
+      first: 'kms completion fish | source',
+      ask: (words) => `complete -C '${words.join(' ')}'`,
+    },
+  ];
+  const LINES = {
+    'kms secrets ro': ['rollback'],
+    'kms run --rec': ['--recursive'],
+    'kms export --format j': ['json'],
+    'kms secrets list --project ': ['gateway'],
+    'kms secrets list -p gateway --env s': ['staging'],
+    'kms secrets get --env staging ': ['A_TOKEN'],
+    'kms __com': [],
+  };
+
+  test.for(SHELLS)(
+    'of $shell offers commands, options and names, and none that it would run',
+    async ({ shell, options, first, ask }, { skip }) => {
+      skip(!has(shell), `there is no ${shell} here`);
+      const asked = Object.keys(LINES).map((line) => `${ask(line.split(' '))}; echo -----`);
+      const { stdout, stderr } = await promisify(execFile)(shell, [...options, '-c', [first, ...asked].join('\n')], {
+        cwd: folder,
+        env: {
+          PATH: `${join(folder, 'bin')}:${process.env.PATH}`,
+          HOME: folder,
+          KMS_URL: live.url,
+          KMS_TOKEN: live.server.admin,
+        },
+      });
+      const offered = stdout.split('-----\n').map((text) => text.match(/^[^\t:\n]+/gm) ?? []);
+      expect([Object.fromEntries(Object.keys(LINES).map((line, index) => [line, offered[index]])), stderr]).toEqual([
+        LINES,
+        '',
+      ]);
+    },
+  );
+
+  test('is silent where KMS cannot be asked, and names an unknown shell', async () => {
+    const asked = await cli('__complete -- secrets get ', '', { KMS_URL: 'http://127.0.0.1:1' });
+    expect(asked).toEqual({ code: 0, stdout: '', stderr: '' });
+    expect((await cli('completion powershell')).stderr).toContain('use one of bash, zsh, fish');
   });
 });
