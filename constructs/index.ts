@@ -1,15 +1,10 @@
 /** cdk8s constructs for Hanzo KMS: the server, the CRD, and a KMSSecret per service (HIP-27). */
+export type { KmsBootstrapJobProps, KmsBootstrapService, KmsMadeSecrets, KmsSecretKey } from './bootstrap/props.ts';
 export type { KmsImage } from './image.ts';
 export { Kms, type KmsProps } from './kms.ts';
 export { KmsAdmission, type KmsAdmissionProps } from './kms-admission.ts';
 export { type KmsAutoscaling, KmsAvailability, type KmsAvailabilityProps } from './kms-availability.ts';
-export {
-  KmsBootstrapJob,
-  type KmsBootstrapJobProps,
-  type KmsBootstrapService,
-  type KmsMadeSecrets,
-  type KmsSecretKey,
-} from './kms-bootstrap-job.ts';
+export { KmsBootstrapJob } from './kms-bootstrap-job.ts';
 export { KmsCertificate, type KmsCertificateProps } from './kms-certificate.ts';
 export type { KmsAuthority, KmsProbe, KmsProbes } from './kms-container.ts';
 export { KmsCrd } from './kms-crd.ts';

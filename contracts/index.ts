@@ -26,6 +26,7 @@ export * from './permissions.ts';
 export * from './privileges.ts';
 export * from './project-roles.ts';
 export * from './projects.ts';
+export * from './provision.ts';
 export * from './repository.ts';
 export * from './roles.ts';
 export * from './secrets.ts';

@@ -1,5 +1,7 @@
 import { createHmac, generateKeySync, type KeyObject, randomBytes } from 'node:crypto';
 import { fromBase64url } from './base64.ts';
+import { deriveFromAuthSecret } from './derive.ts';
+import type { AuthSecret } from './secret.ts';
 
 const MARK = 'st.';
 const SECRET_BYTES = 32;
@@ -8,6 +10,15 @@ const SHOWN_CHARACTERS = 4;
 /** A new client secret: `st.` and 32 random bytes in base64url (43 characters). HIP-27, "Universal Auth Flow". */
 export function newClientSecret(): string {
   return MARK + randomBytes(SECRET_BYTES).toString('base64url');
+}
+
+/**
+ * The first credential of an instance whose installer keeps no file: always the same one for an AUTH_SECRET. The first call can then be made
+ * again, and by two at once, with the same answer. It gives nothing to who has AUTH_SECRET, and can open a session by it in any
+ * case, nor anything for long: it ends after an hour, and is revoked in the run that made it.
+ */
+export function firstCredential(secret: AuthSecret): string {
+  return MARK + deriveFromAuthSecret(secret, 'first-credential').export().toString('base64url');
 }
 
 /** Whether a text could be a client secret at all: what is not need not be looked for, and may be told so. */

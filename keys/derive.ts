@@ -13,7 +13,7 @@ type KeyLabel =
   | 'fingerprint';
 
 /** What AUTH_SECRET is used for. */
-type AuthLabel = 'access-token' | 'access-token-kid' | 'bootstrap-proof' | 'limit-name';
+type AuthLabel = 'access-token' | 'access-token-kid' | 'bootstrap-proof' | 'first-credential' | 'limit-name';
 
 /**
  * The key of one purpose, from the root key (HKDF-SHA-256, RFC 5869). Whoever gets hold of one derived key, or of

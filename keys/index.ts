@@ -19,6 +19,7 @@ export { parseAuthSecret } from './auth-secret.ts';
 export {
   clientSecretMac,
   clientSecretPrefix,
+  firstCredential,
   isClientSecretShape,
   newClientSecret,
   newClientSecretMacKey,

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { AccessToken } from '../contracts/access-tokens.ts';
 import { AdminConfigAnswer, BootstrapAnswer, PROOF_HEADER, Status } from '../contracts/admin.ts';
+import { Message } from '../contracts/http.ts';
 import type { Session } from './session.ts';
 
 /** Proves that the caller knows kms-secrets, for one request (the header `x-kms-proof`). */
@@ -56,6 +57,12 @@ export class Admin {
       sign: signed(prove),
     } as const;
     return this.#session.open(call);
+  }
+
+  /** Ends an access token, of whomever: whoever has it may. One that has ended already is nothing to do. */
+  async endToken(accessToken: string): Promise<void> {
+    const path = '/api/v1/auth/token/revoke';
+    await this.#session.open({ method: 'POST', path, body: { accessToken }, answer: Message, idempotent: true });
   }
 }
 

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { AccessToken } from '../contracts/access-tokens.ts';
 import {
   IdentityAnswer,
   type IdentityMembership,
@@ -77,6 +78,12 @@ export class Identities {
   async universalAuth(id: string): Promise<z.infer<typeof UniversalAuth>> {
     return (await this.#session.call({ method: 'GET', path: authPath(id), answer: UniversalAuthAnswer }))
       .identityUniversalAuth;
+  }
+
+  /** Exchanges a client secret for a token, for who wants the token itself (HIP-27). @throws Unauthorized when it is not taken */
+  async logIn(body: { clientId: string; clientSecret: string }): Promise<AccessToken> {
+    const path = '/api/v1/auth/universal-auth/login';
+    return this.#session.open({ method: 'POST', path, body, answer: AccessToken, idempotent: false });
   }
 
   /** Makes a client secret. This answer is the only time that it is ever shown. */

@@ -1,25 +1,38 @@
+import { NamespaceName } from '../../contracts/kms-secret.ts';
 import { writeDurably } from '../durable-file.ts';
 import { formatEnvFile, parseEnvFile } from '../init/env-file.ts';
 import { type Addresses, fingerprintOf, kmsSecretsManifest, makeKmsSecrets } from '../init/kms-secrets.ts';
 import { UserError } from '../problem.ts';
 import { print, readStdin, say, type Terminal } from '../terminal/terminal.ts';
+import { type InitClusterOptions, initCluster } from './init-cluster.ts';
 
 /** Options of `kms-bootstrap init`. */
-export interface InitOptions {
+export interface InitOptions extends InitClusterOptions {
   /** Not `--env-file`: Node takes that one for itself, wherever on the command line it stands. */
   readonly writeEnv?: string;
-  /** Of the Secret kms-secrets. */
-  readonly namespace: string;
-  /** Read `DB_CONNECTION_URI` and `REDIS_URL` from standard input, since a command line is seen by others. */
-  readonly addressesFromStdin?: boolean;
-  /** Whether Kubernetes refuses to change the Secret. */
-  readonly immutable: boolean;
 }
 
-const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+/** What has a meaning in a cluster alone. */
+const IN_CLUSTER = {
+  createNamespace: '--create-namespace',
+  bundledPostgres: '--bundled-postgres',
+  bundledRedis: '--bundled-redis',
+  dryRun: '--dry-run',
+  json: '--json',
+} as const;
 
-/** Makes kms-secrets: as an env file, or as a manifest on standard output. */
+/** Makes kms-secrets: in a cluster, as an env file, or as a manifest on standard output. */
 export async function init(terminal: Terminal, environment: NodeJS.ProcessEnv, options: InitOptions): Promise<number> {
+  if (!NamespaceName.safeParse(options.namespace).success)
+    throw new UserError(`"${options.namespace}" is not the name of a namespace`);
+  if (options.kubeContext !== undefined || options.kubeconfig !== undefined) {
+    if (options.writeEnv !== undefined)
+      throw new UserError('--write-env and a cluster are two places: name one of them');
+    return initCluster(terminal, environment, options);
+  }
+  for (const [option, text] of Object.entries(IN_CLUSTER))
+    if (options[option as keyof typeof IN_CLUSTER])
+      throw new UserError(`${text} is for a cluster, and none is named`, 'name one by --kube-context or --kubeconfig');
   const addresses = options.addressesFromStdin
     ? parseEnvFile(await readStdin(terminal), 'standard input')
     : environment;
@@ -28,8 +41,6 @@ export async function init(terminal: Terminal, environment: NodeJS.ProcessEnv, o
     await writeDurably(options.writeEnv, formatEnvFile({ ...secrets }), { exclusive: true });
     say(terminal, `wrote ${options.writeEnv} (mode 0600), root key ${fingerprintOf(secrets)}`);
   } else {
-    if (!DNS_LABEL.test(options.namespace))
-      throw new UserError(`"${options.namespace}" is not the name of a namespace`);
     if (!secrets.DB_CONNECTION_URI) {
       const hint =
         'set it in the environment, or write DB_CONNECTION_URI=… to standard input with --addresses-from-stdin';

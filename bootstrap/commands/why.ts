@@ -1,11 +1,10 @@
 import { NamespaceName, ObjectName } from '../../contracts/kms-secret.ts';
-import { KubernetesError } from '../../operator/kubernetes/errors.ts';
+import { type ClusterOptions, openCluster } from '../cluster/open.ts';
 import { organizationIdOf } from '../logins/organization.ts';
 import { findReach } from '../logins/reach.ts';
 import { UserError } from '../problem.ts';
 import { failureOf } from '../terminal/failure.ts';
 import { paint, print, printJson, say, type Terminal } from '../terminal/terminal.ts';
-import { type ClusterOptions, openCluster } from '../why/cluster.ts';
 import type { SecretName } from '../why/keeper.ts';
 import { type KmsAccess, reportOn } from '../why/report.ts';
 import { linesOf } from '../why/show.ts';
@@ -56,8 +55,6 @@ export async function why(
     else print(terminal, ...linesOf(report, (style, text) => paint(terminal.stdout, style, text)));
     if (failure?.hint) say(terminal, `${terminal.program}: ${paint(terminal.stderr, 'cyan', 'hint:')} ${failure.hint}`);
     return failure ? 1 : 0;
-  } catch (error) {
-    throw error instanceof KubernetesError ? clusterProblem(error) : error;
   } finally {
     api.close();
   }
@@ -88,11 +85,4 @@ function secretOf(name: string): SecretName {
     `"${name}" is not the name of a Secret`,
     'write its namespace and its name with "/" between them, such as hanzo/gateway-secrets',
   );
-}
-
-function clusterProblem(error: KubernetesError): UserError {
-  if (error.status === 401)
-    return new UserError('the cluster does not take your credentials', 'log in to it again, or name another --context');
-  const hint = error.status === 0 ? 'is it up, and does the kubeconfig name it? --context names another' : undefined;
-  return new UserError(error.message, hint, error);
 }

@@ -46,26 +46,29 @@ function checked(name: keyof typeof FORMS, text: string): string {
 export const fingerprintOf = (secrets: KmsSecrets) => rootFingerprint(parseRootKey(secrets.ROOT_ENCRYPTION_KEY));
 
 /**
- * The Kubernetes Secret `kms-secrets`. It is immutable: a second `init | kubectl apply -f -` is then refused by the API
+ * The Kubernetes Secret `kms-secrets`, as YAML. It is immutable: a second `init | kubectl apply -f -` is then refused by the API
  * server, where it would otherwise replace the root key of a live database, and every secret in it would be lost.
  * `data` and not `stringData`, which some tools see as changed at every run.
  */
-export function kmsSecretsManifest(
+export function kmsSecretsManifest(secrets: KmsSecrets, options: { namespace: string; immutable: boolean }): string {
+  return stringify({ apiVersion: 'v1', kind: 'Secret', ...kmsSecretsObject(secrets, options) });
+}
+
+/** The Secret itself, without its kind. */
+export function kmsSecretsObject(
   secrets: KmsSecrets,
-  { namespace, immutable }: { namespace: string; immutable: boolean },
-): string {
+  { namespace, name = 'kms-secrets', immutable }: { namespace: string; name?: string; immutable: boolean },
+) {
   const given = Object.entries(secrets).filter((entry): entry is [string, string] => entry[1] !== undefined);
-  return stringify({
-    apiVersion: 'v1',
-    kind: 'Secret',
+  return {
     metadata: {
-      name: 'kms-secrets',
+      name,
       namespace,
       labels: { 'app.kubernetes.io/name': 'kms', 'app.kubernetes.io/part-of': 'hanzo-universe' },
       annotations: { 'kms.hanzo.ai/root-key-fingerprint': fingerprintOf(secrets) },
     },
     type: 'Opaque',
     ...(immutable ? { immutable } : {}),
-    data: Object.fromEntries(given.map(([name, value]) => [name, Buffer.from(value).toString('base64')])),
-  });
+    data: Object.fromEntries(given.map(([variable, value]) => [variable, Buffer.from(value).toString('base64')])),
+  };
 }

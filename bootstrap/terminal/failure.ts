@@ -1,3 +1,4 @@
+import { KubernetesError } from '../../operator/kubernetes/errors.ts';
 import { Forbidden, KmsRefusal, KmsUnreachable, Unauthorized, UnexpectedAnswer } from '../../sdk/index.ts';
 import { ApplyStopped } from '../apply/apply.ts';
 import { FileExists } from '../durable-file.ts';
@@ -16,6 +17,7 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof InventoryRefused) return { errors: error.problems, hint: 'nothing was sent to the server' };
   if (error instanceof UserError) return { errors: [error.message], hint: error.hint };
   if (error instanceof ApplyStopped) return stopped(error);
+  if (error instanceof KubernetesError) return ofCluster(error);
   if (error instanceof FileExists)
     return { errors: [error.message], hint: 'choose another path, or move the file away first' };
   if (error instanceof KmsUnreachable) {
@@ -40,6 +42,23 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof KmsRefusal)
     return { errors: [`${error.message}${error.reqId ? ` (request ${error.reqId})` : ''}`] };
   return { errors: [error instanceof Error ? error.message : String(error)] };
+}
+
+/** What an API server refused. Its messages name objects, rights and users, and no value of a Secret. */
+function ofCluster({ status, message }: KubernetesError): Failure {
+  if (status === 401)
+    return {
+      errors: ['the cluster does not take your credentials'],
+      hint: 'log in to it again, or name another context of the kubeconfig',
+    };
+  if (status === 0)
+    return { errors: [message], hint: 'is it up, and does the kubeconfig name it? --help tells how to name another' };
+  if (status === 403)
+    return {
+      errors: [message],
+      hint: 'have somebody give you this right, or name a context of the kubeconfig that has it',
+    };
+  return { errors: [message] };
 }
 
 function stopped(error: ApplyStopped): Failure {

@@ -3,9 +3,9 @@ import { z } from 'zod';
 import { Email, Inventory, NamespaceName, ObjectName, Slug } from '../../contracts/index.ts';
 import { DEFAULT_NAMESPACE } from '../defaults.ts';
 import { ImageShape, imageSettings } from '../image.ts';
-import type { KmsBootstrapJobProps, KmsBootstrapService } from '../kms-bootstrap-job.ts';
 import { Resources } from '../resources.ts';
 import { BUNDLED_POSTGRES_SECRET, BUNDLED_REDIS_SECRET } from './names.ts';
+import type { KmsBootstrapJobProps, KmsBootstrapService } from './props.ts';
 
 const RESOURCES = { requests: { memory: '128Mi', cpu: '50m' }, limits: { memory: '256Mi', cpu: '500m' } };
 

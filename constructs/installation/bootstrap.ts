@@ -1,5 +1,5 @@
 import type { InstallationSettings } from '../../contracts/index.ts';
-import type { KmsBootstrapJobProps, KmsMadeSecrets } from '../kms-bootstrap-job.ts';
+import type { KmsBootstrapJobProps, KmsMadeSecrets } from '../bootstrap/props.ts';
 
 /** The bootstrap Job of an installation. */
 export function bootstrapProps(settings: InstallationSettings, url: string): KmsBootstrapJobProps {

@@ -16,6 +16,16 @@ export interface ListOptions {
   readonly fieldSelector?: string;
 }
 
+export interface ApplyOptions {
+  readonly fieldManager: string;
+  /** @default - the object itself */
+  readonly subresource?: string;
+  /** Whether fields are taken from other managers. @default true */
+  readonly force?: boolean;
+  /** Whether the API server only says what would come of it. @default false */
+  readonly dryRun?: boolean;
+}
+
 export interface List<Found> {
   readonly metadata: { readonly resourceVersion: string; readonly continue?: string };
   readonly items: readonly Found[];
@@ -109,16 +119,14 @@ export class KubernetesApi {
   /**
    * Server-side apply: what the body says becomes ours, what it said before and says no more goes away, and what others set stays.
    *
-   * @throws KubernetesError 409 when the body names a resourceVersion that is not the present one
+   * @throws KubernetesError 409 when the body names a resourceVersion that is not the present one, or without force when another
+   *   manager has set one of its fields to something else
    */
-  apply<Found extends KubernetesObject>(
-    of: Resource<Found>,
-    body: Found,
-    { fieldManager, subresource }: { readonly fieldManager: string; readonly subresource?: string },
-  ): Promise<Found> {
+  apply<Found extends KubernetesObject>(of: Resource<Found>, body: Found, options: ApplyOptions): Promise<Found> {
     const { namespace, name } = body.metadata;
+    const { fieldManager, subresource, force = true, dryRun = false } = options;
     return this.#json<Found>('apply', of, 'PATCH', pathOf(of, namespace, name, subresource), {
-      query: { fieldManager, force: 'true' },
+      query: { fieldManager, force: String(force), dryRun: dryRun ? 'All' : undefined },
       body: kindOf(of, body),
       contentType: 'application/apply-patch+yaml',
     });

@@ -13,13 +13,19 @@ export type Weather =
 /** Stands before KMS and lets a test decide what becomes of requests. Counts what passes. */
 export class Gate {
   readonly url: string;
-  weather: Weather = 'pass';
+  /** Of every request alike, or of each by what it is. */
+  weather: Weather | ((method: string, path: string) => Weather) = 'pass';
   /** Requests by method, path without query, and status. */
   readonly counts = new Map<string, number>();
   /** Answers of KMS that never arrived. */
   lost = 0;
   readonly #server: Server;
   readonly #hanging = new Set<ServerResponse>();
+
+  /** Requests that will get no answer. */
+  get hanging(): number {
+    return this.#hanging.size;
+  }
 
   private constructor(server: Server) {
     this.#server = server;
@@ -31,8 +37,8 @@ export class Gate {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const gate = new Gate(server);
     server.on('request', (incoming, outgoing) => {
-      const { weather } = gate;
       const path = incoming.url ?? '/';
+      const weather = typeof gate.weather === 'function' ? gate.weather(incoming.method ?? '', path) : gate.weather;
       if (weather === 'down') return void incoming.socket.destroy();
       if (weather === 'hang') return void gate.#hanging.add(outgoing);
       if (typeof weather === 'object' && 'status' in weather && (weather.path ?? /./).test(path)) {

@@ -1,7 +1,11 @@
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { KubernetesApi } from '../../operator/kubernetes/api.ts';
 import type { ApiOptions } from '../../operator/kubernetes/exchange.ts';
 import { clusterOf } from '../../operator/kubernetes/kubeconfig.ts';
+import { ownCluster, SERVICE_ACCOUNT_FOLDER } from '../../operator/kubernetes/service-account.ts';
 import { UserError } from '../problem.ts';
 
 /** Which cluster, as kubectl says it. */
@@ -32,6 +36,18 @@ export async function openCluster(options: ClusterOptions, api: ApiOptions): Pro
       'name one by --kubeconfig or KUBECONFIG, and a context of it by --context',
     );
   return new KubernetesApi(clusterOf(config), { userAgent: 'kms-cli', ...api });
+}
+
+/** Whether this runs in a pod, and nothing names another cluster. */
+export function isInPod(environment: NodeJS.ProcessEnv, { kubeconfig, context }: ClusterOptions): boolean {
+  if (kubeconfig !== undefined || context !== undefined || environment.KUBECONFIG) return false;
+  return Boolean(environment.KUBERNETES_SERVICE_HOST) && !existsSync(join(homedir(), '.kube/config'));
+}
+
+/** The cluster of the pod that this runs in. It needs no kubeconfig, and thus not the 50 MB of the library that reads them. */
+export function openOwnCluster(environment: NodeJS.ProcessEnv, api: ApiOptions): KubernetesApi {
+  const folder = environment.SERVICE_ACCOUNT_FOLDER || SERVICE_ACCOUNT_FOLDER;
+  return new KubernetesApi(ownCluster(environment, folder), { userAgent: 'kms-bootstrap', ...api });
 }
 
 function load(config: KubeConfig, { kubeconfig }: ClusterOptions): void {
