@@ -86,6 +86,7 @@ export class Term {
         log.warn({ kmsSecret: key, problem: messageOf(error), againInMs: Math.round(waitMs) }, 'not in sync'),
       concurrency: options.concurrency,
       longestWaitMs: 60_000,
+      partyOf: (key) => ({ name: key.split('/')[0]!, lane: this.#kmsSecrets.find(key)?.spec.hostAPI ?? '' }),
     });
     this.#reconciler = new Reconciler({
       api,

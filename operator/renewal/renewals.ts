@@ -75,6 +75,7 @@ export class Renewals {
       onFailure: (place, error) => this.#failed(place, error),
       concurrency: 8,
       longestWaitMs: 300_000,
+      partyOf: (place) => ({ name: place.split('/')[0]!, lane: place }),
     });
   }
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { type Outcome, WorkQueue } from '../../operator/queue/work-queue.ts';
+import { type Outcome, WorkQueue, type WorkQueueOptions } from '../../operator/queue/work-queue.ts';
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -9,7 +9,7 @@ afterEach(() => {
 });
 
 /** A queue whose work ends when the test says so. */
-function queueOf({ concurrency = 16, random = 1 } = {}) {
+function queueOf({ concurrency = 16, random = 1, partyOf = undefined as WorkQueueOptions['partyOf'] } = {}) {
   const begun: string[] = [];
   const under = new Map<string, PromiseWithResolvers<Outcome>>();
   const waits: number[] = [];
@@ -25,6 +25,7 @@ function queueOf({ concurrency = 16, random = 1 } = {}) {
     firstWaitMs: 100,
     longestWaitMs: 1000,
     random: () => random,
+    ...(partyOf && { partyOf }),
   });
   const end = async (key: string, outcome: Outcome | Error = {}) => {
     const work = under.get(key)!;
@@ -134,4 +135,52 @@ test('a stop waits for what is under way and begins nothing', async () => {
   queue.add('c');
   await vi.advanceTimersByTimeAsync(1000);
   expect(begun).toEqual(['a']);
+});
+
+const ofNamespace = (key: string) => ({ name: key.split('/')[0]!, lane: key.split('/')[1]! });
+
+test('a wait that is longer than a timer can be is no wait of a moment', async () => {
+  const { queue, begun } = queueOf();
+  queue.addIn('a', 60 * 86_400_000);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(begun).toEqual([]);
+});
+
+test('a thousand of one party keep another waiting for one turn', async () => {
+  const { queue, begun, end } = queueOf({ concurrency: 1, partyOf: ofNamespace });
+  for (let n = 0; n < 1000; n++) queue.add(`evil/host/${n}`);
+  queue.add('good/host/1');
+  await end('evil/host/0');
+  await end('evil/host/1');
+  expect(begun).toEqual(['evil/host/0', 'evil/host/1', 'good/host/1']);
+});
+
+test('what never ends takes the place of nobody else', async () => {
+  const { queue, begun } = queueOf({ concurrency: 4, partyOf: ofNamespace });
+  for (let n = 0; n < 1000; n++) queue.add(`evil/host-${n}/${n}`);
+  await vi.advanceTimersByTimeAsync(60_000);
+  const ofEvil = begun.length;
+  queue.add('good/host/1');
+  expect(begun.at(-1)).toBe('good/host/1');
+  expect(ofEvil).toBeLessThanOrEqual(40);
+});
+
+test('a host that never answers leaves the other hosts of its namespace alone', async () => {
+  const { queue, begun } = queueOf({ concurrency: 4, partyOf: ofNamespace });
+  for (let n = 0; n < 100; n++) queue.add(`hanzo/hangs/${n}`);
+  await vi.advanceTimersByTimeAsync(60_000);
+  queue.add('hanzo/answers/1');
+  expect(begun.at(-1)).toBe('hanzo/answers/1');
+});
+
+test('what was slow and has ended makes room again', async () => {
+  const { queue, begun, end } = queueOf({ concurrency: 4, partyOf: ofNamespace });
+  for (let n = 0; n < 13; n++) queue.add(`hanzo/hangs/${n}`);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(begun).not.toContain('hanzo/hangs/12');
+  for (let n = 0; n < 12; n++) await end(`hanzo/hangs/${n}`);
+  expect(begun).toContain('hanzo/hangs/12');
+  const stopped = queue.stop();
+  await end('hanzo/hangs/12');
+  await stopped;
 });
