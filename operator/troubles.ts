@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { KubernetesError } from './kubernetes/errors.ts';
 import type { OperatorMetrics } from './metrics.ts';
+import { plainText } from './plain-text.ts';
 
 /** Counts and logs what goes wrong beside the turns, and is tried again by itself. */
 export function troublesOf(metrics: OperatorMetrics, log: Logger) {
@@ -16,7 +17,7 @@ export function troublesOf(metrics: OperatorMetrics, log: Logger) {
     };
 }
 
-/** Messages of ours and of the API server name things and never hold a value. */
+/** Messages of ours, of KMS and of the API server name things and never hold a value. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return plainText(error instanceof Error ? error.message : String(error));
 }

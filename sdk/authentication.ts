@@ -117,7 +117,7 @@ function identityOf(token: string): string | undefined {
   try {
     const claims = token.split('.')[1]!.replaceAll('-', '+').replaceAll('_', '/');
     const { identityId } = JSON.parse(atob(claims)) as { identityId?: unknown };
-    return typeof identityId === 'string' ? identityId : undefined;
+    return typeof identityId === 'string' && /^[\w-]{1,64}$/.test(identityId) ? identityId : undefined;
   } catch {
     // A service token, or something else that is no JWT.
     return undefined;

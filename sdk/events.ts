@@ -70,7 +70,8 @@ export class Events {
         pause = FIRST_PAUSE_MS;
         for await (const event of events) {
           failures = 0;
-          if (event.retry !== undefined) pause = event.retry;
+          // Within what is ours to bear: at once would be without end, and in a week is never.
+          if (event.retry !== undefined) pause = Math.min(Math.max(event.retry, FIRST_PAUSE_MS), LONGEST_PAUSE_MS);
           const change = changeOf(event);
           if (change) yield change;
           // Noted when the reader has dealt with it, so that nothing is passed by when the connection breaks meanwhile.

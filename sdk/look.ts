@@ -1,8 +1,9 @@
 import type { z } from 'zod';
 import type { ImportedSecrets, Secret, SecretsAnswer } from '../contracts/secrets.ts';
 import { addressQuery, type FolderAddress, SECRETS_PATH } from './address.ts';
+import { UnexpectedAnswer } from './errors.ts';
 import type { Session } from './session.ts';
-import { flag, listOf, object, optional, readerOf, text } from './shape.ts';
+import { type Check, flag, listOf, object, optional, readerOf, text } from './shape.ts';
 
 /** What a program needs of a secret. */
 export type FoundSecret = Pick<
@@ -34,6 +35,10 @@ export interface LookOptions {
   readonly signal?: AbortSignal;
 }
 
+/** The id of something, which is written down where there is no place for a long story. */
+const id: Check = (value, path) =>
+  typeof value === 'string' && /^[\w-]{1,64}$/.test(value) ? undefined : { path, message: 'expected an id' };
+
 const secret = object({
   secretKey: text,
   secretValue: text,
@@ -41,14 +46,14 @@ const secret = object({
   secretPath: text,
   environment: text,
   type: text,
-  workspace: text,
+  workspace: id,
 });
 /** The answer to a look, checked without zod. */
 export const LookAnswer = readerOf<Omit<Look, 'etag'>>(
   object({
     secrets: listOf(secret),
     imports: listOf(object({ secretPath: text, environment: text, folderId: text, secrets: listOf(secret) })),
-    folder: optional(object({ id: text, projectId: text, changeId: text })),
+    folder: optional(object({ id, projectId: id, changeId: id })),
   }),
 );
 
@@ -62,7 +67,7 @@ export async function lookAt(
   at: FolderAddress,
   { recursive = false, imports = true, personal = false, etag: known, signal }: LookOptions = {},
 ): Promise<Look | undefined> {
-  const { answer, etag } = await session.exchange({
+  const call = {
     method: 'GET',
     path: SECRETS_PATH,
     query: {
@@ -75,6 +80,9 @@ export async function lookAt(
     answer: LookAnswer,
     ...(known === undefined ? {} : { headers: { 'if-none-match': known } }),
     ...(signal ? { signal } : {}),
-  });
+  } as const;
+  const { answer, etag } = await session.exchange(call);
+  if (!answer && known === undefined)
+    throw new UnexpectedAnswer(`${call.method} ${call.path}: 304, though no copy was named`);
   return answer && { ...answer, etag };
 }

@@ -17,7 +17,7 @@ interface Issue {
 }
 
 /** What is wrong with a value, and where; nothing when it is as it should be. */
-type Check = (value: unknown, path: readonly PropertyKey[]) => Issue | undefined;
+export type Check = (value: unknown, path: readonly PropertyKey[]) => Issue | undefined;
 
 const kind =
   (name: 'string' | 'number' | 'boolean'): Check =>

@@ -1,6 +1,8 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
+import { createSecureContext } from 'node:tls';
 import type { Fetch } from '../../sdk/index.ts';
+import { boundedAnswer, pacedStream } from './bounded-answer.ts';
 
 /** Questions to one KMS that are under way at once; the others wait for a connection that is free. */
 const MOST_QUESTIONS = 32;
@@ -22,7 +24,8 @@ export class Connections {
     const isSecure = new URL(url).protocol === 'https:';
     this.#http = isSecure ? https : http;
     const { Agent } = this.#http;
-    const trusted = ca === undefined ? {} : { ca };
+    // Once, and not for each connection: a certificate authority can be a long list.
+    const trusted = ca === undefined ? {} : { secureContext: createSecureContext({ ca }) };
     this.#asking = new Agent({ ...trusted, keepAlive: true, maxSockets: MOST_QUESTIONS, timeout: IDLE_MS });
     this.#streaming = new Agent(trusted);
   }
@@ -32,7 +35,8 @@ export class Connections {
 
   async #send(url: URL, init: Parameters<Fetch>[1], mayRepeat: boolean): ReturnType<Fetch> {
     const { method, headers, body, signal } = init;
-    const agent = headers.accept === 'text/event-stream' ? this.#streaming : this.#asking;
+    const isStream = headers.accept === 'text/event-stream';
+    const agent = isStream ? this.#streaming : this.#asking;
     const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
     const outgoing = this.#http.request(url, { agent, method, headers: { ...headers, ...length }, signal });
     try {
@@ -44,7 +48,11 @@ export class Connections {
         response.destroy();
         throw new Error(`it answers ${status}, a redirect: name the address that it points to`);
       }
-      return { status, headers: { get: (name) => String(response.headers[name] ?? '') || null }, body: response };
+      const answered = { status, headers: { get: (name: string) => String(response.headers[name] ?? '') || null } };
+      return {
+        ...answered,
+        body: isStream && status === 200 ? pacedStream(response, signal) : boundedAnswer(response),
+      };
     } catch (error) {
       // The server closed a kept connection at the moment when it was used again (RFC 9112, section 9.3.1).
       const wasClosed = outgoing.reusedSocket && (error as NodeJS.ErrnoException).code === 'ECONNRESET';

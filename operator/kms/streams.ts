@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KmsClient } from './clients.ts';
+import { Throttle } from './throttle.ts';
 
 export interface StreamsOptions {
   /** Told of every change of a project, with the KMSSecrets that read it. */
@@ -17,6 +18,8 @@ interface Stream {
 
 /** What will not pass by itself is looked at again after this time: rights can be given. */
 const AGAIN_AFTER_MS = 60_000;
+/** However much a stream says, KMS is asked no more often for it. */
+const HEARD_EVERY_MS = 500;
 
 /** One event stream for each identity and project, shared by the KMSSecrets that read it. */
 export class ChangeStreams {
@@ -64,16 +67,18 @@ export class ChangeStreams {
   async #run(stream: Stream, { kms }: KmsClient, projectId: string): Promise<void> {
     const { users, stop } = stream;
     const { signal } = stop;
+    const heard = new Throttle(() => this.#options.onChange(users), HEARD_EVERY_MS);
+    signal.addEventListener('abort', () => heard.stop(), { once: true });
     const onOpen = () => {
       // Later times go on after the last event that was heard.
-      if (!stream.isOpen) this.#options.onChange(users);
+      if (!stream.isOpen) heard.ask();
       stream.isOpen = true;
     };
     while (!signal.aborted) {
       try {
         // A notice says that something changed in the project. What a folder shows can depend on any other, by imports and
         // references: whether it did change is the server's answer to an ETag.
-        for await (const _change of kms.events.subscribe({ projectId, signal, onOpen })) this.#options.onChange(users);
+        for await (const _change of kms.events.subscribe({ projectId, signal, onOpen })) heard.ask();
       } catch (error) {
         if (signal.aborted) return;
         stream.isOpen = false;

@@ -1,4 +1,5 @@
-import { randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
+import { plainText } from '../plain-text.ts';
 import type { KubernetesApi } from './api.ts';
 import { Events, type KubernetesObject } from './resources.ts';
 
@@ -34,13 +35,14 @@ export class EventRecorder {
     event: { readonly type: EventType; readonly reason: string; readonly action: string; readonly note: string },
   ): Promise<void> {
     const { name, namespace, uid, resourceVersion } = about.metadata;
-    if (!this.#isNew(`${uid} ${event.type} ${event.reason} ${event.note}`)) return;
+    const note = plainText(event.note, MAX_NOTE);
+    if (!this.#isNew(hash('sha256', `${uid} ${event.type} ${event.reason} ${note}`, 'base64'))) return;
     const regarding = { apiVersion: about.apiVersion, kind: about.kind, name, namespace, uid, resourceVersion };
     try {
       await this.#api.create(Events, namespace, {
         metadata: { name: `${name.slice(0, 200)}.${randomBytes(8).toString('hex')}`, namespace },
         ...event,
-        note: event.note.slice(0, MAX_NOTE),
+        note,
         regarding,
         eventTime: this.#api.now().toISOString().replace('Z', '000Z'),
         reportingController: 'secrets.lux.network/kms-operator',

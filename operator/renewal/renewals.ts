@@ -9,6 +9,7 @@ import type { EventRecorder } from '../kubernetes/event-recorder.ts';
 import { type Secret, Secrets } from '../kubernetes/resources.ts';
 import type { OperatorMetrics } from '../metrics.ts';
 import { type Outcome, WorkQueue } from '../queue/work-queue.ts';
+import { messageOf } from '../troubles.ts';
 import { RENEWAL_MANAGER, readCredentials, type StoredCredentials, withNext, withoutPrevious } from './credentials.ts';
 
 export interface RenewalsOptions {
@@ -232,7 +233,7 @@ const userOf = (place: string) => `renewal/${place}`;
 
 function problemOf(place: string, error: unknown): { readonly reason: Told['reason']; readonly message: string } {
   if (error instanceof RenewalProblem) return error;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   if (error instanceof Forbidden)
     return {
       reason: 'RenewalRefused',

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import type { StoredKmsSecretSpec } from '../../contracts/kms-secret.ts';
 import type { KmsClient, KmsClients } from '../kms/clients.ts';
 import type { KmsSecret } from '../kms-secret.ts';
@@ -9,6 +10,9 @@ import { Secrets } from '../kubernetes/resources.ts';
 import { readCredentials, textOf } from '../renewal/credentials.ts';
 import type { Memory } from './memory.ts';
 import { SyncProblem } from './problem.ts';
+
+/** Some fifty certificates. To read them takes time that others wait for. */
+const LONGEST_CA = 64 * 1024;
 
 export interface LoginParts {
   readonly api: KubernetesApi;
@@ -81,11 +85,16 @@ export class Login {
     if (!tls) return undefined;
     const { secretName, secretNamespace, key } = tls.caRef;
     const ca = textOf((await this.#secret(secretNamespace, secretName))?.data?.[key]);
+    const named = `${key} of the Secret ${secretNamespace}/${secretName}, which tls.caRef names,`;
     if (!ca?.includes('-----BEGIN CERTIFICATE-----'))
-      throw new SyncProblem(
-        'CertificateMissing',
-        `the Secret ${secretNamespace}/${secretName} has no certificate under ${key}, which tls.caRef names`,
-      );
+      throw new SyncProblem('CertificateMissing', `there is no certificate in ${named} or no such Secret`);
+    if (ca.length > LONGEST_CA)
+      throw new SyncProblem('CertificateMissing', `${named} is longer than ${LONGEST_CA} bytes: name one authority`);
+    try {
+      new X509Certificate(ca);
+    } catch {
+      throw new SyncProblem('CertificateMissing', `the certificate in ${named} cannot be read`);
+    }
     return ca;
   }
 

@@ -8,6 +8,7 @@ import {
   Unauthorized,
 } from '../../sdk/index.ts';
 import { KubernetesError } from '../kubernetes/errors.ts';
+import { plainText } from '../plain-text.ts';
 import { SyncProblem } from './problem.ts';
 import type { Report } from './status.ts';
 
@@ -70,5 +71,5 @@ export function reportOf(
 
 /** What KMS and the API server say ends in all ways; another sentence follows here. */
 function sentence(text: string): string {
-  return text.replace(/[.\s]*$/, '.');
+  return plainText(text).replace(/[.\s]*$/, '.');
 }
