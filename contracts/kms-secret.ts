@@ -111,14 +111,33 @@ const template = z
   .describe('What the object holds. Without it: every key of KMS.');
 
 const creationPolicy = CreationPolicy.default('Orphan').describe(
-  'Orphan: the object stays when the KMSSecret is deleted. Owner: it is deleted with it; both are in one namespace then.',
+  'Orphan: the object stays when the KMSSecret is deleted. Owner: it is deleted with it, unless it was there before; both are in one namespace then.',
 );
+
+/** Types of Kubernetes' own that hold what somebody stores in them. */
+const STORED_TYPES = ['tls', 'dockercfg', 'dockerconfigjson', 'basic-auth', 'ssh-auth'].map(
+  (type) => `kubernetes.io/${type}`,
+);
+/**
+ * Whether a Secret's type makes nothing happen. Of the others of Kubernetes, one has a token of a ServiceAccount put into it and
+ * one lets nodes join, and from Helm's a release is rolled back to: whoever may write KMSSecrets need not have the right to those.
+ */
+export function isStoredType(type: string): boolean {
+  return STORED_TYPES.includes(type) || !ACTED_ON.test(type);
+}
+const ACTED_ON = /(^|\.)(kubernetes|k8s)\.io\/|^helm\.sh\//;
+
+const SecretType = withRules(z.string().min(1).max(253), {
+  rule: `self in [${STORED_TYPES.map((type) => `'${type}'`).join(', ')}] || !self.matches('(^|\\\\.)(kubernetes|k8s)\\\\.io/|^helm\\\\.sh/')`,
+  message: `must be Opaque, a type of your own, or one of ${STORED_TYPES.join(', ')}`,
+  holds: isStoredType,
+});
 
 const managedSecret = z
   .strictObject({
     secretName: ObjectName.describe('Name of the Secret.'),
     secretNamespace: NamespaceName.describe('Namespace of the Secret.'),
-    secretType: z.string().min(1).max(253).default('Opaque').describe('Type of the Secret.'),
+    secretType: SecretType.default('Opaque').describe('Type of the Secret.'),
     creationPolicy,
     template: template.optional(),
   })

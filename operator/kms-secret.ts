@@ -24,6 +24,8 @@ export const KmsSecrets: Resource<KmsSecret> = {
 export const RESYNC_ANNOTATION = `${KMS_SECRET_GROUP}/resync`;
 /** On a managed object: the KMSSecret that keeps it, `namespace/name`. */
 export const KEPT_BY_ANNOTATION = `${KMS_SECRET_GROUP}/kept-by`;
+/** On a managed object: the operator has made it, and may have it deleted with its KMSSecret. */
+export const MADE_ANNOTATION = `${KMS_SECRET_GROUP}/made-by-operator`;
 /** On a namespace: KMSSecrets of these namespaces may name Secrets in it; names with `_` between them, or `all`. */
 export const ALLOW_LABEL = `${KMS_SECRET_GROUP}/allow-kmssecrets-from`;
 

@@ -39,6 +39,7 @@ export async function startOperator(cluster: Cluster, config: OperatorConfig, lo
       term = new Term({
         api,
         leading,
+        namespace: config.POD_NAMESPACE,
         instance: config.POD_NAME,
         version: VERSION,
         digest,

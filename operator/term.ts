@@ -22,9 +22,17 @@ import { Reconciler } from './sync/reconciler.ts';
 import { messageOf, troublesOf } from './troubles.ts';
 import { credentialsOf, isSameWish, isSettled } from './wishes.ts';
 
+/** Objects that no KMSSecret keeps: what KMS and its operator themselves start from, and what pods know the API server by. */
+const RESERVED = {
+  inOwn: ['kms-secrets', 'kms-operator-digests', 'kms-postgres-auth', 'kms-redis-auth'].map((name) => `Secret/${name}`),
+  everywhere: ['ConfigMap/kube-root-ca.crt'],
+};
+
 export interface TermOptions {
   readonly api: KubernetesApi;
   readonly leading: AbortSignal;
+  /** Its own. */
+  readonly namespace: string;
   readonly instance: string;
   readonly version: string;
   readonly digest: Digest;
@@ -52,6 +60,7 @@ export class Term {
   readonly #reconciler: Reconciler;
   readonly #renewals: Renewals;
   readonly #reloader: Reloader | undefined;
+  #isFollowing = false;
 
   constructor(options: TermOptions) {
     this.#options = options;
@@ -101,6 +110,9 @@ export class Term {
       lagging: async (objectKeys, since) => this.#reloader?.lagging(new Set(objectKeys), since),
       isCurrent: (kmsSecret) => this.#isCurrent(kmsSecret),
       allows: (namespace, from) => this.#namespaces.allows(namespace, from),
+      isReserved: ({ kind, namespace, name }) =>
+        RESERVED.everywhere.includes(`${kind}/${name}`) ||
+        (namespace === options.namespace && RESERVED.inOwn.includes(`${kind}/${name}`)),
       renewal: (place) => this.#renewals.told(place),
     });
     this.#renewals = new Renewals({
@@ -183,7 +195,7 @@ export class Term {
     this.#owners.change(before, now);
     for (const one of [before, now]) if (one) this.#renewals.look(credentialsOf(one));
     // Goes through all that is named, and a status changes more often than that.
-    if (!before || !now || !isSameWish(before, now)) this.#objects.follow(this.#owners.objects());
+    if (!before || !now || !isSameWish(before, now)) this.#follow();
     if (!now || now.metadata.deletionTimestamp !== undefined) {
       this.#queue.forget(key);
       this.#forget(key);
@@ -194,6 +206,18 @@ export class Term {
       for (const target of before ? targetsOf(before) : []) this.#reconciler.stray(key, target);
     if (!before && isSettled(now)) this.#queue.addIn(key, Math.random() * now.spec.resyncInterval * 1000);
     else this.#queue.add(key);
+  }
+
+  /** Only what somebody may name: to name namespaces that there are not would be a way to have them asked for without end. */
+  #follow(): void {
+    if (this.#isFollowing) return;
+    this.#isFollowing = true;
+    // Once for all that a list brings, and before any turn that begins with it.
+    queueMicrotask(() => {
+      this.#isFollowing = false;
+      if (this.#options.leading.aborted) return;
+      this.#objects.follow(this.#owners.objects((namespace, from) => this.#namespaces.allows(namespace, from)));
+    });
   }
 
   #objectChanged(key: string, before: KeptObject | undefined, now: KeptObject | undefined): void {
@@ -231,6 +255,7 @@ export class Term {
   }
 
   #namespaceChanged(name: string): void {
+    this.#follow();
     const concerned = [...this.#kmsSecrets.all()].filter(
       (kmsSecret) =>
         targetsOf(kmsSecret).some(({ namespace }) => namespace === name) ||

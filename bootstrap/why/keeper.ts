@@ -44,7 +44,11 @@ export async function findKeeper(api: KubernetesApi, secret: SecretName, gaps: G
       .map((target) => ({ kmsSecret, target })),
   );
   const live = metadata ?? undefined;
-  const keeper = naming.find(({ kmsSecret, target }) => owners.rivalOf(kmsSecret, target, live) === undefined);
+  const [kept] = live?.metadata.annotations?.[KEPT_BY_ANNOTATION]?.split('/') ?? [];
+  const isOwnThere = naming.some(({ kmsSecret }) => kmsSecret.metadata.namespace === secret.namespace);
+  // Whether a namespace allows it is not asked: what the Secret itself says, and its own namespace, come first.
+  const allows = (_namespace: string, from: string) => from === kept || !isOwnThere;
+  const keeper = naming.find(({ kmsSecret, target }) => owners.rivalOf(kmsSecret, target, live, allows) === undefined);
   if (!keeper) throw unkept(secret, metadata, kmsSecrets);
   return {
     ...keeper,

@@ -22,10 +22,15 @@ export interface KeptObject {
   /** Of a Secret. */
   readonly type: string | undefined;
   readonly isImmutable: boolean;
+  /** It has more keys than are kept: there are digests of none. */
+  readonly isOversized: boolean;
   readonly digests: ReadonlyMap<string, string>;
   /** Keys of the data that the operator applied: those among them that KMS has no more are to go. */
   readonly applied: ReadonlySet<string>;
 }
+
+/** So many keys of an object are kept: a whole mebibyte of tiny ones would be thirty in memory. */
+export const MOST_KEYS = 5000;
 
 export function keepSecret(secret: Secret, digest: Digest): KeptObject {
   return kept('Secret', secret, secret.type, secret.data ?? {}, (value) => digest(Buffer.from(value, 'base64')));
@@ -53,6 +58,8 @@ function kept(
     deletionTimestamp,
     managedFields,
   } = metadata;
+  // Whoever may make Secrets makes one of two hundred thousand keys, which is thirty times its size in digests.
+  const isOversized = Object.keys(data).length > MOST_KEYS;
   return {
     kind,
     metadata: {
@@ -67,7 +74,8 @@ function kept(
     },
     type,
     isImmutable: immutable === true,
-    digests: new Map(Object.entries(data).map(([key, value]) => [key, digestOf(value)])),
+    isOversized,
+    digests: new Map(isOversized ? [] : Object.entries(data).map(([key, value]) => [key, digestOf(value)])),
     applied: appliedKeys(managedFields),
   };
 }

@@ -23,6 +23,8 @@ type Kept = Pick<Reflector<Secret, KeptObject>, 'get' | 'ready' | 'stop'>;
  * them cost more than one of the whole namespace.
  */
 export const WATCHES_BY_NAME_AT_MOST = 500;
+/** Of one namespace, or whoever writes KMSSecrets there could take those of all others. */
+export const WATCHES_BY_NAME_OF_ONE = 100;
 
 /**
  * The Secrets and ConfigMaps that KMSSecrets name, as digests. One watch for each kind and namespace, which is as narrow as a Role can be
@@ -32,7 +34,8 @@ export class ObjectView {
   readonly #api: KubernetesApi;
   readonly #options: ObjectViewOptions;
   readonly #reflectors = new Map<string, Kept>();
-  #byName = 0;
+  /** How many are watched by name, by namespace. */
+  readonly #byName = new Map<string, number>();
 
   constructor(api: KubernetesApi, options: ObjectViewOptions) {
     this.#api = api;
@@ -50,13 +53,13 @@ export class ObjectView {
     for (const [watch, reflector] of this.#reflectors) {
       if (wanted.has(watch)) continue;
       this.#reflectors.delete(watch);
-      if (isOfOne(watch)) this.#byName--;
+      if (isOfOne(watch)) this.#count(watch, -1);
       void reflector.stop();
     }
     for (const watch of wanted) {
       if (this.#reflectors.has(watch)) continue;
-      if (isOfOne(watch) && this.#byName >= WATCHES_BY_NAME_AT_MOST) continue;
-      if (isOfOne(watch)) this.#byName++;
+      if (isOfOne(watch) && !this.#hasRoom(watch)) continue;
+      if (isOfOne(watch)) this.#count(watch, 1);
       this.#reflectors.set(watch, this.#start(watch));
     }
   }
@@ -69,9 +72,10 @@ export class ObjectView {
       throw new KubernetesError(
         0,
         '',
-        `${WATCHES_BY_NAME_AT_MOST} objects are watched by name already, and ${watch} is one too many: give the operator a whole namespace by secretNamespaces of KmsOperator`,
+        `${WATCHES_BY_NAME_OF_ONE} objects of a namespace are watched by name, ${WATCHES_BY_NAME_AT_MOST} in all, and ${watch} is one too many: give the operator a whole namespace by secretNamespaces of KmsOperator`,
       );
-    await reflector?.ready();
+    if (!reflector) throw new KubernetesError(0, '', `${watch} is not watched yet`);
+    await reflector.ready();
   }
 
   get(kind: Kind, namespace: string, name: string): KeptObject | undefined {
@@ -87,7 +91,7 @@ export class ObjectView {
   async stop(): Promise<void> {
     await Promise.all([...this.#reflectors.values()].map((reflector) => reflector.stop()));
     this.#reflectors.clear();
-    this.#byName = 0;
+    this.#byName.clear();
   }
 
   /** `Secret/namespace`, or `Secret/namespace/name` where each is watched by itself. */
@@ -95,6 +99,16 @@ export class ObjectView {
     const end = object.lastIndexOf('/');
     const isByName = this.#options.byName.has(object.slice(object.indexOf('/') + 1, end));
     return isByName ? object : object.slice(0, end);
+  }
+
+  #hasRoom(watch: string): boolean {
+    const inAll = [...this.#byName.values()].reduce((sum, count) => sum + count, 0);
+    return inAll < WATCHES_BY_NAME_AT_MOST && (this.#byName.get(namespaceOf(watch)) ?? 0) < WATCHES_BY_NAME_OF_ONE;
+  }
+
+  #count(watch: string, by: 1 | -1): void {
+    const namespace = namespaceOf(watch);
+    this.#byName.set(namespace, (this.#byName.get(namespace) ?? 0) + by);
   }
 
   #start(watch: string): Kept {
@@ -118,3 +132,4 @@ export class ObjectView {
 }
 
 const isOfOne = (watch: string): boolean => watch.split('/').length === 3;
+const namespaceOf = (watch: string): string => watch.split('/')[1]!;

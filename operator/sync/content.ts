@@ -1,3 +1,4 @@
+import { MOST_KEYS } from '../kubernetes/kept-object.ts';
 import { type Entries, listed } from './keys.ts';
 import { SyncProblem } from './problem.ts';
 import { MAX_BYTES, render, Work } from './template.ts';
@@ -9,9 +10,6 @@ interface Template {
   readonly includeAllSecrets: boolean;
   readonly data?: Readonly<Record<string, string>> | undefined;
 }
-
-/** A digest of each is kept in memory, in which a mebibyte of tiny keys would be thirty. */
-export const MOST_KEYS = 5000;
 
 /** What Kubernetes lets the key of a Secret or a ConfigMap be. */
 const KEY = /^(?!\.$|\.\.)[-._a-zA-Z0-9]{1,253}$/;

@@ -32,25 +32,46 @@ export class Owners {
   /**
    * The other KMSSecret that keeps a target: the one that the object names, as long as it still does; else the oldest. Two that
    * kept one object would undo each other's work for ever.
+   *
+   * @param allows whether a namespace lets KMSSecrets of another name objects in it: those that may not keep nothing, and to name
+   *   an object first would keep its own namespace from it
    */
   rivalOf(
     kmsSecret: KmsSecret,
     target: Target,
     live: { readonly metadata: Pick<KeptObject['metadata'], 'annotations'> } | undefined,
+    allows: Allows,
   ): string | undefined {
-    const keepers = this.#keepers.get(targetKey(target));
-    if (!keepers || keepers.size < 2) return undefined;
+    const naming = this.#keepers.get(targetKey(target));
+    if (!naming || naming.size < 2) return undefined;
+    const keepers = new Map(
+      [...naming].filter(([, { metadata }]) => reaches(metadata.namespace!, target.namespace, allows)),
+    );
+    if (keepers.size === 0) return undefined;
     const named = live?.metadata.annotations?.[KEPT_BY_ANNOTATION];
     const first =
       named !== undefined && keepers.has(named) ? named : keyOf([...keepers.values()].toSorted(byAge)[0]!.metadata);
     return first === keyOf(kmsSecret.metadata) ? undefined : first;
   }
 
-  /** `Secret/namespace/name` or `ConfigMap/namespace/name` of everything that is named. */
-  *objects(): Generator<string> {
-    yield* this.#keepers.keys();
-    yield* this.#readers.keys();
+  /** `Secret/namespace/name` or `ConfigMap/namespace/name` of everything that is named by somebody who may name it. */
+  *objects(allows: Allows): Generator<string> {
+    for (const [object, keepers] of this.#keepers) if (isReached(object, keepers.keys(), allows)) yield object;
+    for (const [object, readers] of this.#readers) if (isReached(object, readers, allows)) yield object;
   }
+}
+
+/** Whether a namespace lets KMSSecrets of another name objects in it. */
+export type Allows = (namespace: string, from: string) => boolean;
+
+export function reaches(from: string, namespace: string, allows: Allows): boolean {
+  return namespace === from || allows(namespace, from);
+}
+
+function isReached(object: string, kmsSecrets: Iterable<string>, allows: Allows): boolean {
+  const namespace = object.split('/')[1]!;
+  for (const kmsSecret of kmsSecrets) if (reaches(kmsSecret.split('/')[0]!, namespace, allows)) return true;
+  return false;
 }
 
 function readBy({ spec }: KmsSecret): string[] {

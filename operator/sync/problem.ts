@@ -14,6 +14,7 @@ export type Reason =
   | 'SecretNotOurs'
   | 'SecretImmutable'
   | 'SecretTypeDiffers'
+  | 'SecretTypeNotAllowed'
   | 'KeysMissing'
   | 'KeyNotAllowed'
   | 'KeysCollide'

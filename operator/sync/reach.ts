@@ -1,6 +1,7 @@
 import type { KmsSecret, Target } from '../kms-secret.ts';
 import { KubernetesError } from '../kubernetes/errors.ts';
 import type { ObjectView } from '../kubernetes/object-view.ts';
+import { type Allows, reaches } from './owners.ts';
 import { SyncProblem } from './problem.ts';
 
 /**
@@ -9,11 +10,7 @@ import { SyncProblem } from './problem.ts';
  * @param allows whether a namespace lets KMSSecrets of another name objects in it
  * @throws SyncProblem
  */
-export function checkNamespaces(
-  { metadata, spec }: KmsSecret,
-  targets: readonly Target[],
-  allows: (namespace: string, from: string) => boolean,
-): void {
+export function checkNamespaces({ metadata, spec }: KmsSecret, targets: readonly Target[], allows: Allows): void {
   const own = metadata.namespace!;
   const { credentialsRef } = spec.authentication.universalAuth;
   const named = [
@@ -22,7 +19,7 @@ export function checkNamespaces(
     ...targets.map(({ namespace }) => namespace),
   ];
   for (const namespace of new Set(named)) {
-    if (namespace === undefined || namespace === own || allows(namespace, own)) continue;
+    if (namespace === undefined || reaches(own, namespace, allows)) continue;
     throw new SyncProblem(
       'NamespaceNotAllowed',
       `the namespace ${namespace} does not allow KMSSecrets of ${own}: label it secrets.lux.network/allow-kmssecrets-from=${own}`,

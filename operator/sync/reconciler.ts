@@ -22,8 +22,6 @@ export interface ReconcilerParts extends LoginParts, Omit<WriterParts, 'checkTur
   readonly streams: ChangeStreams;
   /** Whether a KMSSecret is still what it was when its turn began: neither deleted nor changed. */
   readonly isCurrent: (kmsSecret: KmsSecret) => boolean;
-  /** Whether a namespace lets KMSSecrets of another name objects in it. */
-  readonly allows: (namespace: string, from: string) => boolean;
   /** Ends when we are no longer the leader: nothing is written after that. */
   readonly leading: AbortSignal;
   /** Which pods were started before a moment with one of these objects in their environment, in words. */
@@ -51,7 +49,7 @@ export class Reconciler {
   constructor(parts: ReconcilerParts) {
     this.#parts = { random: Math.random, ...parts };
     this.#login = new Login(parts);
-    this.#writer = new Writer({ ...parts, checkTurn: (kmsSecret) => this.#checkTurn(kmsSecret) });
+    this.#writer = new Writer({ ...parts, checkTurn: (kmsSecret) => this.#checkWrite(kmsSecret) });
   }
 
   /** The certificate authority of a KMSSecret's hostAPI, PEM. @throws SyncProblem when it is named and not there */
@@ -215,6 +213,12 @@ export class Reconciler {
   /** Before each write: a leader that was, or a KMSSecret that is gone, writes nothing. @throws Error */
   #checkTurn(kmsSecret: KmsSecret): void {
     if (this.#parts.leading.aborted || !this.#parts.isCurrent(kmsSecret)) throw new Error('the turn was overtaken');
+  }
+
+  /** Before content is written: KMS may have taken its time, and a namespace may have taken back what it allowed. @throws Error, SyncProblem */
+  #checkWrite(kmsSecret: KmsSecret): void {
+    this.#checkTurn(kmsSecret);
+    checkNamespaces(kmsSecret, targetsOf(kmsSecret), this.#parts.allows);
   }
 
   async #tell(kmsSecret: KmsSecret, report: Report): Promise<void> {

@@ -1,9 +1,11 @@
-import { KEPT_BY_ANNOTATION, type KmsSecret, KmsSecrets, type Target } from '../kms-secret.ts';
+import { isStoredType, KMS_SECRET_GROUP } from '../../contracts/kms-secret.ts';
+import { KEPT_BY_ANNOTATION, type KmsSecret, KmsSecrets, MADE_ANNOTATION, type Target } from '../kms-secret.ts';
 import type { KubernetesApi } from '../kubernetes/api.ts';
 import type { Digest } from '../kubernetes/digest.ts';
 import { KubernetesError } from '../kubernetes/errors.ts';
 import { FIELD_MANAGER } from '../kubernetes/field-manager.ts';
-import type { KeptObject } from '../kubernetes/kept-object.ts';
+import { type KeptObject, MOST_KEYS } from '../kubernetes/kept-object.ts';
+import { keyOf } from '../kubernetes/reflector.ts';
 import {
   ConfigMaps,
   type KubernetesObject,
@@ -12,6 +14,7 @@ import {
   Secrets,
 } from '../kubernetes/resources.ts';
 import type { Content } from './content.ts';
+import { listed } from './keys.ts';
 import { SyncProblem } from './problem.ts';
 
 /** What became of one target. */
@@ -30,7 +33,7 @@ export function isAsWanted(
   if (!live) return false;
   for (const [key, digest] of digests) if (live.digests.get(key) !== digest) return false;
   for (const key of live.applied) if (!digests.has(key)) return false;
-  const { labels, annotations, ownerReferences } = metadataOf(owner, target);
+  const { labels, annotations, ownerReferences } = metadataOf(owner, target, live);
   return (
     holds(live.metadata.labels, labels) &&
     holds(live.metadata.annotations, annotations) &&
@@ -44,15 +47,55 @@ function holds(live: Readonly<Record<string, string>> = {}, wanted: Readonly<Rec
   return Object.entries(wanted).every(([name, value]) => live[name] === value);
 }
 
-/** @throws SyncProblem when the object is somebody else's, or cannot be changed */
-export function mayWrite(live: KeptObject | undefined, target: Target, keptByAnother: string | undefined): void {
+/** Who has to do with a target besides the KMSSecret that names it. */
+export interface Others {
+  /** The KMSSecret that keeps it. */
+  readonly keeper: string | undefined;
+  /** A KMSSecret that reads credentials or a certificate in it. */
+  readonly reader: string | undefined;
+  /** Whether KMS, its operator or Kubernetes itself lives by it. */
+  readonly isReserved: boolean;
+}
+
+/**
+ * Whether a target may be written. Whoever writes KMSSecrets need not be allowed to write Secrets, so what others live by is not
+ * theirs to adopt.
+ *
+ * @throws SyncProblem when the object is somebody else's, or cannot be changed
+ */
+export function mayWrite(
+  live: KeptObject | undefined,
+  target: Target,
+  owner: KmsSecret,
+  { keeper, reader, isReserved }: Others,
+): void {
   const name = `the ${target.kind} ${target.namespace}/${target.name}`;
-  if (keptByAnother !== undefined)
+  if (isReserved) throw new SyncProblem('SecretNotOurs', `${name} is one that others live by: name another object`);
+  if (keeper !== undefined)
     throw new SyncProblem(
       'SecretNotOurs',
-      `${name} is kept by the KMSSecret ${keptByAnother}; name another object in one of the two`,
+      `${name} is kept by the KMSSecret ${keeper}; name another object in one of the two`,
+    );
+  if (target.type !== undefined && !isStoredType(target.type))
+    throw new SyncProblem(
+      'SecretTypeNotAllowed',
+      `${name} would have the type ${target.type}, which makes things happen: name one that holds what is put into it`,
+    );
+  const reserved = reservedIn(target);
+  if (reserved.length > 0)
+    throw new SyncProblem(
+      'TemplateInvalid',
+      `template.metadata sets ${listed(reserved)}, which are the operator's own`,
     );
   if (!live) return;
+  const isKept = live.metadata.annotations?.[KEPT_BY_ANNOTATION] === keyOf(owner.metadata);
+  if (!isKept && reader !== undefined)
+    throw new SyncProblem(
+      'SecretNotOurs',
+      `${name} holds what the KMSSecret ${reader} logs in with: name another object`,
+    );
+  if (live.isOversized)
+    throw new SyncProblem('TooLarge', `${name} holds more than ${MOST_KEYS} keys: name another object`);
   const controller = live.metadata.ownerReferences?.find((reference) => reference.controller);
   if (controller)
     throw new SyncProblem(
@@ -76,7 +119,7 @@ export async function writeTarget(
   content: Content,
   live: KeptObject | undefined,
 ): Promise<Written> {
-  const { labels, annotations, ownerReferences } = metadataOf(owner, target);
+  const { labels, annotations, ownerReferences } = metadataOf(owner, target, live);
   const metadata = {
     name: target.name,
     namespace: target.namespace,
@@ -115,7 +158,17 @@ export function digestsOf(content: Content, digest: Digest): Map<string, string>
   return new Map([...content].map(([key, value]) => [key, digest(value)]));
 }
 
-function metadataOf(owner: KmsSecret, target: Target) {
+/**
+ * Whether an object is there because a KMSSecret wanted it. One that was there before is adopted and never owned: to name it in a
+ * KMSSecret would be a way to have it deleted.
+ */
+function isMadeByUs(live: KeptObject | undefined, owner: KmsSecret): boolean {
+  if (!live) return true;
+  const { annotations, ownerReferences = [] } = live.metadata;
+  return annotations?.[MADE_ANNOTATION] === 'true' || ownerReferences.some(({ uid }) => uid === owner.metadata.uid);
+}
+
+function metadataOf(owner: KmsSecret, target: Target, live: KeptObject | undefined) {
   const { name, namespace, uid } = owner.metadata;
   const reference: OwnerReference = {
     apiVersion: KmsSecrets.apiVersion,
@@ -123,6 +176,7 @@ function metadataOf(owner: KmsSecret, target: Target) {
     name,
     uid: uid ?? '',
   };
+  const isMade = isMadeByUs(live, owner);
   return {
     labels: { ...target.template?.metadata?.labels, 'app.kubernetes.io/managed-by': 'kms-operator' } as Record<
       string,
@@ -131,9 +185,18 @@ function metadataOf(owner: KmsSecret, target: Target) {
     annotations: {
       ...target.template?.metadata?.annotations,
       [KEPT_BY_ANNOTATION]: `${namespace}/${name}`,
+      ...(isMade ? { [MADE_ANNOTATION]: 'true' } : {}),
     } as Record<string, string>,
-    ownerReferences: target.creationPolicy === 'Owner' ? [reference] : undefined,
+    ownerReferences: target.creationPolicy === 'Owner' && isMade ? [reference] : undefined,
   };
+}
+
+/** Labels and annotations that a template sets and the operator goes by. */
+function reservedIn({ template }: Target): string[] {
+  const { labels = {}, annotations = {} } = template?.metadata ?? {};
+  return [...Object.keys(labels), ...Object.keys(annotations)].filter((name) =>
+    name.startsWith(`${KMS_SECRET_GROUP}/`),
+  );
 }
 
 /**
@@ -152,7 +215,7 @@ export async function releaseTarget(api: KubernetesApi, owner: KmsSecret, target
       const body = {
         metadata: {
           resourceVersion: metadata.resourceVersion,
-          annotations: { [KEPT_BY_ANNOTATION]: null },
+          annotations: { [KEPT_BY_ANNOTATION]: null, [MADE_ANNOTATION]: null },
           labels: { 'app.kubernetes.io/managed-by': null },
         },
       };

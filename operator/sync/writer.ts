@@ -9,7 +9,7 @@ import { keysOf, placesOf } from './folder.ts';
 import { guardShrink } from './guard.ts';
 import { entriesOf, requireKeys } from './keys.ts';
 import type { Memory } from './memory.ts';
-import type { Owners } from './owners.ts';
+import type { Allows, Owners } from './owners.ts';
 import { SyncProblem } from './problem.ts';
 import { digestsOf, isAsWanted, mayWrite, type Written, writeTarget } from './targets.ts';
 
@@ -19,6 +19,10 @@ export interface WriterParts {
   readonly owners: Owners;
   readonly digest: Digest;
   readonly events: EventRecorder;
+  /** Whether a namespace lets KMSSecrets of another name objects in it. */
+  readonly allows: Allows;
+  /** Whether KMS, its operator or Kubernetes itself lives by an object. */
+  readonly isReserved: (target: Target) => boolean;
   /** Asked before each write. @throws Error when the turn was overtaken */
   readonly checkTurn: (kmsSecret: KmsSecret) => void;
 }
@@ -83,9 +87,11 @@ export class Writer {
     content: ReadonlyMap<string, string>,
     memory: Memory,
   ): Promise<Written> {
-    const { objects, owners, api, events, digest } = this.#parts;
+    const { objects, owners, api, events, digest, allows, isReserved } = this.#parts;
     const live = objects.get(target.kind, target.namespace, target.name);
-    mayWrite(live, target, owners.rivalOf(kmsSecret, target, live));
+    const [reader] = owners.concerned(targetKey(target)).readers;
+    const keeper = owners.rivalOf(kmsSecret, target, live, allows);
+    mayWrite(live, target, kmsSecret, { keeper, reader, isReserved: isReserved(target) });
     const digests = digestsOf(content, digest);
     memory.wanted.set(targetKey(target), digests);
     if (isAsWanted(live, kmsSecret, target, digests)) return 'unchanged';
@@ -96,7 +102,9 @@ export class Writer {
         type: 'Normal',
         reason: 'Adopted',
         action: 'Adopt',
-        note: `${targetKey(target)} was there already, and is kept from now on; what KMS does not have was left in it`,
+        note: `${targetKey(target)} was there already, and is kept from now on; what KMS does not have was left in it${
+          target.creationPolicy === 'Owner' ? ', and it is not deleted with the KMSSecret' : ''
+        }`,
       });
     return written;
   }

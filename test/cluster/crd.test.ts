@@ -130,6 +130,19 @@ const wrong: [string, Change, RegExp][] = [
     (spec) => (spec.managedSecretReference.secretType = ''),
     /managedSecretReference\.secretType/,
   ],
+  [
+    'a type that has a token put into the Secret',
+    (spec) => (spec.managedSecretReference.secretType = 'kubernetes.io/service-account-token'),
+    /secretType.*must be Opaque, a type of your own, or one of kubernetes.io\/tls/,
+  ],
+  [
+    'a type that lets nodes join',
+    (spec) =>
+      (spec.managedKubeSecretReferences = [
+        { secretName: 'a', secretNamespace: 'hanzo', secretType: 'bootstrap.kubernetes.io/token' },
+      ]),
+    /secretType.*must be Opaque/,
+  ],
   ['another creationPolicy', (spec) => (spec.managedSecretReference.creationPolicy = 'Keep'), /creationPolicy.*Owner/],
   [
     'a template that takes nothing',

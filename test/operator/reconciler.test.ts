@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import type { KmsSecret } from '../../operator/kms-secret.ts';
+import type { KmsSecret, Target } from '../../operator/kms-secret.ts';
+import { KubernetesError } from '../../operator/kubernetes/errors.ts';
 import type { KeptObject } from '../../operator/kubernetes/kept-object.ts';
 import { keepSecret } from '../../operator/kubernetes/kept-object.ts';
 import type { Secret } from '../../operator/kubernetes/resources.ts';
@@ -25,9 +26,14 @@ const kmsSecret = {
 } as unknown as KmsSecret;
 
 /** A reconciler of one KMSSecret, in a cluster that holds what is applied, and with a KMS that says how often it was asked. */
-function world(onLook: (reconciler: Reconciler, asked: number) => void) {
+function world(
+  onLook: (reconciler: Reconciler, asked: number) => void,
+  parts: { allows?: ReconcilerParts['allows']; get?: (of: { kind: string }, place: { name: string }) => unknown } = {},
+) {
   const digest = (value: string | Buffer) => String(value);
   const kept = new Map<string, KeptObject>();
+  const events: { reason: string; note: string }[] = [];
+  const said: string[] = [];
   const auth = { data: { clientId: 'aWQ=', clientSecret: 'c2VjcmV0' }, metadata: { name: 'a-kms-auth' } };
   let asked = 0;
   const look = async () => {
@@ -37,21 +43,25 @@ function world(onLook: (reconciler: Reconciler, asked: number) => void) {
     return { secrets, imports: [], folder: { id: 'f', projectId: 'p', changeId: String(asked) }, etag: String(asked) };
   };
   const apply = async (_of: unknown, object: Secret) => {
+    const { status } = object as unknown as KmsSecret;
+    const synced = status?.conditions?.find(({ type }) => type === 'Synced');
+    if (synced) said.push(synced.reason);
     if (object.data) kept.set(object.metadata.name, keepSecret(object, digest));
     return object;
   };
   const client = { key: 'k', kms: { identityId: 'i', secrets: { look } } };
   const reconciler = new Reconciler({
     ...{ digest, owners: new Owners(), leading: new AbortController().signal },
-    api: { get: async () => auth, apply, now: () => new Date() },
+    api: { get: async (of: never, at: never) => parts.get?.(of, at) ?? auth, apply, now: () => new Date() },
     objects: { ready: async () => {}, get: (_kind: string, _namespace: string, name: string) => kept.get(name) },
     clients: { use: () => client, release: () => {}, hasSuccessor: () => false },
     streams: { listen: () => {}, release: () => {} },
-    events: { record: async () => {} },
-    ...{ isCurrent: () => true, allows: () => true, lagging: async () => undefined },
+    events: { record: async (_about: unknown, event: { reason: string; note: string }) => events.push(event) },
+    ...{ isCurrent: () => true, allows: parts.allows ?? (() => true), lagging: async () => undefined },
+    isReserved: () => false,
     ...{ renewal: () => undefined, onSynced: () => {} },
   } as unknown as ReconcilerParts);
-  return { reconciler, asked: () => asked };
+  return { reconciler, kept, events, said, asked: () => asked };
 }
 
 test('KMS is asked again when its interval is over, and not before', async () => {
@@ -71,4 +81,67 @@ test('a change that is heard of while KMS answers has it asked once more', async
   expect(asked()).toBe(2);
   await reconciler.reconcile(kmsSecret);
   expect(asked()).toBe(2);
+});
+
+const abroad = {
+  ...kmsSecret,
+  spec: {
+    ...kmsSecret.spec,
+    managedSecretReference: { ...kmsSecret.spec.managedSecretReference!, secretNamespace: 'b' },
+  },
+};
+
+test('a namespace that takes back what it allowed, while KMS takes its time, is not written to', async () => {
+  let isAllowed = true;
+  const { reconciler, kept, said } = world(() => (isAllowed = false), { allows: () => isAllowed });
+  await expect(reconciler.reconcile(abroad)).rejects.toMatchObject({ reason: 'NamespaceNotAllowed' });
+  expect(kept.size).toBe(0);
+  expect(said).toEqual(['NamespaceNotAllowed']);
+});
+
+test('what it names no more, and has no right to any more, stays: said once, and what it names is in sync', async () => {
+  let asked = 0;
+  const { reconciler, events, said } = world(() => {}, {
+    get: (_of, { name }) => {
+      if (name !== 'former') return undefined;
+      asked++;
+      throw new KubernetesError(403, 'Forbidden', 'secrets "former" is forbidden');
+    },
+  });
+  const former: Target = {
+    kind: 'Secret',
+    namespace: 'hanzo',
+    name: 'former',
+    creationPolicy: 'Owner',
+    template: undefined,
+  };
+  reconciler.stray('hanzo/a', former);
+  await reconciler.reconcile(kmsSecret);
+  await reconciler.reconcile(kmsSecret);
+  expect(asked).toBe(1);
+  expect(events.filter(({ reason }) => reason === 'KubernetesRefused').map(({ note }) => note)).toEqual([
+    'Secret/hanzo/former is named no more, and stays as it is: secrets "former" is forbidden',
+  ]);
+  expect(new Set(said)).toEqual(new Set(['Synced']));
+});
+
+test('what it cannot let go of for another reason is tried again', async () => {
+  let asked = 0;
+  const { reconciler } = world(() => {}, {
+    get: (_of, { name }) => {
+      if (name === 'former' && ++asked === 1) throw new KubernetesError(500, '', 'etcd is away');
+      return name === 'former' ? { metadata: { name } } : undefined;
+    },
+  });
+  reconciler.stray('hanzo/a', {
+    kind: 'Secret',
+    namespace: 'hanzo',
+    name: 'former',
+    creationPolicy: 'Orphan',
+    template: undefined,
+  });
+  await expect(reconciler.reconcile(kmsSecret)).rejects.toThrow('etcd is away');
+  await reconciler.reconcile(kmsSecret);
+  await reconciler.reconcile(kmsSecret);
+  expect(asked).toBe(2);
 });
