@@ -56,6 +56,9 @@ const SECRET_VARIABLES = [
 /** What the Service, the probes and the mounts rely on. */
 const OWN_VARIABLES = ['HOST', 'PORT', 'TLS_CERT_FILE', 'TLS_KEY_FILE', 'DB_CA_FILE', 'REDIS_CA_FILE'];
 
+/** What a manifest may not hold. */
+export const REFUSED_VARIABLES: readonly string[] = [...SECRET_VARIABLES, ...OWN_VARIABLES];
+
 function problemOfVariable(name: string): string | undefined {
   if (SECRET_VARIABLES.includes(name)) return 'belongs into kms-secrets, not into a manifest';
   if (OWN_VARIABLES.includes(name)) return 'is set by Kms: the Service, the probes and the mounts rely on it';

@@ -23,8 +23,8 @@ class LongestFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     root: join(import.meta.dirname, '../..'),
-    // The manifests by the schemas of other minors are a part of `npm test`, too, once those are at hand.
-    include: ['test/cluster/**/*.test.ts', 'test/constructs/minors.test.ts'],
+    // The manifests by the schemas of other minors, and the chart, are a part of `npm test`, too, once what they need is at hand.
+    include: ['test/cluster/**/*.test.ts', 'test/constructs/minors.test.ts', 'test/charts/**/*.test.ts'],
     globalSetup: [support('global-setup.ts')],
     setupFiles: [support('setup.ts')],
     reporters: [support('reporter.ts'), 'default'],

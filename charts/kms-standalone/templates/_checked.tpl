@@ -1,0 +1,44 @@
+{{/* What the schema cannot say: what is wrong between two values, all of it at once. */}}
+{{- define "kms.checked" -}}
+{{- $wrong := list -}}
+{{- if has $.Release.Namespace $.Values.namespaces -}}
+{{- $wrong = append $wrong (printf "namespaces: %s holds the root key: it is made before, and is not to go with the rest" $.Release.Namespace) -}}
+{{- end -}}
+{{- $places := list -}}
+{{- range $.Values.services -}}
+{{- $place := printf "%s/%s" (.namespace | default $.Release.Namespace) .name -}}
+{{- if has $place $places -}}{{- $wrong = append $wrong (printf "services: %s is there twice" $place) -}}{{- end -}}
+{{- $places = append $places $place -}}
+{{- end -}}
+{{- if $.Values.operator.onlyNamed -}}
+{{- if not $.Values.services -}}{{- $wrong = append $wrong "operator.onlyNamed: names nothing: there are no services" -}}{{- end -}}
+{{- if $.Values.operator.secretNamespaces -}}{{- $wrong = append $wrong "operator.secretNamespaces: opens whole namespaces, and onlyNamed is set: choose one" -}}{{- end -}}
+{{- end -}}
+{{- $fewest := include "kms.fewestReplicas" $ | int -}}
+{{- if and $.Values.availability.enabled (ge ($.Values.availability.minAvailable | int) $fewest) (gt $fewest 1) -}}
+{{- $wrong = append $wrong (printf "availability.minAvailable: allows no eviction: there are %d replicas" $fewest) -}}
+{{- end -}}
+{{- with $.Values.availability.autoscaling -}}
+{{- if gt (.minReplicas | int) (.maxReplicas | int) -}}{{- $wrong = append $wrong "availability.autoscaling: minReplicas is above maxReplicas" -}}{{- end -}}
+{{- end -}}
+{{- if and (eq $.Values.postgres.mode "cloudnativepg") (not $.Values.postgres.backup) -}}
+{{- $wrong = append $wrong "postgres.backup: is needed with cloudnativepg" -}}
+{{- end -}}
+{{- range $name := list "postgres" "redis" -}}
+{{- $store := get $.Values $name -}}
+{{- $tls := $store.tls -}}
+{{- if and $tls.caSecretName $tls.caConfigMapName -}}{{- $wrong = append $wrong (printf "%s.tls.caConfigMapName: is beside caSecretName: name one of them" $name) -}}{{- end -}}
+{{- if and (kindIs "bool" $tls.enabled) (not $tls.enabled) (or $tls.caSecretName $tls.caConfigMapName) -}}{{- $wrong = append $wrong (printf "%s.tls.enabled: is false, and an authority is named" $name) -}}{{- end -}}
+{{- if and $tls.enabled (eq $store.mode "external") (not (or $tls.caSecretName $tls.caConfigMapName)) -}}
+{{- $wrong = append $wrong (printf "%s.tls.caSecretName: name it, or caConfigMapName: whose certificates are to be trusted" $name) -}}
+{{- end -}}
+{{- if and $tls.enabled (has $store.mode (list "bundled" "none")) -}}{{- $wrong = append $wrong (printf "%s.tls.enabled: is not for mode %s" $name $store.mode) -}}{{- end -}}
+{{- end -}}
+{{- $boot := $.Values.kms.autoBootstrap -}}
+{{- if and $boot.enabled (not $boot.inventory) -}}
+{{- if not $boot.additionalOrganizations -}}{{- $wrong = append $wrong "kms.autoBootstrap.additionalOrganizations: name one, or give an inventory: there is nothing to make" -}}{{- end -}}
+{{- if not $boot.additionalOrganizationAdminEmails -}}{{- $wrong = append $wrong "kms.autoBootstrap.additionalOrganizationAdminEmails: name one, or give an inventory: somebody has to be the first admin" -}}{{- end -}}
+{{- if $.Values.services -}}{{- $wrong = append $wrong "kms.autoBootstrap.inventory: the identities of the services are to be in one" -}}{{- end -}}
+{{- end -}}
+{{- with $wrong -}}{{- fail (printf "\n  %s" (join "\n  " .)) -}}{{- end -}}
+{{- end -}}

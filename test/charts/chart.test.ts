@@ -1,0 +1,177 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { App } from 'cdk8s';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { KmsInstallation } from '../../constructs/index.ts';
+import { VERSION } from '../../contracts/index.ts';
+import { chartFiles, withValues } from '../../tools/chart/chart.ts';
+import { ChartValues, type ChartValuesInput, installationOf } from '../../tools/chart/values-schema.ts';
+import { CHART, Helm, isHelmAtHand, objectsIn, withHelm } from './support/helm.ts';
+import { HIP_27, VALUE_SETS } from './support/value-sets.ts';
+
+/** The chart's own files, and what Helm makes of values that are right and wrong. */
+
+const fileOf = (path: string) => readFileSync(join(CHART, path), 'utf8');
+const AGAIN = 'run node tools/chart.mjs';
+
+test.each(Object.entries(chartFiles()))(`%s is as the constructs have it (${AGAIN})`, (path, text) => {
+  expect(fileOf(path)).toBe(text);
+});
+
+test(`the table of docs/helm.md has every value (${AGAIN})`, () => {
+  const page = readFileSync(new URL('../../docs/helm.md', import.meta.url), 'utf8');
+  expect(withValues(page)).toBe(page);
+});
+
+test('the chart is of the version of the package', () => {
+  expect(parse(fileOf('Chart.yaml'))).toMatchObject({ version: VERSION, appVersion: VERSION });
+});
+
+test('values.yaml says what the schema takes for granted', () => {
+  // Helm would add its own labels to those of others, so that these are a comment there.
+  const { labels: _, ...monitoring } = ChartValues.parse({}).monitoring;
+  expect(ChartValues.parse(parse(fileOf('values.yaml')))).toEqual(ChartValues.parse({}));
+  expect(parse(fileOf('values.yaml'))).toEqual(JSON.parse(JSON.stringify({ ...ChartValues.parse({}), monitoring })));
+});
+
+test('no template asks for the time, for chance, or for what is in the cluster', () => {
+  for (const name of readdirSync(join(CHART, 'templates'))) {
+    const expressions = fileOf(`templates/${name}`).match(/\{\{[^}]*\}\}/g) ?? [];
+    for (const expression of expressions)
+      expect(expression).not.toMatch(/\b(now|date\w*|rand\w*|uuidv4|gen\w+|derivePassword|bcrypt|htpasswd|lookup)\b/);
+  }
+});
+
+describe.skipIf(!isHelmAtHand)(withHelm('the chart in Helm'), () => {
+  let helm: Helm;
+  beforeAll(() => {
+    helm = new Helm();
+  });
+  afterAll(() => helm.close());
+
+  test('helm lint has no complaint', async () => {
+    const told = await helm.run('lint', '--strict', CHART, ...helm.values(HIP_27));
+    expect(told).toContain('0 chart(s) failed');
+    expect(told).not.toMatch(/\[(WARNING|ERROR)\]/);
+  });
+
+  test('rendering twice is byte-equal', async () => {
+    const { values } = VALUE_SETS['TLS everywhere, with traefik']!;
+    expect(await helm.template(values)).toBe(await helm.template(values));
+  });
+
+  test('no manifest is a Secret, and none holds a hook', async () => {
+    const all = await Promise.all(Object.values(VALUE_SETS).map(({ values }) => helm.template(values)));
+    for (const text of all) {
+      expect(objectsIn(text).map(({ kind }) => kind)).not.toContain('Secret');
+      expect(text).not.toContain('helm.sh/hook');
+    }
+  });
+
+  test('what holds data outlives the release', async () => {
+    const kept = async (values: ChartValuesInput) =>
+      objectsIn(await helm.template(values))
+        .filter(({ metadata }) => metadata.annotations?.['helm.sh/resource-policy'] === 'keep')
+        .map(({ kind, metadata }) => `${kind} ${metadata.name}`);
+    const crd = 'CustomResourceDefinition kmssecrets.secrets.lux.network';
+    expect(await kept({ namespaces: ['team'] })).toEqual(['Namespace team', crd]);
+    expect(await kept(VALUE_SETS['CloudNativePG with all of its settings']!.values)).toEqual([
+      crd,
+      'Cluster kms-postgres',
+    ]);
+  });
+
+  test('KMSSecrets wait for their definition, where a cluster has none', async () => {
+    const values = { services: [{ name: 'gateway' }] };
+    const kinds = async (...served: string[]) =>
+      objectsIn(await helm.template(values, ...served.flatMap((api) => ['--api-versions', api]))).map(
+        ({ kind }) => kind,
+      );
+    expect(await kinds()).toContain('KMSSecret');
+    expect(await kinds('apiregistration.k8s.io/v1')).not.toContain('KMSSecret');
+    expect(await kinds('apiregistration.k8s.io/v1', 'secrets.lux.network/v1alpha1')).toContain('KMSSecret');
+  });
+
+  test.each([
+    ['1.27.9', /requires kubeVersion: >=1\.28\.0-0/],
+    ['1.28.0', undefined],
+    ['1.31.2-eks-1234', undefined],
+    ['1.34.4', undefined],
+  ])('Kubernetes %s', async (version, problem) => {
+    const rendered = helm.template({}, '--kube-version', version);
+    if (problem) await expect(rendered).rejects.toThrow(problem);
+    else expect(await rendered).toContain(Number(version.split('.')[1]) < 30 ? 'v1beta1' : 'sleep:');
+  });
+
+  const BACKUP = { destinationPath: 's3://b', credentialsSecretName: 'b' };
+  test.each<[name: string, values: object, problem: RegExp]>([
+    ['a misspelt value', { replica: 3 }, /additional properties 'replica' not allowed/],
+    ['a misspelt value inside', { ingress: { hostname: 'a.b' } }, /at '\/ingress': additional properties 'hostname'/],
+    ['no replica', { replicas: 0 }, /at '\/replicas': minimum: got 0, want 1/],
+    ['text for a number', { replicas: 'two' }, /at '\/replicas': got string, want integer/],
+    [
+      'an unknown controller',
+      { ingress: { controller: 'nginxx' } },
+      /at '\/ingress\/controller': value must be one of/,
+    ],
+    ['latest', { image: { version: 'latest' } }, /at '\/image\/version': 'not' failed/],
+    ['memory in thousandths', { resources: { limits: { memory: '512m' } } }, /at '\/resources\/limits\/memory'/],
+    ['an e-mail address that is none', bootstrap({ additionalOrganizationAdminEmails: ['z'] }), /AdminEmails\/0'/],
+    ['an old Kubernetes', { kubernetesVersion: '1.27' }, /at '\/kubernetesVersion'/],
+    ['a secret among the variables', { environment: { AUTH_SECRET: 'x' } }, /AUTH_SECRET/],
+    ['a variable of its own', { environment: { PORT: '1' } }, /PORT/],
+    [
+      'nobody as admin',
+      bootstrap({ additionalOrganizationAdminEmails: [] }),
+      /AdminEmails: name one, or give an inventory/,
+    ],
+    ['nothing to make', bootstrap({ additionalOrganizations: [] }), /additionalOrganizations: name one, or give/],
+    [
+      'services without identities',
+      { ...HIP_27, services: [{ name: 'a' }] },
+      /kms.autoBootstrap.inventory: the identities/,
+    ],
+    ['the namespace of KMS made', { namespaces: ['hanzo'] }, /namespaces: hanzo holds the root key/],
+    ['a service twice', { services: [{ name: 'a' }, { name: 'a' }] }, /services: hanzo\/a is there twice/],
+    ['names of nothing', { operator: { onlyNamed: true } }, /operator.onlyNamed: names nothing/],
+    [
+      'names and whole namespaces',
+      { operator: { onlyNamed: true, secretNamespaces: ['a'] }, services: [{ name: 'a' }] },
+      /operator.secretNamespaces: opens whole namespaces/,
+    ],
+    [
+      'a budget that allows nothing',
+      { availability: { minAvailable: 2 } },
+      /availability.minAvailable: allows no eviction/,
+    ],
+    ['CloudNativePG without backups', { postgres: { mode: 'cloudnativepg' } }, /postgres.backup: is needed/],
+    [
+      'a backup to nowhere',
+      { postgres: { mode: 'cloudnativepg', backup: { ...BACKUP, destinationPath: '/tmp' } } },
+      /destinationPath/,
+    ],
+    ['TLS without an authority', { redis: { tls: { enabled: true } } }, /redis.tls.caSecretName: name it/],
+    [
+      'two authorities',
+      { postgres: { tls: { caSecretName: 'a', caConfigMapName: 'b' } } },
+      /postgres.tls.caConfigMapName: is beside/,
+    ],
+    [
+      'TLS to a bundled one',
+      { postgres: { mode: 'bundled', tls: { enabled: true } } },
+      /postgres.tls.enabled: is not for/,
+    ],
+  ])('%s is refused, by the constructs too', async (_, values, problem) => {
+    const told = await helm.template(values).then(() => 'nothing', String);
+    expect(told).toMatch(problem);
+    const release = { namespace: 'hanzo', revision: 1, kubernetesVersion: '1.34' } as const;
+    expect(() =>
+      new KmsInstallation(new App(), 'kms', installationOf(values as ChartValuesInput, release)).toJson(),
+    ).toThrow();
+  });
+});
+
+function bootstrap(changes: object): object {
+  return { kms: { autoBootstrap: { ...HIP_27.kms!.autoBootstrap, ...changes } } };
+}
