@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   cpSync,
   existsSync,
@@ -6,6 +7,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -83,6 +85,12 @@ function asItRuns(): void {
     });
     expect(open).toEqual([]);
   });
+
+  test('is the same when it is built again, in bytes, rights and times', () => {
+    const again = join(folder, 'again');
+    build(join(folder, 'context'), again, '--lib', join(image, 'app/lib'));
+    expect(fingerprintOf(again)).toEqual(fingerprintOf(image));
+  }, 200_000);
 
   test('its bill of materials is what is in it', () => {
     const bill = JSON.parse(readFileSync(join(image, 'app/sbom.cdx.json'), 'utf8'));
@@ -190,8 +198,24 @@ async function get(url: string): Promise<{ status: number; text: string }> {
   }
 }
 
-function build(context: string, image: string): string {
-  return execFileSync(process.execPath, [join(context, 'tools/image/build.mjs'), image], {
+/** A line for each file below a folder: what a layer has of it. */
+function fingerprintOf(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .map((path) => {
+      const about = lstatSync(join(folder, path));
+      const content = about.isSymbolicLink()
+        ? readlinkSync(join(folder, path))
+        : about.isFile()
+          ? readFileSync(join(folder, path))
+          : '';
+      const digest = createHash('sha256').update(content).digest('hex');
+      return `${path} ${about.mode.toString(8)} ${about.mtimeMs} ${digest}`;
+    })
+    .sort();
+}
+
+function build(context: string, image: string, ...more: string[]): string {
+  return execFileSync(process.execPath, [join(context, 'tools/image/build.mjs'), image, ...more], {
     encoding: 'utf8',
     timeout: 280_000,
   });
