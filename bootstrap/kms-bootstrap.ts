@@ -18,6 +18,7 @@ withExamples(
   'kms-bootstrap init --kube-context kind --create-namespace --bundled-postgres --bundled-redis      for a trial',
   'kms-bootstrap init | kubectl apply -f -             as a manifest',
   'kms-bootstrap init --write-env kms.env             for a server without a cluster',
+  'kms-bootstrap init --write-env kms.env --bundled-postgres     for compose.yaml',
 )
   .description(
     'make kms-secrets, the keys that KMS itself needs: in a cluster, as a manifest on standard output, or as an env file',
@@ -30,7 +31,7 @@ withExamples(
   .option('--create-namespace', 'make the namespace when it is missing')
   .option(
     '--bundled-postgres',
-    'make the password of the bundled Postgres (kms-postgres-auth), and DB_CONNECTION_URI of it',
+    'make the password of the bundled Postgres (kms-postgres-auth; with --write-env an env file more), and DB_CONNECTION_URI of it',
   )
   .option('--bundled-redis', 'make the password of the bundled Redis (kms-redis-auth), and REDIS_URL of it')
   .option('--dry-run', 'say what would be made in the cluster, and make nothing')

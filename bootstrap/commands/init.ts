@@ -1,7 +1,7 @@
 import { NamespaceName } from '../../contracts/kms-secret.ts';
-import { writeDurably } from '../durable-file.ts';
-import { formatEnvFile, parseEnvFile } from '../init/env-file.ts';
+import { parseEnvFile } from '../init/env-file.ts';
 import { type Addresses, fingerprintOf, kmsSecretsManifest, makeKmsSecrets } from '../init/kms-secrets.ts';
+import { writeEnvFiles } from '../init/write-env.ts';
 import { UserError } from '../problem.ts';
 import { print, readStdin, say, type Terminal } from '../terminal/terminal.ts';
 import { type InitClusterOptions, initCluster } from './init-cluster.ts';
@@ -12,10 +12,9 @@ export interface InitOptions extends InitClusterOptions {
   readonly writeEnv?: string;
 }
 
-/** What has a meaning in a cluster alone. */
+/** What has a meaning in a cluster alone; a Postgres there is in compose.yaml, too. */
 const IN_CLUSTER = {
   createNamespace: '--create-namespace',
-  bundledPostgres: '--bundled-postgres',
   bundledRedis: '--bundled-redis',
   dryRun: '--dry-run',
   json: '--json',
@@ -33,14 +32,20 @@ export async function init(terminal: Terminal, environment: NodeJS.ProcessEnv, o
   for (const [option, text] of Object.entries(IN_CLUSTER))
     if (options[option as keyof typeof IN_CLUSTER])
       throw new UserError(`${text} is for a cluster, and none is named`, 'name one by --kube-context or --kubeconfig');
+  if (options.bundledPostgres && options.writeEnv === undefined)
+    throw new UserError(
+      '--bundled-postgres is for a cluster or an env file, and none is named',
+      'name one by --kube-context, --kubeconfig or --write-env',
+    );
   const addresses = options.addressesFromStdin
     ? parseEnvFile(await readStdin(terminal), 'standard input')
     : environment;
-  const secrets = makeKmsSecrets(addresses as Addresses);
   if (options.writeEnv !== undefined) {
-    await writeDurably(options.writeEnv, formatEnvFile({ ...secrets }), { exclusive: true });
-    say(terminal, `wrote ${options.writeEnv} (mode 0600), root key ${fingerprintOf(secrets)}`);
+    const withPostgres = options.bundledPostgres === true;
+    const { secrets, files } = await writeEnvFiles(options.writeEnv, addresses as Addresses, withPostgres);
+    say(terminal, `wrote ${files.join(' and ')} (mode 0600), root key ${fingerprintOf(secrets)}`);
   } else {
+    const secrets = makeKmsSecrets(addresses as Addresses);
     if (!secrets.DB_CONNECTION_URI) {
       const hint =
         'set it in the environment, or write DB_CONNECTION_URI=… to standard input with --addresses-from-stdin';

@@ -15,13 +15,18 @@ import {
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { freePorts } from '../../tools/cluster/free-ports.ts';
+import { freePort } from '../../tools/cluster/free-ports.ts';
+import { Relay } from '../cluster/support/relay.ts';
 import { newSecrets } from '../server/process/server-process.ts';
 import { startApiServerStub } from '../support/api-server-stub.ts';
+import { composeEnvironment } from '../support/compose.ts';
 import { addBase, Contained, canContain, endContained, statusOf } from '../support/container.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { isAdmitted } from '../support/dockerignore.ts';
+import { OwnPostgres } from '../support/own-postgres.ts';
+import { noRedis, TestRedis } from '../support/redis.ts';
 import { everything } from '../support/thorough.ts';
 
 const REPOSITORY = join(import.meta.dirname, '../..');
@@ -144,7 +149,7 @@ function asItRuns(): void {
     });
 
     test('the server serves, is healthy, documents itself and stops when told', async () => {
-      const [port] = await freePorts(1);
+      const port = await freePort();
       const variables = { ...newSecrets(), DB_CONNECTION_URI: database.uri, PORT: String(port) };
       const server = run(['kms-server'], variables);
       const url = `http://127.0.0.1:${port}`;
@@ -162,6 +167,40 @@ function asItRuns(): void {
       expect(after.output).toBe(`kms-health: port ${port} cannot be reached (ECONNREFUSED)\n`);
     });
 
+    test.skipIf(noRedis)('the services of compose.yaml work with each other by their env files', async () => {
+      const made = join(folder, 'compose');
+      mkdirSync(made);
+      const args = ['init', '--write-env', 'kms.env', '--bundled-postgres'];
+      execFileSync(process.execPath, [join(REPOSITORY, 'bin/kms-bootstrap.js'), ...args], {
+        cwd: made,
+        stdio: 'ignore',
+      });
+      const { POSTGRES_PASSWORD, POSTGRES_USER, POSTGRES_DB } = composeEnvironment('postgres', made);
+      const postgres = await OwnPostgres.start();
+      const admin = new pg.Client(postgres.adminUri);
+      await admin.connect();
+      await admin.query(`alter role ${POSTGRES_USER} password '${POSTGRES_PASSWORD}'`);
+      await admin.end();
+      expect(new URL(postgres.uri).pathname).toBe(`/${POSTGRES_DB}`);
+      const redis = await TestRedis.start();
+      const names = { postgres: '127.0.99.2', redis: '127.0.99.3' };
+      writeFileSync(join(image, 'etc/nsswitch.conf'), 'hosts: files dns\n');
+      writeFileSync(join(image, 'etc/hosts'), `${names.postgres} postgres\n${names.redis} redis\n`);
+      const relays = [
+        await Relay.before(Number(new URL(postgres.uri).port), { host: names.postgres, port: 5432 }),
+        await Relay.before(redis.port, { host: names.redis, port: 6379 }),
+      ];
+      const port = await freePort();
+      const kms = run(['kms-server'], { ...composeEnvironment('kms', made), HOST: '127.0.0.1', PORT: String(port) });
+      const status = () => get(`http://127.0.0.1:${port}/api/status`);
+      await expect
+        .poll(status, { timeout: 30_000 })
+        .toMatchObject({ status: 200, text: expect.stringContaining('"redis":"ok"') });
+      expect(await kms.stop()).toEqual({ code: 0, signal: null });
+      expect(kms.output).not.toContain(POSTGRES_PASSWORD);
+      await Promise.all([...relays.map((relay) => relay.close()), postgres.close(), redis.close()]);
+    });
+
     test('the operator reaches the API server by its ServiceAccount and stops when told', async () => {
       const token = 'a-token-of-the-stub';
       const cluster = await startApiServerStub(token);
@@ -169,7 +208,7 @@ function asItRuns(): void {
       mkdirSync(account, { recursive: true });
       writeFileSync(join(account, 'token'), token);
       writeFileSync(join(account, 'ca.crt'), cluster.ca);
-      const [port] = await freePorts(1);
+      const port = await freePort();
       const operator = run(['kms-operator'], {
         KUBERNETES_SERVICE_HOST: '127.0.0.1',
         KUBERNETES_SERVICE_PORT: String(cluster.port),

@@ -13,9 +13,10 @@ export class Relay {
     this.port = (server.address() as AddressInfo).port;
   }
 
-  static async before(port: number): Promise<Relay> {
+  /** @param at where it listens @default - a free port of 127.0.0.1 */
+  static async before(port: number, at = { host: '127.0.0.1', port: 0 }): Promise<Relay> {
     const server = createServer();
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => server.listen(at, resolve));
     const relay = new Relay(server);
     server.on('connection', (near) => {
       if (!relay.#isOpen) return void near.destroy();
