@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -105,6 +105,32 @@ test('init writes an env file once, for its owner alone', async () => {
   expect(again.code).toBe(1);
   expect(again.stderr).toContain('new/kms.env exists already and is not overwritten');
   expect(await readFile(file, 'utf8')).toBe(before);
+});
+
+test("init makes the password of compose's Postgres in a file of its own, and goes on after a broken run", async () => {
+  const init = (env = {}) => bootstrap('init --write-env laptop/kms.env --bundled-postgres', env);
+  const refused = await init({ DB_CONNECTION_URI: 'postgresql://kms:x@db:5432/kms' });
+  expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('--bundled-postgres makes one')]);
+
+  const made = await init();
+  expect(made).toMatchObject({ code: 0, stdout: '' });
+  expect(made.stderr).toContain('wrote laptop/kms-postgres.env and laptop/kms.env (mode 0600)');
+  const [kmsEnv, postgresEnv] = ['laptop/kms.env', 'laptop/kms-postgres.env'].map((name) => join(folder, name));
+  const [, password] = /^POSTGRES_PASSWORD=([0-9a-f]{48})\n$/.exec(await readFile(postgresEnv!, 'utf8'))!;
+  expect((await stat(postgresEnv!)).mode & 0o777).toBe(0o600);
+  const address = `\nDB_CONNECTION_URI=postgresql://kms:${password}@postgres:5432/kms\n`;
+  expect(await readFile(kmsEnv!, 'utf8')).toContain(address);
+  expect(made.stderr).not.toContain(password);
+  expect((await init()).stderr).toContain('laptop/kms.env exists already and is not overwritten');
+
+  await rm(kmsEnv!);
+  expect((await init()).code).toBe(0);
+  expect(await readFile(kmsEnv!, 'utf8')).toContain(address);
+
+  await rm(kmsEnv!);
+  await chmod(postgresEnv!, 0o644);
+  const untrusted = await init();
+  expect([untrusted.code, untrusted.stderr]).toEqual([1, expect.stringContaining('is not yours alone')]);
 });
 
 test('init prints a Secret that a second apply cannot replace', async () => {
