@@ -110,7 +110,7 @@ withExamples(
   .addOption(
     repeatable(
       '--mint [identity=namespace/secret]',
-      'put credentials of an identity into a Secret that has none which work; may be repeated; alone: of each <service>-service into <service>-kms-auth',
+      'put credentials of an identity into a Secret that has none which work; may be repeated; alone: of each <service>-service into <service>-kms-auth; with ,renewable behind it the operator may renew them',
     ),
   )
   .option('--token-secret <name/key>', 'put a new token of two hours into this key of a Secret, and end the one before')

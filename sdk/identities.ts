@@ -48,11 +48,7 @@ export class Identities {
     );
   }
 
-  /**
-   * Makes an identity. It can do nothing until it has a way to log in and a place in a project.
-   *
-   * @throws Conflict when the name is taken
-   */
+  /** Makes an identity, though there be another of its name. It can do nothing until it has a way to log in and a place in a project. */
   async create(body: {
     name: string;
     organizationId: string;

@@ -53,6 +53,9 @@ export async function provisionCommand(
     adminEmails: options.adminEmail,
   });
   const mint = mintTargetsOf(options.mint, inventory, namespace);
+  const own = mint.find(({ secret }) => secret.namespace === namespace && secret.name === secretName);
+  if (own || options.tokenSecret?.startsWith(`${secretName}/`))
+    throw new UserError(`the Secret ${namespace}/${secretName} holds the root key, and nothing else is put into it`);
   const cluster = {
     ...(options.kubeContext !== undefined && { context: options.kubeContext }),
     ...(options.kubeconfig !== undefined && { kubeconfig: options.kubeconfig }),

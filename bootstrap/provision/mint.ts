@@ -1,4 +1,5 @@
 import { clientSecretPrefix } from '../../keys/index.ts';
+import { KEPT_BY_ANNOTATION } from '../../operator/kms-secret.ts';
 import type { KubernetesApi } from '../../operator/kubernetes/api.ts';
 import { KubernetesError } from '../../operator/kubernetes/errors.ts';
 import { Namespaces, type Secret, Secrets } from '../../operator/kubernetes/resources.ts';
@@ -14,6 +15,9 @@ export interface Minted extends MintTarget {
   /** Client secrets of earlier runs for this Secret that were ended. */
   readonly revoked: number;
 }
+
+/** Life of a renewable client secret, of which the operator renews two thirds. A cluster may be away for the rest. */
+const RENEWABLE_SECONDS = 30 * 86_400;
 
 type ClientSecret = Awaited<ReturnType<Kms['identities']['clientSecrets']>>[number];
 
@@ -34,11 +38,20 @@ export async function mintInto(
   const [{ clientId }, mark] = await Promise.all([kms.identities.universalAuth(identityId), markOf(api, place)]);
   for (let tried = 1; ; tried++) {
     const secret = await findObject(api, Secrets, place);
+    const keeper = secret?.metadata.annotations?.[KEPT_BY_ANNOTATION];
+    if (keeper !== undefined)
+      throw new UserError(
+        `--mint: the Secret ${placeOf(place)} is kept by the KMSSecret ${keeper}`,
+        'name the Secret of its credentialsRef',
+      );
     const held = credentialsIn(secret);
     const live = (await kms.identities.clientSecrets(identityId)).filter(isGood);
     const present =
       held?.clientId === clientId
-        ? live.filter((one) => one.clientSecretPrefix === clientSecretPrefix(held.clientSecret))
+        ? live.filter(
+            ({ clientSecretPrefix: prefix, familyId }) =>
+              prefix === clientSecretPrefix(held.clientSecret) && (familyId !== null || !target.renewable),
+          )
         : [];
     const end = (kept: readonly ClientSecret[]) => endOthers(kms, identityId, mark, live, kept, signal);
     if (present.length > 0) return { ...target, state: 'kept', revoked: await end(present) };
@@ -46,7 +59,10 @@ export async function mintInto(
       return { ...target, state: 'other-identity', revoked: 0 };
     await tryToWrite(api, place, secret);
     signal.throwIfAborted();
-    const made = await kms.identities.createClientSecret(identityId, { description: mark });
+    const made = await kms.identities.createClientSecret(identityId, {
+      description: mark,
+      ...(target.renewable && { renewable: true, ttl: RENEWABLE_SECONDS }),
+    });
     try {
       signal.throwIfAborted();
       await write(api, place, secret, { clientId, clientSecret: made.clientSecret });

@@ -107,7 +107,7 @@ async function change(
       admin,
       firstRun,
       inventory: { ...counts, needsValue: [...counts.needsValue] },
-      credentials: credentials.map(({ secret, ...rest }) => ({ ...rest, ...secret })),
+      credentials: credentials.map(({ secret, renewable: _, ...rest }) => ({ ...rest, ...secret })),
       token: token ?? null,
     };
   } finally {

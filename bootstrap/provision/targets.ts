@@ -8,6 +8,8 @@ export interface MintTarget {
   readonly organization: string;
   readonly identity: string;
   readonly secret: NamespacedPlace;
+  /** Whether whoever holds the client secret may have its successor made, as the operator does where a KMSSecret asks for it. */
+  readonly renewable: boolean;
 }
 
 /** A key of a Secret. */
@@ -20,7 +22,7 @@ export type Given = readonly (string | true)[];
 
 /**
  * `gateway-service=hanzo/gateway-kms-auth`, with the organization before a `/` where several have such an identity; without the part behind `=`
- * the Secret is named as HIP-27 does. Without any value: each identity of the inventory that is called `<service>-service`.
+ * the Secret is named as HIP-27 does, and `,renewable` may follow it. Without any value: each identity of the inventory that is called `<service>-service`.
  */
 export function mintTargetsOf(given: Given, inventory: Inventory, namespace: string): MintTarget[] {
   const all = inventory.organizations.flatMap(({ slug, identities }) =>
@@ -30,7 +32,7 @@ export function mintTargetsOf(given: Given, inventory: Inventory, namespace: str
     if (text !== true) return [targetOf(text, all, namespace)];
     return all
       .filter(({ identity }) => SERVICE.test(identity))
-      .map((one) => ({ ...one, secret: { namespace, name: secretNameOf(one.identity) } }));
+      .map((one) => ({ ...one, secret: { namespace, name: secretNameOf(one.identity) }, renewable: false }));
   });
   for (const [index, { secret }] of targets.entries()) {
     const isTwice = targets.findIndex((other) => sameAs(secret, other.secret)) !== index;
@@ -39,6 +41,7 @@ export function mintTargetsOf(given: Given, inventory: Inventory, namespace: str
   return targets;
 }
 
+const RENEWABLE = ',renewable';
 const SERVICE = /^(.+)-service$/;
 const secretNameOf = (identity: string) => `${SERVICE.exec(identity)?.[1] ?? identity}-kms-auth`;
 const sameAs = (a: NamespacedPlace, b: NamespacedPlace) => a.namespace === b.namespace && a.name === b.name;
@@ -48,7 +51,8 @@ function targetOf(
   all: readonly { organization: string; identity: string }[],
   namespace: string,
 ): MintTarget {
-  const [who = '', where, ...rest] = text.split('=');
+  const renewable = text.endsWith(RENEWABLE);
+  const [who = '', where, ...rest] = (renewable ? text.slice(0, -RENEWABLE.length) : text).split('=');
   if (rest.length > 0) throw wrong('--mint', text, 'gateway-service=hanzo/gateway-kms-auth');
   const slash = who.indexOf('/');
   const organization = slash === -1 ? undefined : who.slice(0, slash);
@@ -67,7 +71,7 @@ function targetOf(
     where === undefined
       ? placeFrom('--mint', `${namespace}/${secretNameOf(identity)}`, '--mint', namespace)
       : placeFrom('--mint', where, 'gateway-service=hanzo/gateway-kms-auth', namespace);
-  return { ...holder, secret };
+  return { ...holder, secret, renewable };
 }
 
 /** `namespace/name`, or a name in the namespace of KMS. */

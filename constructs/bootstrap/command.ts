@@ -17,8 +17,8 @@ export function bootstrapArguments(settings: BootstrapSettings, inventoryFile: s
     ...named(
       '--mint',
       services.map(
-        ({ organization, identity, namespace, credentialsSecretName }) =>
-          `${organization === undefined ? '' : `${organization}/`}${identity}=${namespace}/${credentialsSecretName}`,
+        ({ organization, identity, namespace, credentialsSecretName, renewal }) =>
+          `${organization === undefined ? '' : `${organization}/`}${identity}=${namespace}/${credentialsSecretName}${renewal ? ',renewable' : ''}`,
       ),
     ),
     ...(token ? ['--token-secret', `${token.secretName}/${token.key}`] : []),

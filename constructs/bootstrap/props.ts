@@ -30,6 +30,11 @@ export interface KmsBootstrapService {
    * @default - `<name>-kms-sync`
    */
   readonly kmsSecretName?: string;
+  /**
+   * Whether the operator may renew the client secret, which then lives for 30 days (`renewal` of its KMSSecret).
+   * @default false
+   */
+  readonly renewal?: boolean;
 }
 
 /** A key of a Secret in the namespace of the Job. */

@@ -21,6 +21,7 @@ const Service = z.object({
   organization: Slug.optional(),
   credentialsSecretName: ObjectName,
   kmsSecretName: ObjectName,
+  renewal: z.boolean(),
 });
 
 export const Settings = z
@@ -122,4 +123,5 @@ const serviceOf = (service: KmsBootstrapService, namespace: string): BootstrapSe
   organization: service.organization,
   credentialsSecretName: service.credentialsSecretName ?? `${service.name}-kms-auth`,
   kmsSecretName: service.kmsSecretName ?? `${service.name}-kms-sync`,
+  renewal: service.renewal ?? false,
 });

@@ -9,8 +9,8 @@ export function bootstrapProps(settings: InstallationSettings, url: string): Kms
     ...image,
     ...{ namespace, secretName, url, inventory, organizations, adminEmails, waitForSync, token, rerun, resources },
     ...(tls.enabled && { caSecretName: tls.secretName }),
-    services: services.map(({ name, namespace, identity, organization }) => ({
-      ...{ name, namespace, identity, organization },
+    services: services.map(({ name, namespace, identity, organization, renewal }) => ({
+      ...{ name, namespace, identity, organization, renewal },
     })),
     ...(settings.bootstrap.makeSecrets.enabled && { makeSecrets: madeSecrets(settings) }),
   };

@@ -1,0 +1,89 @@
+import { expect, test } from 'vitest';
+import { type Given, mintTargetsOf, tokenPlaceOf, waitTargetsOf } from '../../../bootstrap/provision/targets.ts';
+import { wantedInventory } from '../../../bootstrap/provision/wanted.ts';
+import type { Inventory } from '../../../contracts/inventory.ts';
+
+const identity = (name: string) => ({ name, role: 'no-access' as const, projects: [] });
+const inventory: Inventory = {
+  version: 1,
+  organizations: [
+    { slug: 'hanzo', admins: [], projects: [], identities: ['gateway-service', 'chat-service', 'ci'].map(identity) },
+    { slug: 'lux', admins: [], projects: [], identities: [identity('chat-service')] },
+  ],
+};
+
+const mint = (...given: Given) =>
+  mintTargetsOf(given, inventory, 'kms').map(
+    ({ organization, identity, secret, renewable }) =>
+      `${organization}/${identity} ${secret.namespace}/${secret.name}${renewable ? ' renewable' : ''}`,
+  );
+
+test.each<[string, Given, string[]]>([
+  ['as HIP-27 names it', ['gateway-service'], ['hanzo/gateway-service kms/gateway-kms-auth']],
+  ['one that is no service', ['ci'], ['hanzo/ci kms/ci-kms-auth']],
+  ['a Secret of its namespace', ['ci=other'], ['hanzo/ci kms/other']],
+  ['a Secret elsewhere', ['ci=team/other'], ['hanzo/ci team/other']],
+  ['one of two organizations', ['lux/chat-service=team/a'], ['lux/chat-service team/a']],
+  [
+    'renewable',
+    ['ci=team/a,renewable', 'gateway-service,renewable'],
+    ['hanzo/ci team/a renewable', 'hanzo/gateway-service kms/gateway-kms-auth renewable'],
+  ],
+])('credentials go where they are told to: %s', (_what, given, targets) => {
+  expect(mint(...given)).toEqual(targets);
+});
+
+test.each<[string, Given, string]>([
+  ['nobody', ['none'], 'the inventory has no identity "none"'],
+  ['somebody of another organization', ['lux/ci'], 'the inventory has no identity "lux/ci"'],
+  ['one of two', ['chat-service'], 'several organizations have an identity "chat-service"'],
+  ['one Secret for two', [true], 'two identities have the Secret kms/chat-kms-auth'],
+  ['a place that is none', ['ci=Team/a'], '"Team/a" is not of the form'],
+  ['a path', ['ci=a/b/c'], '"a/b/c" is not of the form'],
+])('%s is refused', (_what, given, says) => {
+  expect(() => mint(...given)).toThrow(says);
+});
+
+test('a wait without a name is for what is minted', () => {
+  const minted = mintTargetsOf(['gateway-service', 'ci=team/deploy'], inventory, 'kms');
+  expect(waitTargetsOf([true, 'kms/gateway-kms-sync', 'x'], minted, 'kms')).toEqual([
+    { namespace: 'kms', name: 'gateway-kms-sync' },
+    { namespace: 'team', name: 'deploy-kms-sync' },
+    { namespace: 'kms', name: 'x' },
+  ]);
+});
+
+test('a token has a Secret and a key', () => {
+  expect(tokenPlaceOf('kms-bootstrap-secret/token', 'kms')).toEqual({
+    namespace: 'kms',
+    name: 'kms-bootstrap-secret',
+    key: 'token',
+  });
+  for (const text of ['token', 'a/b/c', 'A/b', 'a/'])
+    expect(() => tokenPlaceOf(text, 'kms')).toThrow(`"${text}" is not of the form`);
+});
+
+test('organizations of the command line come to those of the file', async () => {
+  const wanted = await wantedInventory({ organizations: ['pars', 'lux', 'pars'], adminEmails: ['Z@Hanzo.AI'] });
+  expect(wanted.organizations.map(({ slug, admins }) => [slug, admins])).toEqual([
+    ['pars', ['z@hanzo.ai']],
+    ['lux', ['z@hanzo.ai']],
+  ]);
+  const file = new URL('../../../examples/hanzo/kms.yaml', import.meta.url).pathname;
+  const both = await wantedInventory({ file, organizations: ['pars', 'new'], adminEmails: ['y@hanzo.ai'] });
+  expect(both.organizations.map(({ slug, admins }) => [slug, admins.length])).toEqual([
+    ['hanzo', 1],
+    ['lux', 1],
+    ['zoo', 1],
+    ['pars', 2],
+    ['new', 1],
+  ]);
+});
+
+test.each([
+  ['a slug that is none', ['Not One'], [], '--organization: "Not One": a slug is made of'],
+  ['an address that is none', ['a'], ['z'], '--admin-email: "z": '],
+  ['admins of nothing', [], ['z@hanzo.ai'], '--admin-email names the admins of --organization'],
+])('%s is refused', async (_what, organizations, adminEmails, says) => {
+  await expect(wantedInventory({ organizations, adminEmails })).rejects.toThrow(says);
+});
