@@ -123,10 +123,10 @@ export class WorkQueue {
   }
 
   #countSlow({ name, lane }: Party, by: 1 | -1): void {
-    for (const of of [[name], [name, lane]]) {
-      const count = this.#slowOf(...of) + by;
-      if (count > 0) this.#slow.set(JSON.stringify(of), count);
-      else this.#slow.delete(JSON.stringify(of));
+    for (const place of [[name], [name, lane]]) {
+      const count = this.#slowOf(...place) + by;
+      if (count > 0) this.#slow.set(JSON.stringify(place), count);
+      else this.#slow.delete(JSON.stringify(place));
     }
   }
 
