@@ -1,16 +1,17 @@
-/** Shorter than this, an encoded form is found in ordinary words. */
-const SHORTEST_ENCODED = 4;
+/** Characters. Shorter parts and encoded forms are found in ordinary words. */
+const SHORTEST = 4;
 
 /**
  * What must not be seen in a log for a value to be hidden: the value, each of its lines, since logs are masked line by line, and
- * how programs write it: in JSON, in a URL, in base64 wherever it begins. Lines without a letter or a digit are structure: with
- * `}` masked, a log is unreadable.
+ * how programs write it: in JSON, in a URL, in base64 wherever it begins. Of several lines, short ones and those without a letter or
+ * a digit are structure: with `}` masked, a log is unreadable.
  */
 export function masksOf(value) {
   const lines = value.split(/[\r\n]+/);
-  const plain = lines.length === 1 ? lines : lines.filter((line) => /[\p{L}\p{N}]/u.test(line));
+  const plain =
+    lines.length === 1 ? lines : lines.filter((line) => line.trim().length >= SHORTEST && /[\p{L}\p{N}]/u.test(line));
   const encoded = [value, ...plain]
-    .filter((text) => text.length >= SHORTEST_ENCODED)
+    .filter((text) => text.length >= SHORTEST)
     .flatMap((text) => [JSON.stringify(text).slice(1, -1), encodeURIComponent(text), ...base64Of(text)]);
   return [...new Set([...plain.flatMap((line) => [line, line.trim()]), ...encoded])].filter((mask) => /\S/.test(mask));
 }
@@ -23,6 +24,6 @@ function base64Of(text) {
     const [from, to] = [Math.ceil((before * 8) / 6), Math.floor((whole.length * 8) / 6)];
     const written = whole.toString('base64').slice(from, to);
     const urlSafe = written.replaceAll('+', '-').replaceAll('/', '_');
-    return written.length < SHORTEST_ENCODED ? [] : [written, urlSafe];
+    return written.length < SHORTEST ? [] : [written, urlSafe];
   });
 }

@@ -48,7 +48,10 @@ export async function startWorld(): Promise<World> {
   await server.do('POST', `/api/v1/auth/oidc-auth/identities/${machine.id}`, {
     body: {
       ...{ oidcDiscoveryUrl: issuer.url, boundIssuer: issuer.url, caCert: issuer.ca },
-      ...{ boundSubject: 'repo:hanzoai/gateway:ref:refs/heads/main', boundAudiences: 'https://kms.hanzo.ai' },
+      ...{
+        boundSubject: 'repo:hanzoai/gateway:ref:refs/heads/main',
+        boundAudiences: `https://kms.hanzo.ai,${live.url}`,
+      },
     },
   });
   return {

@@ -4,7 +4,7 @@ import { constants } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
 import { type ControlPlane, startControlPlane } from './control-plane.ts';
 import { addNodes } from './nodes.ts';
-import { buildPrograms, buildTool, KUBERNETES_VERSION } from './programs.ts';
+import { buildPrograms, buildTool, KUBERNETES_VERSION, TOOL_NAMES } from './programs.ts';
 import { fetchPublished } from './published.ts';
 
 /** `npm run cluster`: a real Kubernetes control plane on this machine, for as long as the command runs. */
@@ -87,7 +87,7 @@ program
   .action(async () => {
     await buildPrograms(say);
     try {
-      for (const tool of ['rulecheck', 'helm', 'pulumi'] as const) await buildTool(tool, say);
+      for (const tool of TOOL_NAMES) await buildTool(tool, say);
       await fetchPublished(say);
     } catch (error) {
       // Who brings the control plane's programs along may have no Go; the tests that need these say that they are skipped.

@@ -15,7 +15,7 @@ const PROGRAMS = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-sch
 /** A program of the control plane, or beside it. */
 type Program = (typeof PROGRAMS)[number];
 /** A program that some tests use beside a control plane. */
-type Tool = 'rulecheck' | 'helm' | 'pulumi';
+type Tool = 'rulecheck' | 'helm' | 'pulumi' | 'act' | 'actionlint' | 'sops' | 'age-keygen';
 /** Where each program lies. */
 export type Programs = Readonly<Record<Program, string>>;
 
@@ -53,6 +53,21 @@ const MODULES: readonly Module[] = [
   { folder: 'kwok', version: '0.7.0', packages: { kwok: 'sigs.k8s.io/kwok/cmd/kwok' }, minutes: 3 },
 ];
 
+/** Run, and judge, workflows of GitHub Actions. */
+const ACTIONS: Module = {
+  folder: 'actions',
+  version: '0.2.89',
+  packages: { act: 'github.com/nektos/act', actionlint: 'github.com/rhysd/actionlint/cmd/actionlint' },
+  minutes: 2,
+};
+
+const SOPS: Module = {
+  folder: 'sops',
+  version: '3.13.3',
+  packages: { sops: 'github.com/getsops/sops/v3/cmd/sops', 'age-keygen': 'filippo.io/age/cmd/age-keygen' },
+  minutes: 3,
+};
+
 /** Beside the control plane. */
 const TOOLS: Readonly<Record<Tool, Module>> = {
   // Reads rules as Prometheus does.
@@ -81,7 +96,14 @@ const TOOLS: Readonly<Record<Tool, Module>> = {
     // Without it the Automation API cannot tell whether the program is new enough.
     ldflags: '-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v3.274.1',
   },
+  act: ACTIONS,
+  actionlint: ACTIONS,
+  sops: SOPS,
+  'age-keygen': SOPS,
 };
+
+/** All of them. */
+export const TOOL_NAMES = Object.keys(TOOLS) as Tool[];
 
 const sources = fileURLToPath(new URL('programs/', import.meta.url));
 
