@@ -61,14 +61,6 @@ describe.skipIf(!isHelmAtHand)(withHelm('the chart in Helm'), () => {
     expect(await helm.template(values)).toBe(await helm.template(values));
   });
 
-  test('no manifest is a Secret, and none holds a hook', async () => {
-    const all = await Promise.all(Object.values(VALUE_SETS).map(({ values }) => helm.template(values)));
-    for (const text of all) {
-      expect(objectsIn(text).map(({ kind }) => kind)).not.toContain('Secret');
-      expect(text).not.toContain('helm.sh/hook');
-    }
-  });
-
   test('what holds data outlives the release', async () => {
     const kept = async (values: ChartValuesInput) =>
       objectsIn(await helm.template(values))

@@ -38,6 +38,9 @@ describe.skipIf(!isHelmAtHand)(withHelm('the chart and the constructs'), () => {
       expect(found.length).toBeGreaterThan(2);
       expect(byName(found.map(comparable))).toEqual(byName(expected.map(comparable)));
       expect(found).toHaveLength(expected.length);
+      // Helm keeps what it renders, and runs hooks where nobody mends what they leave.
+      expect(found.map(({ kind }) => kind)).not.toContain('Secret');
+      expect(text).not.toContain('helm.sh/hook');
     },
   );
 });

@@ -10,7 +10,7 @@ import { Source } from './source.ts';
 /** The chart's templates, by name of the file. */
 export function templateFiles(): Record<string, string> {
   const source = new Source(EVERYTHING, VARIATIONS);
-  return {
+  const files = {
     ...serverFiles(source, serviceAnnotations()),
     ...operatorFiles(source),
     'ingress.yaml': ingressFile(),
@@ -18,4 +18,7 @@ export function templateFiles(): Record<string, string> {
     'services.yaml': servicesFile(),
     'bootstrap.yaml': bootstrapFile(source),
   };
+  const forgotten = source.left.filter((key) => !/^(Ingress|KMSSecret) /.test(key));
+  if (forgotten.length > 0) throw new Error(`the constructs render what the chart does not: ${forgotten.join(', ')}`);
+  return files;
 }

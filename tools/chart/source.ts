@@ -38,6 +38,7 @@ export interface Fixed {
 /** The objects of one installation with everything on, and of others in which one setting is another one. */
 export class Source {
   readonly #base: ReadonlyMap<string, Rendered>;
+  readonly #asked = new Set<string>();
   readonly #others: readonly { readonly finding: Finding; readonly objects: ReadonlyMap<string, Rendered> }[];
 
   constructor(settings: InstallationProps, variations: readonly Variation[]) {
@@ -49,7 +50,13 @@ export class Source {
   object(key: string): Rendered {
     const object = this.#base.get(key);
     if (!object) throw new Error(`there is no ${key}; there are ${[...this.#base.keys()].join(', ')}`);
+    this.#asked.add(key);
     return object;
+  }
+
+  /** Objects that no template was made of. */
+  get left(): string[] {
+    return [...this.#base.keys()].filter((key) => !this.#asked.has(key));
   }
 
   /** The template of one object, with its `---`. */

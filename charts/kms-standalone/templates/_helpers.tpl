@@ -166,9 +166,10 @@ secret:
 
 {{/*
 Helm asks the API server about every kind before it sends the first object: where the definition of KMSSecret comes with this very
-release, KMSSecrets have to wait for the next one. Rendered without a cluster they are there.
+release, KMSSecrets have to wait for the next one. Rendered without a cluster they are there; so they are where the definition is to
+come from elsewhere, and is missed aloud.
 */}}
 {{- define "kms.services.areServed" -}}
 {{- $isCluster := $.Capabilities.APIVersions.Has "apiregistration.k8s.io/v1" -}}
-{{- if or (not $isCluster) ($.Capabilities.APIVersions.Has "secrets.lux.network/v1alpha1") -}}true{{- end -}}
+{{- if or (not $isCluster) (not $.Values.crd.enabled) ($.Capabilities.APIVersions.Has "secrets.lux.network/v1alpha1") -}}true{{- end -}}
 {{- end -}}
