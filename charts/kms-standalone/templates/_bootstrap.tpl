@@ -35,7 +35,7 @@
 {{- with .organization -}}{{- $organization = printf "%s/" . -}}{{- end -}}
 {{- $identity := .identity | default (printf "%s-service" .name) -}}
 {{- $where := .namespace | default $.Release.Namespace -}}
-{{- $args = concat $args (list "--mint" (printf "%s%s=%s/%s-kms-auth" $organization $identity $where .name)) -}}
+{{- $args = concat $args (list "--mint" (printf "%s%s=%s/%s-kms-auth%s" $organization $identity $where .name (.renewal | default false | ternary ",renewable" ""))) -}}
 {{- end -}}
 {{- with $boot.additionalOrganizationsTokenSecretKey -}}
 {{- $args = concat $args (list "--token-secret" (printf "%s/%s" $boot.secretDestination.name .)) -}}
