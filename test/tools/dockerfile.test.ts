@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { App } from 'cdk8s';
 import { describe, expect, test } from 'vitest';
+import { KmsInstallation } from '../../constructs/index.ts';
 import { RESTRICTED_CONTAINER, RESTRICTED_POD } from '../../constructs/restricted.ts';
 import { isAdmitted } from '../support/dockerignore.ts';
 
@@ -57,6 +59,23 @@ describe('the Dockerfile', () => {
     const [command, health] = [all('CMD'), all('HEALTHCHECK').map((check) => check.replace(/^.* CMD /, ''))];
     expect([command, health]).toEqual([['["kms-server"]'], ['["kms-health"]']]);
     expect(Object.keys(bin)).toEqual(expect.arrayContaining(['kms-server', 'kms-operator', 'kms-bootstrap']));
+  });
+
+  test('has every program that a pod of ours starts in it', () => {
+    const services = [{ name: 'gateway' }];
+    const bootstrap = { enabled: true, inventory: read('examples/hanzo/kms.yaml') };
+    const pods = new KmsInstallation(new App(), 'kms', {
+      kubernetesVersion: '1.28',
+      services,
+      bootstrap,
+    }).toJson() as any[];
+    const ours = pods
+      .flatMap(({ spec }) => spec?.template?.spec?.containers ?? [])
+      .filter(({ image }) => image.startsWith('ghcr.io/hanzoai/kms:'));
+    const started = ours.flatMap(({ command, lifecycle }) => [command?.[0], lifecycle?.preStop?.exec?.command[0]]);
+    expect(ours).toHaveLength(3);
+    expect(new Set(started)).toEqual(new Set([undefined, 'node', 'kms-operator', 'kms-bootstrap']));
+    for (const { securityContext } of ours) expect(securityContext).toMatchObject(RESTRICTED_CONTAINER);
   });
 
   test("names the version and the variables of the package's programs", () => {

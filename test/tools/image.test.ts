@@ -57,6 +57,9 @@ function asItRuns(): void {
     expect(Object.keys(sizes)).toEqual(['node', 'dependencies', 'kms']);
     expect(sizes.dependencies).toBeGreaterThan(20);
     expect(sizes.dependencies).toBeLessThanOrEqual(80);
+    const told = [...read('docs/image.md').matchAll(/^\| (Node|production dependencies|KMS itself)[^|]*\| (\d+) \|/gm)];
+    for (const [index, measured] of Object.values(sizes).entries())
+      expect(Math.abs(Number(told[index]![2]) - measured), told[index]![1]).toBeLessThan(1 + measured / 10);
   });
 
   test('holds no types, no maps and no peer', () => {

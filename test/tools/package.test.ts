@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { freePort } from '../../tools/cluster/free-ports.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { startRegistryStub } from '../support/registry-stub.ts';
@@ -15,6 +16,20 @@ const REPOSITORY = join(import.meta.dirname, '../..');
 const read = (path: string) => JSON.parse(readFileSync(join(REPOSITORY, path), 'utf8'));
 const manifest = read('package.json');
 const alias = read('packages/kms-bootstrap/package.json');
+
+/** That ask for no more than that their text is kept. */
+const LICENCES = [
+  'MIT',
+  'ISC',
+  '0BSD',
+  'BSD-2-Clause',
+  'BSD-3-Clause',
+  'BlueOak-1.0.0',
+  'Apache-2.0',
+  'PSF-2.0',
+  'Unlicense',
+  'CC0-1.0',
+];
 
 test('kms-bootstrap is of the version of the package, and needs just that one', () => {
   expect([alias.version, alias.dependencies]).toEqual([manifest.version, { [manifest.name]: manifest.version }]);
@@ -124,6 +139,33 @@ function published(): void {
       encoding: 'utf8',
     });
     expect(JSON.parse(said)).toEqual([null, true]);
+  });
+
+  test('each part has a licence that asks for no more than that its text is kept', () => {
+    const others = bill().components.filter(({ licenses = [] }: { licenses?: Record<string, any>[] }) => {
+      const named = licenses.flatMap(
+        ({ license, expression = license.id }) => expression.match(/[\w.-]+/g) as string[],
+      );
+      return named.length === 0 || named.some((name) => name !== 'OR' && !LICENCES.includes(name));
+    });
+    expect(others).toEqual([]);
+  });
+
+  test("the release's own lines publish both", () => {
+    const { jobs } = parse(readFileSync(join(REPOSITORY, '.github/workflows/release.yml'), 'utf8'));
+    const { run: lines } = jobs.packages.steps.find(({ run = '' }) => run.includes('npm publish'));
+    symlinkSync(join(folder, 'one'), join(folder, 'out'));
+    const tried = lines.replaceAll('--provenance', '--dry-run --json');
+    const { stdout, status } = spawnSync('bash', ['-e', '-c', tried], {
+      cwd: folder,
+      encoding: 'utf8',
+      timeout: 60_000,
+    });
+    expect(status).toBe(0);
+    expect([...stdout.matchAll(/"id": "([^"]+)"/g)].map(([, id]) => id)).toEqual([
+      `@hanzo/kms@${manifest.version}`,
+      `kms-bootstrap@${manifest.version}`,
+    ]);
   });
 
   test.each(['kms', 'kms-bootstrap', 'kms-server'])('%s starts where it is installed', (name) => {
