@@ -57,7 +57,7 @@ export class Contained {
   /** @param environment all of it: nothing is inherited */
   constructor(image: string, command: readonly string[], environment: Readonly<Record<string, string>>) {
     const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-    const args = ['--mount', '--pid', '--fork', '--kill-child', '--', 'sh', '-ec', ENTER, 'sh', image, ...command];
+    const args = ['--mount', '--pid', '--fork', '--', 'sh', '-ec', ENTER, 'sh', image, ...command];
     this.#child = spawn('unshare', args, { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH, ...environment } });
     running.add(this);
     for (const stream of [this.#child.stdout!, this.#child.stderr!])
@@ -70,10 +70,10 @@ export class Contained {
     });
   }
 
-  /** Its process, by the number that the host knows it by. */
+  /** Its process, by the number that the host knows it by; 0 when there is none. */
   get pid(): number {
-    const { pid } = this.#child;
-    return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim());
+    const children = `/proc/${this.#child.pid}/task/${this.#child.pid}/children`;
+    return existsSync(children) ? Number(readFileSync(children, 'utf8').trim()) : 0;
   }
 
   /** As a container engine does; the program is process 1, which no signal ends that it does not handle. */
@@ -87,6 +87,8 @@ export class Contained {
   }
 
   kill(): void {
+    // The kernel forgets whose end is to be followed when a process changes its user, so the one within is ended by itself.
+    if (this.pid) process.kill(this.pid, 'SIGKILL');
     this.#child.kill('SIGKILL');
   }
 }

@@ -1,17 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import {
-  cpSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -24,7 +12,7 @@ import { startApiServerStub } from '../support/api-server-stub.ts';
 import { composeEnvironment } from '../support/compose.ts';
 import { addBase, Contained, canContain, endContained, statusOf } from '../support/container.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
-import { isAdmitted } from '../support/dockerignore.ts';
+import { buildImage, contextOfTheBuild, entriesOf, fingerprintOf, isFile } from '../support/image.ts';
 import { OwnPostgres } from '../support/own-postgres.ts';
 import { noRedis, TestRedis } from '../support/redis.ts';
 import { everything } from '../support/thorough.ts';
@@ -33,7 +21,7 @@ const REPOSITORY = join(import.meta.dirname, '../..');
 const read = (path: string) => readFileSync(join(REPOSITORY, path), 'utf8');
 const { version, bin, dependencies } = JSON.parse(read('package.json'));
 
-if (everything) describe('the image', asItRuns);
+if (everything) describe('the image', { timeout: 120_000 }, asItRuns);
 
 function asItRuns(): void {
   let folder: string;
@@ -43,7 +31,7 @@ function asItRuns(): void {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'kms-image-'));
     image = join(folder, 'image');
-    report = build(contextOfTheBuild(join(folder, 'context')), image);
+    report = buildImage(contextOfTheBuild(join(folder, 'context')), image);
   }, 300_000);
   afterEach(endContained);
   afterAll(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
@@ -51,7 +39,7 @@ function asItRuns(): void {
   const filesBelow = (path: string) => readdirSync(join(image, path), { recursive: true, encoding: 'utf8' });
 
   test('its production dependencies take at most 80 MB, and its parts are told', () => {
-    const sizes = Object.fromEntries(
+    const sizes: Record<string, number> = Object.fromEntries(
       [...report.matchAll(/^(\w+) +([\d.]+) MB$/gm)].map(([, part, size]) => [part, Number(size)]),
     );
     expect(Object.keys(sizes)).toEqual(['node', 'dependencies', 'kms']);
@@ -96,7 +84,7 @@ function asItRuns(): void {
 
   test('is the same when it is built again, in bytes, rights and times', () => {
     const again = join(folder, 'again');
-    build(join(folder, 'context'), again, '--lib', join(image, 'app/lib'));
+    buildImage(join(folder, 'context'), again, '--lib', join(image, 'app/lib'));
     expect(fingerprintOf(again)).toEqual(fingerprintOf(image));
   }, 200_000);
 
@@ -238,64 +226,4 @@ async function get(url: string): Promise<{ status: number; text: string }> {
   } catch (error) {
     return { status: 0, text: String(error) };
   }
-}
-
-/** A line for each file below a folder: what a layer has of it. */
-function fingerprintOf(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .map((path) => {
-      const about = lstatSync(join(folder, path));
-      const content = about.isSymbolicLink()
-        ? readlinkSync(join(folder, path))
-        : about.isFile()
-          ? readFileSync(join(folder, path))
-          : '';
-      const digest = createHash('sha256').update(content).digest('hex');
-      return `${path} ${about.mode.toString(8)} ${about.mtimeMs} ${digest}`;
-    })
-    .sort();
-}
-
-function build(context: string, image: string, ...more: string[]): string {
-  return execFileSync(process.execPath, [join(context, 'tools/image/build.mjs'), image, ...more], {
-    encoding: 'utf8',
-    timeout: 280_000,
-  });
-}
-
-/** The files of this clone that .dockerignore lets in, in a folder of their own; its dependencies are this clone's. */
-function contextOfTheBuild(folder: string): string {
-  const admitted = isAdmitted(read('.dockerignore'));
-  const files = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
-    cwd: REPOSITORY,
-    encoding: 'utf8',
-  });
-  for (const path of files
-    .split('\0')
-    .filter((each) => each !== '' && admitted(each) && existsSync(join(REPOSITORY, each)))) {
-    mkdirSync(join(folder, dirname(path)), { recursive: true });
-    cpSync(join(REPOSITORY, path), join(folder, path));
-  }
-  symlinkSync(join(REPOSITORY, 'node_modules'), join(folder, 'node_modules'));
-  return folder;
-}
-
-const isFile = (path: string) => existsSync(path) && statSync(path).isFile();
-
-/** The files that `import` and `require` of a package by its name end at, by Node's rules; none for packages of types alone. */
-function entriesOf({ main, exports }: { main?: string; exports?: unknown }): string[] {
-  const targets = exports === undefined ? [main ?? []].flat() : conditional(exports);
-  return targets.filter((each) => /\.(js|cjs|mjs|json|node)$/.test(each) && !each.includes('*'));
-}
-
-function conditional(target: unknown): string[] {
-  if (typeof target === 'string') return [target];
-  if (Array.isArray(target)) return target.flatMap(conditional).slice(0, 1);
-  if (target === null || typeof target !== 'object') return [];
-  const entries = Object.entries(target);
-  if (entries.some(([key]) => key.startsWith('.'))) return entries.flatMap(([, value]) => conditional(value));
-  return ['import', 'require'].flatMap((how) => {
-    const found = entries.find(([condition]) => ['node', 'default', how].includes(condition));
-    return found ? conditional(found[1]) : [];
-  });
 }

@@ -36,7 +36,7 @@ test('kms-bootstrap is of the version of the package, and needs just that one', 
   expect(alias.engines).toEqual(manifest.engines);
 });
 
-if (everything) describe('the tarballs', published);
+if (everything) describe('the tarballs', { timeout: 120_000 }, published);
 
 function published(): void {
   let folder: string;
