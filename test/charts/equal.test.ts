@@ -1,7 +1,9 @@
 import { App } from 'cdk8s';
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { KmsInstallation } from '../../constructs/index.ts';
-import { installationOf } from '../../tools/chart/values-schema.ts';
+import { type ChartValuesInput, installationOf } from '../../tools/chart/values-schema.ts';
+import { everything } from '../support/thorough.ts';
 import { byName, Helm, isHelmAtHand, objectsIn, type Rendered, withHelm } from './support/helm.ts';
 import { VALUE_SETS } from './support/value-sets.ts';
 
@@ -12,6 +14,16 @@ beforeAll(() => {
   helm = new Helm();
 });
 afterAll(() => helm.close());
+
+/** As Helm puts values over others. */
+function together(one: unknown, more: unknown): unknown {
+  const isMap = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value);
+  if (!isMap(one) || !isMap(more)) return more;
+  const both = { ...(one as Record<string, unknown>) };
+  for (const [key, value] of Object.entries(more as object))
+    both[key] = key in both ? together(both[key], value) : value;
+  return both;
+}
 
 /** What Helm alone is told, and the order of variables of which none refers to another. */
 function comparable(object: Rendered): Rendered {
@@ -43,4 +55,21 @@ describe.skipIf(!isHelmAtHand)(withHelm('the chart and the constructs'), () => {
       expect(text).not.toContain('helm.sh/hook');
     },
   );
+
+  const several = fc.uniqueArray(fc.constantFrom(...Object.values(VALUE_SETS)), { minLength: 2, maxLength: 4 });
+
+  test('so they are of several sets at once, and what the constructs refuse is refused', async () => {
+    const property = fc.asyncProperty(several, async (sets) => {
+      const values = sets.map((set) => set.values).reduce(together, {}) as ChartValuesInput;
+      const release = { namespace: 'hanzo', revision: 1, kubernetesVersion: '1.34' } as const;
+      const render = () => new KmsInstallation(new App(), 'kms', installationOf(values, release)).toJson();
+      const told = await helm.template(values, '--kube-version', '1.34').then(
+        (text) => ({ text }),
+        (error) => ({ refused: String(error) }),
+      );
+      if ('refused' in told) expect(render, told.refused).toThrow();
+      else expect(byName(objectsIn(told.text).map(comparable))).toEqual(byName(render().map(comparable)));
+    });
+    await fc.assert(property, { numRuns: everything ? 60 : 4 });
+  }, 120_000);
 });

@@ -212,13 +212,19 @@ describe.skipIf(!isHelmAtHand)(withHelm('the chart on a cluster'), () => {
     expect(await shortNames()).toBe(now);
   });
 
-  test('KMSSecrets come with the upgrade that follows the definition', async () => {
+  test('with an inventory the Job mints for the services, and the operator brings their Secrets', async () => {
     const inventory = join(root, 'examples/hanzo/kms.yaml');
-    const services = { services: [{ name: 'gateway' }, { name: 'iam', project: 'hanzo-iam' }] };
+    const services = { services: [{ name: 'gateway' }, { name: 'iam', project: 'hanzo-iam' }], hostApi: URL_OF_KMS };
     const more = ['--reuse-values', '--set-file', `kms.autoBootstrap.inventory=${inventory}`, ...helm.values(services)];
     const told = await helm.run('upgrade', 'kms', CHART, '-n', 'hanzo', ...more);
     expect(told).not.toMatch(/warning|could not/i);
     expect(await get('kmssecrets')).toEqual(['gateway-kms-sync', 'iam-kms-sync']);
+    const operator = await pods.run('kms-operator', '127.0.79.3', 'kms-operator');
+    const said = await ran((await job()).run({ KMS_URL: URL_OF_KMS }));
+    expect(said).toContain('2 of 2 credentials minted.\n2 of 2 KMSSecrets in sync.\n');
+    expect(Object.keys((await cluster.data('hanzo', 'gateway-secrets'))!)).toContain('MASTER_KEY');
+    await operator.kill();
+    printed.push(operator.output());
   });
 
   test('an uninstall keeps the keys, the Secrets, the definition and KMSSecrets of others', async () => {

@@ -12,7 +12,6 @@ const INVENTORY = [
 
 const AMOUNTS = { requests: { memory: '61', cpu: '61' }, limits: { memory: '99Mi', cpu: '99' } };
 const PROBE = { initialDelaySeconds: 61, periodSeconds: 61, failureThreshold: 61 };
-const OFF = { enabled: false };
 
 /** Everything on. Texts with `zz` in them are marks. */
 export const EVERYTHING = {
@@ -105,23 +104,23 @@ const REDIS_CA = 'include "kms.redis.hasAuthority" $';
 
 /** One setting off, with the condition under which it is on. */
 const conditions: readonly Variation[] = [
-  when(OFF, '$.Values.tls.enabled', 'tls'),
+  when(false, '$.Values.tls.enabled', 'tls', 'enabled'),
   when(undefined, '$.Values.tls.issuer', 'tls', 'issuer'),
-  when(OFF, '$.Values.ingress.enabled', 'ingress'),
+  when(false, '$.Values.ingress.enabled', 'ingress', 'enabled'),
   when(undefined, POSTGRES_CA, 'postgres', 'tls'),
   when(undefined, '$.Values.postgres.cidr', 'postgres', 'cidr'),
   when(undefined, REDIS_CA, 'redis', 'tls'),
   when(undefined, '$.Values.redis.cidr', 'redis', 'cidr'),
-  when(OFF, '$.Values.operator.enabled', 'operator'),
+  when(false, '$.Values.operator.enabled', 'operator', 'enabled'),
   when([], '$.Values.operator.autoReloadNamespaces', 'operator', 'autoReloadNamespaces'),
-  when(OFF, '$.Values.crd.enabled', 'crd'),
-  when(OFF, '$.Values.admission.enabled', 'admission'),
+  when(false, '$.Values.crd.enabled', 'crd', 'enabled'),
+  when(false, '$.Values.admission.enabled', 'admission', 'enabled'),
   when('1.28', IS_1_30, 'kubernetesVersion'),
-  when(OFF, '$.Values.networkPolicies.enabled', 'networkPolicies'),
-  when(OFF, 'include "kms.availability.isThere" $', 'availability'),
+  when(false, '$.Values.networkPolicies.enabled', 'networkPolicies', 'enabled'),
+  when(false, 'include "kms.availability.isThere" $', 'availability', 'enabled'),
   when(undefined, '$.Values.availability.autoscaling', 'availability', 'autoscaling'),
-  when(OFF, '$.Values.monitoring.enabled', 'monitoring'),
-  when(OFF, '$.Values.kms.autoBootstrap.enabled', 'bootstrap'),
+  when(false, '$.Values.monitoring.enabled', 'monitoring', 'enabled'),
+  when(false, '$.Values.kms.autoBootstrap.enabled', 'bootstrap', 'enabled'),
   when(undefined, '$.Values.kms.autoBootstrap.additionalOrganizationsTokenSecretKey', 'bootstrap', 'token'),
 ];
 

@@ -24,7 +24,7 @@ function sourceOf(controller: Controller): Source {
       settings: { ...settings, ingress: { ...settings.ingress, enabled: false } },
       finding: { when: ENABLED },
     },
-    { settings: { ...settings, tls: { enabled: false } }, finding: { when: '$.Values.tls.enabled' } },
+    { settings: { ...settings, tls: { ...settings.tls, enabled: false } }, finding: { when: '$.Values.tls.enabled' } },
   ]);
 }
 

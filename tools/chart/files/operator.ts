@@ -45,7 +45,7 @@ function named(): string[] {
   const { secretNamespaces: _, ...operator } = { ...EVERYTHING.operator, onlyNamed: true };
   const settings = { ...EVERYTHING, operator };
   const source = new Source(settings, [
-    { settings: { ...settings, operator: { enabled: false } }, finding: { when: ENABLED } },
+    { settings: { ...settings, operator: { ...operator, enabled: false } }, finding: { when: ENABLED } },
   ]);
   const fixed = {
     when: '$.Values.operator.onlyNamed',

@@ -9,7 +9,10 @@ export function servicesFile(): string {
   const settings = { ...EVERYTHING, hostApi: OWN };
   const [service] = settings.services ?? [];
   const source = new Source(settings, [
-    { settings: { ...settings, tls: { enabled: false } }, finding: { when: 'include "kms.hostApi.isOwn" $' } },
+    {
+      settings: { ...settings, tls: { ...settings.tls, enabled: false } },
+      finding: { when: 'include "kms.hostApi.isOwn" $' },
+    },
     { settings: { ...settings, services: [{ ...service!, renewal: false }] }, finding: { when: '$service.renewal' } },
   ]);
   return fileOf(
