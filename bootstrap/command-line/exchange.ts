@@ -60,9 +60,10 @@ Exit codes:  that of the command; 128 and its number when a signal ended it
     ),
     'kms import .env --project gateway --env dev',
     'kubectl get secret gateway-secrets -o json | kms import --from k8s - --env prod --yes',
+    'kms import https://app.infisical.com --from infisical --project gateway --dry-run',
     'kms import compose.yaml --from compose --service gateway --env dev --dry-run',
   )
-    .option('--from <format>', 'dotenv, json, yaml, compose, k8s, vault or github', 'dotenv')
+    .option('--from <format>', 'dotenv, json, yaml, compose, k8s, vault, github or infisical', 'dotenv')
     .option('--service <name>', 'of a compose file, the environment of this service alone')
     .option('--dry-run', 'show what would be done, and change nothing')
     .option('--overwrite', 'change what is there already with another value; an error otherwise')

@@ -3,6 +3,7 @@ import type { Kms } from '../../sdk/index.ts';
 import { FORMATS, type Format, format } from '../formats/export.ts';
 import { readSource, SOURCES } from '../formats/import.ts';
 import { UserError } from '../problem.ts';
+import { confirmed } from '../terminal/confirm.ts';
 import { printTable } from '../terminal/table.ts';
 import { decoded, print, printJson, readStdin, say, type Terminal } from '../terminal/terminal.ts';
 import { type FolderOptions, type NamedFolder, reach } from './folder.ts';
@@ -55,9 +56,14 @@ export async function importSecrets(
   file: string,
   options: ImportOptions,
 ): Promise<number> {
+  if (options.from === 'infisical')
+    return (await import('./take-over.ts')).takeOver(terminal, environment, file, options);
   const from = SOURCES.find((each) => each === (options.from ?? 'dotenv'));
   if (!from)
-    throw new UserError(`there is no format ${JSON.stringify(options.from)}`, `use one of ${SOURCES.join(', ')}`);
+    throw new UserError(
+      `there is no format ${JSON.stringify(options.from)}`,
+      `use one of ${[...SOURCES, 'infisical'].join(', ')}`,
+    );
   const named = file === '-' ? 'standard input' : file;
   const wanted = await readSource(await textOf(terminal, file), from, named, options.service);
   const { kms, at } = await reach(environment, options);
@@ -74,7 +80,7 @@ export async function importSecrets(
   }
   refuseUnfit(changes, options);
   if (changes.length > 0 && !options.dryRun) {
-    if (!options.yes && !(await confirmed(terminal, at))) {
+    if (!options.yes && !(await confirmed(terminal, `Write these to ${at.projectSlug} in ${at.environment}?`))) {
       say(terminal, 'nothing was changed');
       return 1;
     }
@@ -117,14 +123,6 @@ function refuseUnfit(changes: readonly { readonly name: string; readonly sign: s
 
 const signOf = (present: string | undefined, wanted: string) =>
   present === undefined ? '+' : present === wanted ? '=' : '~';
-
-async function confirmed(terminal: Terminal, at: NamedFolder): Promise<boolean> {
-  if (!terminal.stdin.isTTY || !terminal.stderr.isTTY)
-    throw new UserError('there is no terminal to ask on, so nothing was changed', 'read the plan, then add --yes');
-  const prompts = await import('@clack/prompts');
-  const message = `Write these to ${at.projectSlug} in ${at.environment}?`;
-  return (await prompts.confirm({ message, initialValue: false, output: terminal.stderr })) === true;
-}
 
 /** Compares a folder of two environments: names, and whether the values are equal. Values are shown only when asked for. */
 export async function diffEnvironments(
