@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 import { KmsInstallation } from '../../constructs/index.ts';
 import { VERSION } from '../../contracts/index.ts';
 import { chartFiles, withValues } from '../../tools/chart/chart.ts';
+import type { SchemaNode } from '../../tools/chart/values.ts';
 import { ChartValues, type ChartValuesInput, installationOf } from '../../tools/chart/values-schema.ts';
 import { CHART, Helm, isHelmAtHand, objectsIn, withHelm } from './support/helm.ts';
 import { HIP_27, VALUE_SETS } from './support/value-sets.ts';
@@ -22,6 +23,15 @@ test.each(Object.entries(chartFiles()))(`%s is as the constructs have it (${AGAI
 test(`the table of docs/helm.md has every value (${AGAIN})`, () => {
   const page = readFileSync(new URL('../../docs/helm.md', import.meta.url), 'utf8');
   expect(withValues(page)).toBe(page);
+});
+
+test('the values that take the place of those of other charts are there', () => {
+  const page = readFileSync(new URL('../../docs/helm.md', import.meta.url), 'utf8');
+  const rows = page.slice(page.indexOf('| There | Here |')).split('\n\n')[0]!.split('\n').slice(2);
+  const here = rows.flatMap((row) => [...row.split(' | ')[1]!.matchAll(/`([a-z]\w+(?:\.\w+)*)(?:: \w+)?`/g)]);
+  const known = Object.keys(flat(JSON.parse(fileOf('values.schema.json'))));
+  expect(here.length).toBeGreaterThan(12);
+  for (const [, path] of here) expect(known).toContain(path);
 });
 
 test('the chart is of the version of the package', () => {
@@ -56,9 +66,12 @@ describe.skipIf(!isHelmAtHand)(withHelm('the chart in Helm'), () => {
     expect(told).not.toMatch(/\[(WARNING|ERROR)\]/);
   });
 
-  test('rendering twice is byte-equal', async () => {
+  test('rendering twice is byte-equal, out of a package, too', async () => {
     const { values } = VALUE_SETS['TLS everywhere, with traefik']!;
-    expect(await helm.template(values)).toBe(await helm.template(values));
+    const first = await helm.template(values);
+    expect(await helm.template(values)).toBe(first);
+    const archive = await helm.package();
+    expect(await helm.run('template', 'kms', archive, '-n', 'hanzo', ...helm.values(values))).toBe(first);
   });
 
   test('what holds data outlives the release', async () => {
@@ -163,6 +176,15 @@ describe.skipIf(!isHelmAtHand)(withHelm('the chart in Helm'), () => {
     ).toThrow();
   });
 });
+
+/** Every value that a schema knows, by its path. */
+function flat(schema: SchemaNode, path: readonly string[] = []): Record<string, SchemaNode> {
+  const found = Object.entries(schema.properties ?? {}).map(([name, node]) => ({
+    [[...path, name].join('.')]: node,
+    ...flat(node, [...path, name]),
+  }));
+  return Object.assign({}, ...found);
+}
 
 function bootstrap(changes: object): object {
   return { kms: { autoBootstrap: { ...HIP_27.kms!.autoBootstrap, ...changes } } };

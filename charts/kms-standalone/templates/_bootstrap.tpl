@@ -40,7 +40,8 @@
 {{- with $boot.additionalOrganizationsTokenSecretKey -}}
 {{- $args = concat $args (list "--token-secret" (printf "%s/%s" $boot.secretDestination.name .)) -}}
 {{- end -}}
-{{- if $boot.waitForSync -}}
+{{- /* Those that come with the next release cannot be in sync in this one. */ -}}
+{{- if and $boot.waitForSync (include "kms.services.areServed" $) -}}
 {{- range $.Values.services -}}
 {{- $args = concat $args (list "--wait" (printf "%s/%s-kms-sync" (.namespace | default $.Release.Namespace) .name)) -}}
 {{- end -}}

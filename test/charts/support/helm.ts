@@ -63,6 +63,12 @@ export class Helm {
     return this.run('template', 'kms', CHART, '--namespace', 'hanzo', ...this.values(values), ...args);
   }
 
+  /** The chart as it is published: an archive. */
+  async package(): Promise<string> {
+    const told = await this.run('package', CHART, '--destination', this.#folder);
+    return told.trim().split(': ').at(-1)!;
+  }
+
   close(): void {
     rmSync(this.#folder, { recursive: true, force: true });
   }
