@@ -34,6 +34,12 @@ const variables = z.object({
   CONCURRENCY: z.coerce.number().int().min(1).max(256).default(16).describe('KMSSecrets that are worked on at once'),
 });
 
+/** A line for each variable. */
+export const describeVariables = (): string =>
+  Object.entries(variables.shape)
+    .map(([name, { description }]) => `  ${name.padEnd(22)} ${description}\n`)
+    .join('');
+
 /** What the operator is told by its environment (docs/operator.md). */
 export type OperatorConfig = z.infer<typeof variables>;
 

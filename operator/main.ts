@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { pino } from 'pino';
-import { readConfig } from './config.ts';
+import { VERSION } from '../contracts/version.ts';
+import { describeVariables, readConfig } from './config.ts';
 import { presentCluster } from './kubernetes/kubeconfig.ts';
 import { startOperator } from './operator.ts';
 
@@ -8,6 +9,17 @@ import { startOperator } from './operator.ts';
 
 /** How much the heap may grow before what is dead is let go of, as with the server: a start and each burst leave much behind. */
 const HEAP_GROWS_PERCENT = 40;
+
+/** It takes no arguments: whoever gives one asks what it is. @returns the exit code */
+function tell(argument: string): number {
+  if (argument === '--version') process.stdout.write(`${VERSION}\n`);
+  else if (argument === '--help')
+    process.stdout.write(
+      `Usage: kms-operator\n\nKeeps Kubernetes Secrets equal to folders of KMS. It is told by its environment:\n\n${describeVariables()}`,
+    );
+  else process.stderr.write(`kms-operator: error: there are --help and --version, and no ${argument}\n`);
+  return ['--version', '--help'].includes(argument) ? 0 : 1;
+}
 
 async function main(): Promise<void> {
   setFlagsFromString(`--heap-growing-percent=${HEAP_GROWS_PERCENT}`);
@@ -23,6 +35,8 @@ async function main(): Promise<void> {
     });
 }
 
+const [argument] = process.argv.slice(2);
+if (argument !== undefined) process.exit(tell(argument));
 await main().catch((error: unknown) => {
   process.stderr.write(`kms-operator: error: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(1);

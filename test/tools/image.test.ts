@@ -116,10 +116,8 @@ function asItRuns(): void {
       return { ...(await program.ended()), said: program.output.trim() };
     };
 
-    test.each(Object.keys(bin))('%s is on the path and tells its version or what it lacks', async (name) => {
-      const { code, said } = await output(name, ...(name === 'kms-operator' ? [] : ['--version']));
-      if (name === 'kms-operator') expect([code, said]).toEqual([1, expect.stringContaining('no cluster')]);
-      else expect([code, said]).toEqual([0, version]);
+    test.each(Object.keys(bin))('%s is on the path and tells its version', async (name) => {
+      expect(await output(name, '--version')).toEqual({ code: 0, signal: null, said: version });
     });
 
     test('every production dependency loads, what the programs load late among them', async () => {

@@ -168,7 +168,7 @@ function published(): void {
     ]);
   });
 
-  test.each(['kms', 'kms-bootstrap', 'kms-server'])('%s starts where it is installed', (name) => {
+  test.each(Object.keys(manifest.bin))('%s starts where it is installed', (name) => {
     const { stdout, status } = run('npx', ['--offline', name, '--version']);
     expect([status, stdout.trim()]).toEqual([0, manifest.version]);
     const help = run('npx', ['--offline', name, '--help']);

@@ -1,10 +1,12 @@
-import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { dirname, join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
+import { freePort } from '../../tools/cluster/free-ports.ts';
+import { toolAtHand } from '../../tools/cluster/programs.ts';
 import { thorough } from '../support/thorough.ts';
 
 const REPOSITORY = join(import.meta.dirname, '../..');
@@ -32,6 +34,7 @@ test('no job of the release has a right or a secret that it does not need', () =
     check: { contents: 'read' },
     packages: { contents: 'read', 'id-token': 'write' },
     image: { contents: 'read', packages: 'write', 'id-token': 'write' },
+    chart: { contents: 'read', packages: 'write', 'id-token': 'write' },
   });
   expect(text).not.toMatch(/secrets\./);
 });
@@ -41,6 +44,7 @@ test('nothing is published before everything passed', () => {
   expect(publishing.map(([name, { needs }]) => [name, needs])).toEqual([
     ['packages', 'check'],
     ['image', 'check'],
+    ['chart', 'image'],
   ]);
   expect(jobs.check!.steps.at(-1)!.run).toBe('.ci/run');
 });
@@ -76,6 +80,42 @@ thorough.skipIf(noGo)(
     expect(lint(WORKFLOW)).toMatchObject({ status: 0, stdout: '' });
     expect(lint(broken).stdout).toContain('chekc');
     await rm(folder, { recursive: true });
+  },
+  240_000,
+);
+
+const helm = toolAtHand('helm');
+thorough.skipIf(noGo || !helm)(
+  `the chart is packed and pushed by the release's own lines${helm ? '' : ' (skipped: no helm)'}`,
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'kms-release-'));
+    const registry = 'github.com/google/go-containerregistry/cmd/registry@v0.22.1';
+    execFileSync('go', ['install', registry], { env: { ...process.env, GOBIN: folder } });
+    const port = await freePort();
+    const server = spawn(join(folder, 'registry'), ['--port', String(port)], { stdio: 'ignore' });
+    onTestFinished(() => void server.kill('SIGTERM'));
+    const answers = () =>
+      fetch(`http://127.0.0.1:${port}/v2/`).then(
+        ({ ok }) => ok,
+        () => false,
+      );
+    await expect.poll(answers, { timeout: 10_000 }).toBe(true);
+    symlinkSync(join(REPOSITORY, 'charts'), join(folder, 'charts'));
+    const lines = stepOf('chart', 'Package and push it').replace('helm push', 'helm push --plain-http');
+    const { status } = spawnSync('bash', ['-e', '-c', lines], {
+      cwd: folder,
+      env: {
+        PATH: `${dirname(helm!)}:${process.env.PATH}`,
+        HOME: folder,
+        CHARTS: `127.0.0.1:${port}/charts`,
+        GITHUB_OUTPUT: join(folder, 'output'),
+      },
+    });
+    expect(status).toBe(0);
+    const [, digest] = /^digest=(sha256:[0-9a-f]{64})\n$/.exec(readFileSync(join(folder, 'output'), 'utf8'))!;
+    const pushed = await fetch(`http://127.0.0.1:${port}/v2/charts/kms-standalone/manifests/${digest}`);
+    expect(pushed.status).toBe(200);
+    await rm(folder, { recursive: true, force: true });
   },
   240_000,
 );
