@@ -1,5 +1,5 @@
-import type { ImportOptions } from '../commands/exchange.ts';
 import type { FolderOptions } from '../commands/folder.ts';
+import type { ImportOptions } from '../commands/import-options.ts';
 import type { RunOptions } from '../commands/run.ts';
 import { withExamples } from '../terminal/program.ts';
 import { type CommandLine, inFolder, withJson } from './options.ts';

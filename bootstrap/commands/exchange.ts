@@ -7,6 +7,7 @@ import { confirmed } from '../terminal/confirm.ts';
 import { printTable } from '../terminal/table.ts';
 import { decoded, print, printJson, readStdin, say, type Terminal } from '../terminal/terminal.ts';
 import { type FolderOptions, type NamedFolder, reach } from './folder.ts';
+import type { ImportOptions } from './import-options.ts';
 import { valuesOf } from './values.ts';
 
 /** Secrets as they are written, by name: neither imports nor personal values. */
@@ -33,20 +34,6 @@ export async function exportSecrets(
   const sorted = new Map([...secrets].toSorted(([a], [b]) => (a < b ? -1 : 1)));
   terminal.stdout.write(await format(sorted, as satisfies Format, options.name ?? `${at.projectSlug}-secrets`));
   return 0;
-}
-
-/** How secrets are taken over. */
-export interface ImportOptions extends FolderOptions {
-  /** What the text is. @default "dotenv" */
-  readonly from?: string;
-  /** Of a compose file, the environment of this service alone. */
-  readonly service?: string;
-  /** Shows the plan, and changes nothing. */
-  readonly dryRun?: boolean;
-  /** Whether a secret that is there with another value gets the new one. @default false: it is an error */
-  readonly overwrite?: boolean;
-  /** Does not ask. */
-  readonly yes?: boolean;
 }
 
 /** Sets what a text has, all or nothing, after a plan that shows names only. */

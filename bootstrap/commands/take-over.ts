@@ -5,8 +5,9 @@ import { readProject } from '../infisical/read.ts';
 import { UserError } from '../problem.ts';
 import { confirmed } from '../terminal/confirm.ts';
 import { print, printJson, say, type Terminal } from '../terminal/terminal.ts';
-import type { ImportOptions } from './exchange.ts';
+
 import { findFolder } from './folder.ts';
+import type { ImportOptions } from './import-options.ts';
 
 /** Makes a project that another instance has, with its folders, secrets, their versions, tags and imports. Shows names only. */
 export async function takeOver(
