@@ -2,7 +2,7 @@ import type { ApiObject } from 'cdk8s';
 import { k8s } from 'cdk8s-plus-28';
 import { Construct } from 'constructs';
 import { z } from 'zod';
-import { NamespaceName, OPERATOR_RESOURCES } from '../contracts/index.ts';
+import { KmsSecretSpec, NamespaceName, OPERATOR_RESOURCES } from '../contracts/index.ts';
 import { DEFAULT_NAMESPACE } from './defaults.ts';
 import { ImageShape, imageName, imageSettings, type KmsImage } from './image.ts';
 import type { IKmsSecret, TouchedObject } from './kms-secret.ts';
@@ -30,6 +30,12 @@ export interface KmsOperatorProps extends KmsImage {
    * @default [] - all Secrets of secretNamespaces
    */
   readonly onlySecretsOf?: readonly IKmsSecret[];
+  /**
+   * Addresses of KMS that client secrets are sent to, such as `https://kms.hanzo.ai`. A KMSSecret names its own, so that without this list
+   * whoever may write KMSSecrets in a namespace can have the client secrets there sent to a server of theirs.
+   * @default - any that a KMSSecret names
+   */
+  readonly hosts?: readonly string[];
   /**
    * Namespaces in which it may restart workloads that ask for it (`secrets.lux.network/auto-reload: "true"`). Whoever can change a
    * workload's template can run code there, which is why it is asked for by itself.
@@ -60,6 +66,7 @@ const Props = z
     secretNamespaces: z.array(NamespaceName),
     onlySecretsOf: z.record(z.string(), z.array(z.custom<TouchedObject>())),
     watched: z.array(z.string()),
+    hosts: z.array(KmsSecretSpec.shape.hostAPI),
     autoReloadNamespaces: z.array(NamespaceName),
     ...ImageShape,
     replicas: z.int().min(1).max(10),
@@ -107,6 +114,7 @@ export class KmsOperator extends Construct {
       secretNamespaces: [...new Set(props.secretNamespaces ?? (props.onlySecretsOf ? [] : [namespace]))],
       onlySecretsOf: byNamespace(props.onlySecretsOf ?? []),
       watched: (props.onlySecretsOf ?? []).map(({ resource }) => resource.namespace),
+      hosts: [...new Set(props.hosts ?? [])],
       autoReloadNamespaces: [...new Set(props.autoReloadNamespaces ?? [])],
       ...imageSettings(props),
       replicas: props.replicas ?? 2,
@@ -184,6 +192,7 @@ function container({
   secretNamespaces,
   onlySecretsOf,
   watched,
+  hosts,
   autoReloadNamespaces,
 }: z.output<typeof Props>): k8s.Container {
   const named = Object.keys(onlySecretsOf);
@@ -201,6 +210,7 @@ function container({
       { name: 'PORT', value: String(PORT) },
       { name: 'WATCH_NAMESPACES', value: watching.join(',') },
       ...(named.length > 0 ? [{ name: 'SECRETS_BY_NAME', value: named.join(',') }] : []),
+      ...(hosts.length > 0 ? [{ name: 'KMS_HOSTS', value: hosts.join(',') }] : []),
       { name: 'AUTO_RELOAD', value: String(autoReloadNamespaces.length > 0) },
     ],
     readinessProbe: { ...probe('/readyz'), periodSeconds: 10 },

@@ -23,6 +23,9 @@ const variables = z.object({
   SECRETS_BY_NAME: names.describe(
     'namespaces whose Secrets are watched one by one, since a Role names each; with commas',
   ),
+  KMS_HOSTS: names
+    .pipe(z.array(z.url({ protocol: /^https?$/, error: 'not an address such as https://kms.hanzo.ai' })))
+    .describe('servers that client secrets are sent to, with commas; empty: any that a KMSSecret names'),
   HOST: z.string().default('0.0.0.0').describe('address of health and metrics'),
   PORT: z.coerce.number().int().min(0).max(65_535).default(8081).describe('port of health and metrics'),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info').describe('least level that is logged'),

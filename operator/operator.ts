@@ -45,6 +45,7 @@ export async function startOperator(cluster: Cluster, config: OperatorConfig, lo
         digest,
         watchNamespaces: config.WATCH_NAMESPACES,
         secretsByName: config.SECRETS_BY_NAME,
+        hosts: config.KMS_HOSTS,
         concurrency: config.CONCURRENCY,
         autoReload: config.AUTO_RELOAD,
         metrics,

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { KmsClients } from './kms/clients.ts';
+import { KmsHosts } from './kms/hosts.ts';
 import { ChangeStreams } from './kms/streams.ts';
 import type { KmsSecret } from './kms-secret.ts';
 import { KEPT_BY_ANNOTATION, type Target, targetKey, targetsOf } from './kms-secret.ts';
@@ -40,6 +41,8 @@ export interface TermOptions {
   readonly watchNamespaces: readonly string[];
   /** Namespaces whose Secrets and ConfigMaps are watched one by one, by name. */
   readonly secretsByName: readonly string[];
+  /** Servers that client secrets are sent to; empty: any that a KMSSecret names. */
+  readonly hosts: readonly string[];
   readonly concurrency: number;
   /** Whether workloads are restarted that ask for it. */
   readonly autoReload: boolean;
@@ -67,7 +70,7 @@ export class Term {
     const { api, leading, digest, metrics, log } = options;
     const trouble = troublesOf(metrics, log);
     const events = new EventRecorder(api, options.instance, trouble('event', 'an Event'));
-    this.#clients = new KmsClients(`kms-operator/${options.version}`, digest);
+    this.#clients = new KmsClients(`kms-operator/${options.version}`, digest, new KmsHosts(options.hosts));
     this.#streams = new ChangeStreams({
       onChange: (users) => this.#look(users),
       onTrouble: (users, error) => trouble('stream', [...users].slice(0, 3).join(', '))(error),
@@ -126,6 +129,7 @@ export class Term {
       isAsked: (place) => askers.all(place).length > 0,
       wantedBy: (place) => askers.first(place),
       copyOf: (place, secret) => askers.copyOf(place, secret),
+      hostsOf: (place) => askers.hosts(place),
       certificateOf: ({ spec }) => this.#reconciler.certificate(spec),
       onTold: (place) => {
         for (const key of this.#owners.concerned(`Secret/${place}`).readers) this.#queue.add(key);

@@ -1,6 +1,7 @@
 import { Kms } from '../../sdk/index.ts';
 import type { Digest } from '../kubernetes/digest.ts';
 import { Connections } from './connections.ts';
+import { hostOf, type KmsHosts } from './hosts.ts';
 import { LoginGate } from './login-gate.ts';
 
 /** Who the operator is to which KMS. */
@@ -10,8 +11,14 @@ export interface Identity {
   readonly ca: string | undefined;
   readonly clientId: string;
   readonly clientSecret: string;
-  /** Digests of client secrets that this one is the successor of: nothing logs in with them any more. */
-  readonly former: readonly string[];
+  /** Of client secrets that this one is the successor of: nothing logs in with them any more. */
+  readonly former: Former;
+}
+
+/** Client secrets that had their time, by their digests, and the KMS that made their successors: another's word says nothing of them. */
+export interface Former {
+  readonly at: string;
+  readonly secrets: readonly string[];
 }
 
 export interface KmsClient {
@@ -39,15 +46,25 @@ export class KmsClients {
   readonly #digest: Digest;
   readonly #gate = new LoginGate();
 
-  /** @param userAgent what the audit of KMS shows */
-  constructor(userAgent: string, digest: Digest) {
+  readonly #hosts: KmsHosts;
+
+  /**
+   * @param userAgent what the audit of KMS shows
+   * @param hosts the servers that client secrets are sent to
+   */
+  constructor(userAgent: string, digest: Digest, hosts: KmsHosts) {
     this.#userAgent = userAgent;
     this.#digest = digest;
+    this.#hosts = hosts;
   }
 
-  /** @param user the KMSSecret that it is for; it uses one at a time */
+  /**
+   * @param user the KMSSecret that it is for; it uses one at a time
+   * @throws SyncProblem HostNotAllowed
+   */
   use(user: string, identity: Identity): KmsClient {
-    for (const secret of identity.former) this.#gate.close(secret);
+    this.#hosts.check(identity.hostAPI);
+    for (const name of this.#formerOf(identity)) this.#gate.close(name);
     const key = this.#keyOf(identity);
     const before = this.#of.get(user);
     const client = this.#kept.get(key) ?? this.#make(key, identity);
@@ -58,9 +75,9 @@ export class KmsClients {
     return client;
   }
 
-  /** Whether this process knows a successor of a client secret, by its digest: nothing logs in with it any more. */
-  hasSuccessor(secret: string): boolean {
-    return this.#gate.isClosed(secret);
+  /** Whether this process knows a successor of a client secret: nothing logs in with it any more. */
+  hasSuccessor({ hostAPI, clientId, clientSecret }: Omit<Identity, 'ca' | 'former'>): boolean {
+    return this.#gate.isClosed(nameOf(hostAPI, clientId, this.#digest(clientSecret)));
   }
 
   release(user: string): void {
@@ -80,13 +97,19 @@ export class KmsClients {
     this.#hangUp(client.place);
   }
 
-  #make(key: string, { hostAPI, ca, clientId, clientSecret, former }: Identity): Kept {
+  #formerOf({ clientId, former: { at, secrets } }: Identity): string[] {
+    return secrets.map((secret) => nameOf(at, clientId, secret));
+  }
+
+  #make(key: string, identity: Identity): Kept {
+    const { hostAPI, ca, clientId, clientSecret } = identity;
+    const name = nameOf(hostAPI, clientId, this.#digest(clientSecret));
     const place = this.#digest(JSON.stringify([hostAPI, ca ?? '']));
     const kms = new Kms({
       url: hostAPI,
       credentials: { clientId, clientSecret },
       userAgent: this.#userAgent,
-      fetch: this.#gate.guard(this.#digest(clientSecret), former, this.#connect(place, hostAPI, ca).fetch),
+      fetch: this.#gate.guard(name, this.#formerOf(identity), this.#connect(place, hostAPI, ca).fetch),
       // The work queue tries again, and tells meanwhile what is wrong.
       retries: 0,
     });
@@ -113,4 +136,9 @@ export class KmsClients {
   #keyOf({ hostAPI, ca, clientId, clientSecret }: Identity): string {
     return this.#digest(JSON.stringify([hostAPI, ca ?? '', clientId, clientSecret]));
   }
+}
+
+/** A client secret, by its digest, with whom it is a secret between: the same one elsewhere is none of theirs. */
+function nameOf(hostAPI: string, clientId: string, secret: string): string {
+  return JSON.stringify([hostOf(hostAPI), clientId, secret]);
 }

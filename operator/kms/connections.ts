@@ -3,6 +3,7 @@ import * as https from 'node:https';
 import { createSecureContext } from 'node:tls';
 import type { Fetch } from '../../sdk/index.ts';
 import { boundedAnswer, pacedStream } from './bounded-answer.ts';
+import { lookupOfKms } from './hosts.ts';
 
 /** Questions to one KMS that are under way at once; the others wait for a connection that is free. */
 const MOST_QUESTIONS = 32;
@@ -25,7 +26,10 @@ export class Connections {
     this.#http = isSecure ? https : http;
     const { Agent } = this.#http;
     // Once, and not for each connection: a certificate authority can be a long list.
-    const trusted = ca === undefined ? {} : { secureContext: createSecureContext({ ca }) };
+    const trusted = {
+      lookup: lookupOfKms,
+      ...(ca === undefined ? {} : { secureContext: createSecureContext({ ca }) }),
+    };
     this.#asking = new Agent({ ...trusted, keepAlive: true, maxSockets: MOST_QUESTIONS, timeout: IDLE_MS });
     this.#streaming = new Agent(trusted);
   }

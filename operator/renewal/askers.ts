@@ -1,8 +1,9 @@
+import { hostOf } from '../kms/hosts.ts';
 import type { KmsSecret } from '../kms-secret.ts';
 import type { KmsSecretView } from '../kms-secret-view.ts';
 import type { ObjectView } from '../kubernetes/object-view.ts';
 import type { NamespaceView } from '../namespace-view.ts';
-import type { Owners } from '../sync/owners.ts';
+import { type Owners, reaches } from '../sync/owners.ts';
 import { credentialsOf } from '../wishes.ts';
 
 export interface AskersParts {
@@ -41,6 +42,19 @@ export class Askers {
       ({ metadata }) =>
         metadata.namespace === namespace || this.#parts.namespaces.allows(namespace, metadata.namespace!),
     );
+  }
+
+  /** The servers that those who may read a Secret log in at with what it holds, each once. */
+  hosts(place: string): string[] {
+    const [namespace = ''] = place.split('/');
+    const { owners, kmsSecrets, namespaces } = this.#parts;
+    const readers = [...owners.concerned(`Secret/${place}`).readers].flatMap((key) => kmsSecrets.find(key) ?? []);
+    const those = readers.filter(
+      (reader) =>
+        credentialsOf(reader) === place &&
+        reaches(reader.metadata.namespace!, namespace, (of, from) => namespaces.allows(of, from)),
+    );
+    return [...new Set(those.map(({ spec }) => hostOf(spec.hostAPI)))].toSorted();
   }
 
   /** Another Secret that a KMSSecret logs in with, and that holds this client secret. Waits until all that can be seen was. */

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { KMS_SECRET_GROUP } from '../../contracts/kms-secret.ts';
+import type { Former } from '../kms/clients.ts';
 import type { Digest } from '../kubernetes/digest.ts';
-import type { Secret } from '../kubernetes/resources.ts';
+import type { Metadata, Secret } from '../kubernetes/resources.ts';
 
 /** What the operator writes into a Secret of credentials; its keys are the operator's alone then. */
 export const RENEWAL_MANAGER = 'kms-operator-renewal';
@@ -18,7 +19,11 @@ const Note = z.object({
   renewAt: z.iso.datetime(),
   endsAt: z.iso.datetime(),
   /** Digests of those before it. */
-  former: z.array(z.string()),
+  former: z.array(z.string()).max(FORMER_AT_MOST),
+  /** The KMS that made them. */
+  at: z.string(),
+  /** Digest of all of it: who may write the Secret must not tell the operator when to renew, nor what had its time. */
+  seal: z.string(),
 });
 type Note = z.infer<typeof Note>;
 
@@ -30,8 +35,8 @@ export interface StoredCredentials {
   readonly previous: string | undefined;
   /** About the present one; undefined: somebody else put it there. */
   readonly note: Note | undefined;
-  /** Digests of those that had their time. */
-  readonly former: readonly string[];
+  /** Those that had their time. */
+  readonly former: Former;
   /** Whether the present one is one of those: somebody has put it back. */
   readonly isFormer: boolean;
 }
@@ -43,14 +48,14 @@ export function readCredentials(
 ): StoredCredentials | undefined {
   const [clientId, clientSecret, previous] = ['clientId', 'clientSecret', PREVIOUS_KEY].map((key) => textOf(data[key]));
   if (!clientId || !clientSecret) return undefined;
-  const note = readNote(metadata.annotations?.[RENEWAL_ANNOTATION]);
+  const note = readNote(metadata, clientId, digest);
   const own = digest(clientSecret);
   return {
     clientId,
     clientSecret,
     previous: previous === clientSecret ? undefined : previous,
     note: note?.of === own ? note : undefined,
-    former: note?.former ?? [],
+    former: { at: note?.at ?? '', secrets: note?.former ?? [] },
     isFormer: note?.former.includes(own) ?? false,
   };
 }
@@ -59,15 +64,18 @@ export function readCredentials(
 export function withNext(
   secret: Secret,
   { clientId, clientSecret: before, former }: StoredCredentials,
-  next: { readonly clientSecret: string; readonly renewAt: Date; readonly endsAt: Date },
+  next: { readonly clientSecret: string; readonly renewAt: Date; readonly endsAt: Date; readonly at: string },
   digest: Digest,
 ): Secret {
-  const note: Note = {
+  const earlier = former.at === next.at ? former.secrets : [];
+  const said = {
     of: digest(next.clientSecret),
     renewAt: next.renewAt.toISOString(),
     endsAt: next.endsAt.toISOString(),
-    former: [digest(before), ...former.filter((one) => one !== digest(before))].slice(0, FORMER_AT_MOST),
+    former: [digest(before), ...earlier.filter((one) => one !== digest(before))].slice(0, FORMER_AT_MOST),
+    at: next.at,
   };
+  const note: Note = { ...said, seal: sealOf(said, secret.metadata, clientId, digest) };
   return written(secret, note, { clientId, clientSecret: next.clientSecret, [PREVIOUS_KEY]: before });
 }
 
@@ -95,13 +103,26 @@ function written(
   };
 }
 
-function readNote(text: string | undefined): Note | undefined {
-  if (text === undefined) return undefined;
+function readNote({ annotations, ...metadata }: Metadata, clientId: string, digest: Digest): Note | undefined {
   try {
-    return Note.safeParse(JSON.parse(text)).data;
+    const note = Note.parse(JSON.parse(annotations?.[RENEWAL_ANNOTATION] ?? ''));
+    return note.seal === sealOf(note, metadata, clientId, digest) ? note : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** A byte that no text has: the digest of a client secret, which anybody may choose and then read here, is never one of these. */
+const NO_TEXT = Buffer.from([0xff]);
+
+function sealOf(
+  { of, renewAt, endsAt, former, at }: Omit<Note, 'seal'>,
+  { namespace, name }: Pick<Metadata, 'name' | 'namespace'>,
+  clientId: string,
+  digest: Digest,
+): string {
+  const said = JSON.stringify([namespace, name, clientId, of, renewAt, endsAt, former, at]);
+  return digest(Buffer.concat([NO_TEXT, Buffer.from(said)]));
 }
 
 export function textOf(base64: string | undefined): string | undefined {

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { Forbidden, Unauthorized } from '../../sdk/index.ts';
 import type { KmsClients } from '../kms/clients.ts';
+import { hostOf } from '../kms/hosts.ts';
 import type { KmsSecret } from '../kms-secret.ts';
 import type { KubernetesApi } from '../kubernetes/api.ts';
 import type { Digest } from '../kubernetes/digest.ts';
@@ -27,6 +28,8 @@ export interface RenewalsOptions {
   readonly wantedBy: (place: string) => Promise<KmsSecret | undefined>;
   /** Another Secret that a KMSSecret logs in with, and that holds the same client secret, by its digest. */
   readonly copyOf: (place: string, secret: string) => Promise<string | undefined>;
+  /** The servers that KMSSecrets use it at. */
+  readonly hostsOf: (place: string) => readonly string[];
   /** The PEM certificate that a KMSSecret names. */
   readonly certificateOf: (kmsSecret: KmsSecret) => Promise<string | undefined>;
   /** Told when there is something else to say about a Secret. */
@@ -45,6 +48,10 @@ const SHARE = { from: 0.6, to: 2 / 3 };
 /** Tried again so often in what is left of a life, however long the waits of the queue are by then. */
 const TRIES_LEFT = 8;
 const LEAST_WAIT_MS = 250;
+/** Between two of one Secret: a server may say that what it has just made ends now, and each renewal is three writes. */
+const LEAST_BETWEEN_MS = 1000;
+/** Ten years, as KMS has it. */
+const LONGEST_LIFE_S = 315_360_000;
 
 /** What no second try mends; people have to. */
 class RenewalProblem extends Error {
@@ -108,7 +115,8 @@ export class Renewals {
       const secret = await api.get(Secrets, { namespace, name });
       const stored = readCredentials(secret, digest);
       // What is missing, or was put back, the KMSSecret's own condition says.
-      if (!stored || stored.isFormer || clients.hasSuccessor(digest(stored.clientSecret))) return {};
+      const { hostAPI } = kmsSecret.spec;
+      if (!stored || stored.isFormer || clients.hasSuccessor({ ...stored, hostAPI })) return {};
       if (stored.previous !== undefined) return await this.#settle(place, kmsSecret, secret, stored, stored.previous);
       const due = dueIn(stored);
       if (stored.note) this.#know(place, Date.parse(stored.note.endsAt));
@@ -125,7 +133,13 @@ export class Renewals {
 
   /** Makes the successor and stores it. Whoever reads the Secret from then on uses that one, and this goes on with `#settle`. */
   async #renew(place: string, kmsSecret: KmsSecret, secret: Secret, stored: StoredCredentials): Promise<Outcome> {
-    const { api, digest, copyOf, leading } = this.#options;
+    const { api, digest, copyOf, hostsOf, leading } = this.#options;
+    const hosts = hostsOf(place);
+    if (hosts.length > 1)
+      throw new RenewalProblem(
+        'CredentialsShared',
+        `the client secret in ${place} is used at ${hosts.join(' and at ')}, and only one of them is the KMS that it is of: give each a Secret of its own`,
+      );
     const copy = await copyOf(place, digest(stored.clientSecret));
     if (copy !== undefined)
       throw new RenewalProblem(
@@ -135,10 +149,13 @@ export class Renewals {
     const client = await this.#client(place, kmsSecret, stored);
     const sent = Date.now();
     const { clientSecret, expiresIn } = await client.kms.identities.renewClientSecret(stored, leading);
+    // As long as a server says, within what a date can be.
+    const life = Math.min(Math.max(expiresIn, 0), LONGEST_LIFE_S) * 1000;
     const share = SHARE.from + Math.random() * (SHARE.to - SHARE.from);
-    const [renewAt, endsAt] = [share, 1].map((part) => new Date(sent + expiresIn * 1000 * part)) as [Date, Date];
+    const [renewAt, endsAt] = [share, 1].map((part) => new Date(sent + life * part)) as [Date, Date];
     leading.throwIfAborted();
-    const next = withNext(secret, stored, { clientSecret, renewAt, endsAt }, digest);
+    const at = hostOf(kmsSecret.spec.hostAPI);
+    const next = withNext(secret, stored, { clientSecret, renewAt, endsAt, at }, digest);
     const written = await api.apply(Secrets, next, { fieldManager: RENEWAL_MANAGER });
     this.#options.metrics.renewal('renewed');
     this.#options.log.info({ secret: place, endsAt: endsAt.toISOString() }, 'client secret renewed');
@@ -173,7 +190,7 @@ export class Renewals {
       action: 'Renew',
       note: `the client secret in ${place} was renewed, and the one before is taken away`,
     });
-    return { againInMs: dueIn(stored) };
+    return { againInMs: Math.max(dueIn(stored), LEAST_BETWEEN_MS) };
   }
 
   async #client(place: string, kmsSecret: KmsSecret, { clientId, clientSecret, former }: StoredCredentials) {

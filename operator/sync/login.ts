@@ -38,7 +38,7 @@ export class Login {
     let stored = secret && readCredentials(secret, this.#parts.digest);
     const hadItsTime = () =>
       stored !== undefined &&
-      (stored.isFormer || this.#parts.clients.hasSuccessor(this.#parts.digest(stored.clientSecret)));
+      (stored.isFormer || this.#parts.clients.hasSuccessor({ ...stored, hostAPI: spec.hostAPI }));
     if (hadItsTime()) {
       // Renewed in the moment that it was read; what is there now is the successor, unless somebody has put it back.
       secret = await this.#secret(namespace, name);

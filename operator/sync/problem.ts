@@ -8,6 +8,7 @@ export type Reason =
   | 'AccessDenied'
   | 'NotFound'
   | 'KmsUnreachable'
+  | 'HostNotAllowed'
   | 'KmsFailing'
   | 'CertificateMissing'
   | 'NamespaceNotAllowed'

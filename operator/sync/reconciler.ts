@@ -7,6 +7,7 @@ import { type KmsSecret, KmsSecrets, type Target, targetKey, targetsOf } from '.
 import { KubernetesError } from '../kubernetes/errors.ts';
 import { FIELD_MANAGER } from '../kubernetes/field-manager.ts';
 import { keyOf } from '../kubernetes/reflector.ts';
+import type { Metadata } from '../kubernetes/resources.ts';
 import type { Outcome } from '../queue/work-queue.ts';
 import type { Told } from '../renewal/renewals.ts';
 import { addressOf, basisOf, keysOf, placesOf } from './folder.ts';
@@ -43,6 +44,9 @@ export class Reconciler {
   /** By KMSSecret, what it names no more and still has to be let go of, by the target's key. */
   readonly #strays = new Map<string, Map<string, Target>>();
 
+  /** By KMSSecret, its status as it was last written: what is seen of it comes by a watch, and may be behind. */
+  readonly #told = new Map<string, Pick<Metadata, 'uid' | 'resourceVersion'> & Pick<KmsSecret, 'status'>>();
+
   readonly #login: Login;
   readonly #writer: Writer;
 
@@ -70,6 +74,11 @@ export class Reconciler {
   }
 
   forget(key: string): void {
+    this.#letGo(key);
+    this.#told.delete(key);
+  }
+
+  #letGo(key: string): void {
     this.#memories.delete(key);
     this.#strays.delete(key);
     this.#parts.clients.release(key);
@@ -81,11 +90,12 @@ export class Reconciler {
    *
    * @throws SyncProblem, KmsError or KubernetesError
    */
-  async reconcile(kmsSecret: KmsSecret): Promise<Outcome> {
-    const key = keyOf(kmsSecret.metadata);
+  async reconcile(seen: KmsSecret): Promise<Outcome> {
+    const key = keyOf(seen.metadata);
+    const kmsSecret = this.#latest(key, seen);
     const memory = this.#memoryOf(key, kmsSecret);
     if (kmsSecret.spec.suspend) {
-      this.forget(key);
+      this.#letGo(key);
       await this.#tell(kmsSecret, {
         authenticated: 'Unknown',
         reason: 'Suspended',
@@ -117,6 +127,16 @@ export class Reconciler {
       await this.#tell(kmsSecret, { ...report, ...(isKnown ? {} : { authenticated: 'Unknown' }), identityId });
       throw error;
     }
+  }
+
+  /** A KMSSecret as it is seen, with the status that was written since. Versions of one cluster's objects are numbers that grow. */
+  #latest(key: string, seen: KmsSecret): KmsSecret {
+    const told = this.#told.get(key);
+    const { uid, resourceVersion } = seen.metadata;
+    if (told?.uid === uid && told?.status && Number(resourceVersion) < Number(told.resourceVersion))
+      return { ...seen, status: told.status };
+    this.#told.delete(key);
+    return seen;
   }
 
   #memoryOf(key: string, kmsSecret: KmsSecret): Memory {
@@ -246,7 +266,9 @@ export class Reconciler {
       metadata: { name, ...(namespace === undefined ? {} : { namespace }) },
       status,
     } as unknown as KmsSecret;
-    await api.apply(KmsSecrets, body, { fieldManager: FIELD_MANAGER, subresource: 'status' });
+    const told = await api.apply(KmsSecrets, body, { fieldManager: FIELD_MANAGER, subresource: 'status' });
+    const { uid, resourceVersion } = told.metadata;
+    this.#told.set(keyOf(kmsSecret.metadata), { uid, resourceVersion, status: told.status });
   }
 }
 

@@ -31,7 +31,7 @@ export function reportOf(
     const authenticated =
       error.reason === 'CredentialsMissing' || error.reason === 'CredentialsSuperseded'
         ? 'False'
-        : error.reason === 'CertificateMissing'
+        : error.reason === 'CertificateMissing' || error.reason === 'HostNotAllowed'
           ? 'Unknown'
           : 'True';
     return { authenticated, reason: error.reason, message: `${sentence(error.message)} ${kept}` };

@@ -28,24 +28,38 @@ const kmsSecret = {
 /** A reconciler of one KMSSecret, in a cluster that holds what is applied, and with a KMS that says how often it was asked. */
 function world(
   onLook: (reconciler: Reconciler, asked: number) => void,
-  parts: { allows?: ReconcilerParts['allows']; get?: (of: { kind: string }, place: { name: string }) => unknown } = {},
+  parts: {
+    isSteady?: boolean;
+    allows?: ReconcilerParts['allows'];
+    get?: (of: { kind: string }, place: { name: string }) => unknown;
+  } = {},
 ) {
   const digest = (value: string | Buffer) => String(value);
   const kept = new Map<string, KeptObject>();
   const events: { reason: string; note: string }[] = [];
   const said: string[] = [];
+  const told: KmsSecret['status'][] = [];
   const auth = { data: { clientId: 'aWQ=', clientSecret: 'c2VjcmV0' }, metadata: { name: 'a-kms-auth' } };
   let asked = 0;
   const look = async () => {
     asked++;
-    const secrets = [{ secretKey: 'A', secretValue: String(asked), secretPath: '/' }];
+    const secrets = [{ secretKey: 'A', secretValue: String(parts.isSteady || asked), secretPath: '/' }];
     onLook(reconciler, asked);
-    return { secrets, imports: [], folder: { id: 'f', projectId: 'p', changeId: String(asked) }, etag: String(asked) };
+    return {
+      secrets,
+      imports: [],
+      folder: { id: 'f', projectId: 'p', changeId: String(parts.isSteady || asked) },
+      etag: String(asked),
+    };
   };
   const apply = async (_of: unknown, object: Secret) => {
     const { status } = object as unknown as KmsSecret;
     const synced = status?.conditions?.find(({ type }) => type === 'Synced');
-    if (synced) said.push(synced.reason);
+    if (synced) {
+      said.push(synced.reason);
+      told.push(status);
+      return { ...object, metadata: { ...object.metadata, uid: 'u', resourceVersion: String(said.length) } };
+    }
     if (object.data) kept.set(object.metadata.name, keepSecret(object, digest));
     return object;
   };
@@ -61,7 +75,7 @@ function world(
     isReserved: () => false,
     ...{ renewal: () => undefined, onSynced: () => {} },
   } as unknown as ReconcilerParts);
-  return { reconciler, kept, events, said, asked: () => asked };
+  return { reconciler, kept, events, said, told, asked: () => asked };
 }
 
 test('KMS is asked again when its interval is over, and not before', async () => {
@@ -144,4 +158,17 @@ test('what it cannot let go of for another reason is tried again', async () => {
   await reconciler.reconcile(kmsSecret);
   await reconciler.reconcile(kmsSecret);
   expect(asked).toBe(2);
+});
+
+test('a status that was written and is not seen yet is the one that is compared with', async () => {
+  let isAllowed = true;
+  const { reconciler, said, told } = world(() => {}, { isSteady: true, allows: () => isAllowed });
+  await reconciler.reconcile(abroad);
+  // As the watch of KMSSecrets has it from now on: behind by what follows.
+  const seen: KmsSecret = { ...abroad, metadata: { ...abroad.metadata, resourceVersion: '1' }, status: told.at(-1)! };
+  isAllowed = false;
+  await expect(reconciler.reconcile(seen)).rejects.toMatchObject({ reason: 'NamespaceNotAllowed' });
+  isAllowed = true;
+  await reconciler.reconcile(seen);
+  expect(said).toEqual(['Synced', 'NamespaceNotAllowed', 'Synced']);
 });
