@@ -31,6 +31,14 @@ export interface ControlPlane {
   stop(): Promise<void>;
 }
 
+export interface ControlPlaneOptions {
+  /**
+   * Whether the scheduler spreads pods over nodes and zones that do not ask for it. Without, what asks for it can be told from what does not.
+   * @default true
+   */
+  readonly spreadsByDefault?: boolean;
+}
+
 const READY_WITHIN_MS = 60_000;
 
 /**
@@ -39,7 +47,10 @@ const READY_WITHIN_MS = 60_000;
  *
  * @throws Error with the last lines of the program that did not start
  */
-export async function startControlPlane(programs: Programs): Promise<ControlPlane> {
+export async function startControlPlane(
+  programs: Programs,
+  { spreadsByDefault = true }: ControlPlaneOptions = {},
+): Promise<ControlPlane> {
   const folder = await mkdtemp(join(tmpdir(), 'hanzo-kms-cluster-'));
   const daemons: Daemon[] = [];
   const stop = async () => {
@@ -48,7 +59,7 @@ export async function startControlPlane(programs: Programs): Promise<ControlPlan
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    return await start(programs, folder, daemons, stop);
+    return await start(programs, folder, daemons, stop, spreadsByDefault);
   } catch (error) {
     const dead = daemons.find(({ isRunning }) => !isRunning);
     const complaint = dead ? `\n${dead.name} ended:\n${dead.complaint()}` : '';
@@ -62,6 +73,7 @@ async function start(
   folder: string,
   daemons: Daemon[],
   stop: () => Promise<void>,
+  spreadsByDefault: boolean,
 ): Promise<ControlPlane> {
   const daemon = (name: keyof Programs, args: readonly string[]) => {
     const made = new Daemon(name, programs[name], args, join(folder, `${name}.log`));
@@ -129,9 +141,22 @@ async function start(
     '--leader-elect=false',
     '--secure-port=0',
   ]);
-  const scheduler = daemon('kube-scheduler', [`--kubeconfig=${kubeconfig}`, '--leader-elect=false', '--secure-port=0']);
+  const scheduling = join(folder, 'scheduler.yaml');
+  await writeFile(scheduling, schedulingOf(kubeconfig, spreadsByDefault));
+  const scheduler = daemon('kube-scheduler', [`--config=${scheduling}`, '--secure-port=0']);
   const kwok = daemon('kwok', [`--kubeconfig=${kubeconfig}`, '--manage-all-nodes=true', '--server-address=']);
   return { folder, url, kubeconfig, ca, token, etcd, apiServer, controllers, scheduler, kwok, ready, stop };
+}
+
+function schedulingOf(kubeconfig: string, spreadsByDefault: boolean): string {
+  const args = spreadsByDefault ? { defaultingType: 'System' } : { defaultingType: 'List', defaultConstraints: [] };
+  return stringify({
+    apiVersion: 'kubescheduler.config.k8s.io/v1',
+    kind: 'KubeSchedulerConfiguration',
+    clientConnection: { kubeconfig },
+    leaderElection: { leaderElect: false },
+    profiles: [{ schedulerName: 'default-scheduler', pluginConfig: [{ name: 'PodTopologySpread', args }] }],
+  });
 }
 
 /** A kubeconfig with one cluster and one user. */

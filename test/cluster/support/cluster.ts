@@ -56,21 +56,24 @@ export class TestCluster {
   /**
    * @param nodes that pods can run on, of which none runs a container. @default 0
    * @param crd whether KMSSecrets are known from the start. @default true
+   * @param spreadsByDefault whether pods are spread that do not ask for it. @default true
    * @param server settings of the KMS beside it
    */
   static async start({
     nodes = 0,
     crd = true,
+    spreadsByDefault = true,
     server = {},
   }: {
     readonly nodes?: number;
     readonly crd?: boolean;
+    readonly spreadsByDefault?: boolean;
     readonly server?: Parameters<typeof startServer>[0];
   } = {}): Promise<TestCluster> {
     const programs = programsAtHand();
     if (!programs) throw new Error('no control plane: run npm run cluster -- build');
     const [plane, kms] = await Promise.all([
-      startControlPlane(programs),
+      startControlPlane(programs, { spreadsByDefault }),
       startServer({ events: { longestMs: 3_600_000 }, ...server }),
     ]);
     const cluster = new TestCluster(plane, programs.kubectl, kms, await kms.app.listen({ host: '127.0.0.1', port: 0 }));
