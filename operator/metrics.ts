@@ -3,48 +3,44 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 /** The operator's numbers for Prometheus. Names of KMSSecrets are labels; values and keys are nowhere. */
 export class OperatorMetrics {
   readonly registry = new Registry();
-  readonly #syncs = new Counter({
-    name: 'kms_operator_syncs_total',
-    help: 'Turns of KMSSecrets, by what came of them: Synced, or the reason of the condition',
-    labelNames: ['reason'],
-    registers: [this.registry],
-  });
+  readonly #syncs = this.#counter(
+    'syncs_total',
+    'Turns of KMSSecrets, by what came of them: Synced, or the reason of the condition',
+    'reason',
+  );
   readonly #seconds = new Histogram({
     name: 'kms_operator_sync_seconds',
     help: 'How long a turn took',
     buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
     registers: [this.registry],
   });
-  readonly #ready = new Gauge({
-    name: 'kms_operator_kmssecret_ready',
-    help: '1 when the objects of a KMSSecret are what KMS says, as far as was looked, 0 when not',
-    labelNames: ['namespace', 'name'],
-    registers: [this.registry],
-  });
-  readonly #looked = new Gauge({
-    name: 'kms_operator_kmssecret_last_sync_timestamp_seconds',
-    help: 'When a KMSSecret was last in sync',
-    labelNames: ['namespace', 'name'],
-    registers: [this.registry],
-  });
-  readonly #renewals = new Counter({
-    name: 'kms_operator_renewals_total',
-    help: 'Client secrets that were to be renewed, by what came of it: renewed, refused (a person must act), failed (tried again)',
-    labelNames: ['outcome'],
-    registers: [this.registry],
-  });
-  readonly #ends = new Gauge({
-    name: 'kms_operator_client_secret_ends_timestamp_seconds',
-    help: 'When the client secret in a Secret that is renewed ends',
-    labelNames: ['secret'],
-    registers: [this.registry],
-  });
-  readonly #troubles = new Counter({
-    name: 'kms_operator_troubles_total',
-    help: 'Failures beside the turns: watches, event streams, the Lease, Events',
-    labelNames: ['what'],
-    registers: [this.registry],
-  });
+  readonly #ready = this.#gauge(
+    'kmssecret_ready',
+    '1 when the objects of a KMSSecret are what KMS says, as far as was looked, 0 when not',
+    'namespace',
+    'name',
+  );
+  readonly #looked = this.#gauge(
+    'kmssecret_last_sync_timestamp_seconds',
+    'When a KMSSecret was last in sync',
+    'namespace',
+    'name',
+  );
+  readonly #renewals = this.#counter(
+    'renewals_total',
+    'Client secrets that were to be renewed, by what came of it: renewed, refused (a person must act), failed (tried again)',
+    'outcome',
+  );
+  readonly #ends = this.#gauge(
+    'client_secret_ends_timestamp_seconds',
+    'When the client secret in a Secret that is renewed ends',
+    'secret',
+  );
+  readonly #troubles = this.#counter(
+    'troubles_total',
+    'Failures beside the turns: watches, event streams, the Lease, Events',
+    'what',
+  );
 
   constructor(now: {
     readonly isLeader: () => boolean;
@@ -102,5 +98,13 @@ export class OperatorMetrics {
 
   trouble(what: 'watch' | 'expired' | 'stream' | 'lease' | 'event' | 'reload'): void {
     this.#troubles.inc({ what });
+  }
+
+  #counter<Label extends string>(name: string, help: string, ...labelNames: Label[]): Counter<Label> {
+    return new Counter({ name: `kms_operator_${name}`, help, labelNames, registers: [this.registry] });
+  }
+
+  #gauge<Label extends string>(name: string, help: string, ...labelNames: Label[]): Gauge<Label> {
+    return new Gauge({ name: `kms_operator_${name}`, help, labelNames, registers: [this.registry] });
   }
 }

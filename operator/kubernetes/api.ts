@@ -45,8 +45,8 @@ const TIMEOUT_MS = 15_000;
 const WATCH_SILENCE_MS = 150_000;
 /** The API server ends the watch after this; a new one goes on where it was. */
 const WATCH_SECONDS = 300;
-/** A list comes in parts of this many objects, so that neither side holds all of a large cluster at once. */
-const PAGE = 500;
+/** A list comes in parts of this many objects: each may be a megabyte and a half, if somebody wants it to. */
+const PAGE = 25;
 
 /**
  * An API server, as JSON over HTTPS. The library's typed clients are not used: they copy each object into classes, which took more of the

@@ -129,8 +129,18 @@ export class Reflector<Found extends KubernetesObject, Kept> {
     return list.metadata.resourceVersion;
   }
 
+  /** One that cannot be made sense of is told, and is as if it were not there: it must not keep all others from being seen. */
   #take(object: Found, isDeleted: boolean): void {
-    this.#set(keyOf(object.metadata), isDeleted ? undefined : this.#options.keep(object));
+    const key = keyOf(object.metadata);
+    let now: Kept | undefined;
+    try {
+      now = isDeleted ? undefined : this.#options.keep(object);
+    } catch (error) {
+      this.#options.onTrouble(
+        new KubernetesError(0, '', `${this.#resource.kind} ${key} makes no sense: ${String(error)}`),
+      );
+    }
+    this.#set(key, now);
   }
 
   #set(key: string, now: Kept | undefined): void {

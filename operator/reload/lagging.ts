@@ -16,17 +16,33 @@ export async function laggingPods(
   since: string,
 ): Promise<string | undefined> {
   const told: string[] = [];
-  for (const workload of users) {
-    const isInEnvironment = workload.uses.some(
-      ({ object, by }) => by === 'environment' && objectKeys.has(objectKeyOf(workload, object)),
-    );
-    if (!isInEnvironment) continue;
+  const concerned = users.filter((workload) =>
+    workload.uses.some(({ object, by }) => by === 'environment' && objectKeys.has(objectKeyOf(workload, object))),
+  );
+  for (const workload of concerned.slice(0, MOST_LOOKED_AT)) {
     const pods = await runningPods(api, workload);
     const old = pods.filter((pod) => isOlder(pod, since));
     const name = `${workload.resource.kind.toLowerCase()}/${workload.name}`;
     if (old.length > 0) told.push(`${old.length} of ${pods.length} pods of ${name}`);
   }
-  return told.length === 0 ? undefined : told.join(', ');
+  return told.length === 0 ? undefined : shortened(told);
+}
+
+/** Workloads whose pods are asked for, each with a list of its own, again and again while some lag. */
+const MOST_LOOKED_AT = 50;
+/** What the status has room for, without the version that follows: it is refused as a whole otherwise, and says what was so before. */
+const LONGEST_TOLD = 900;
+
+function shortened(told: readonly string[]): string {
+  let shown = 0;
+  for (let length = 0; shown < told.length; shown++) {
+    length += told[shown]!.length + 2;
+    if (length > LONGEST_TOLD) break;
+  }
+  const more = told.length - shown;
+  return [...told.slice(0, shown), ...(more > 0 ? [`${more} more ${more === 1 ? 'workload' : 'workloads'}`] : [])].join(
+    ', ',
+  );
 }
 
 /** The pods of a workload that run now; none of one that selects no label, which would be all of the namespace. */

@@ -1,28 +1,25 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { KmsSecrets, RESYNC_ANNOTATION } from '../../operator/kms-secret.ts';
-import { TestCluster } from './support/cluster.ts';
-import { Gate, type Weather } from './support/gate.ts';
+import type { TestCluster } from './support/cluster.ts';
+import type { Gate, Weather } from './support/gate.ts';
+import { gatedCluster } from './support/gated.ts';
 
 /** No fault of KMS ever empties a Secret: the last good content stays, and the condition names the cause. */
 
+const namespace = 'hanzo';
 let cluster: TestCluster;
 let gate: Gate;
-const namespace = 'hanzo';
+let close: () => Promise<void>;
 
 beforeAll(async () => {
-  cluster = await TestCluster.start();
-  gate = await Gate.before(cluster.url);
-  await cluster.namespace(namespace);
+  ({ cluster, gate, close } = await gatedCluster(namespace));
   await cluster.operator();
 });
 afterEach(() => {
   gate.weather = 'pass';
 });
-afterAll(async () => {
-  await cluster.close();
-  await gate.close();
-});
+afterAll(() => close());
 
 const data = (slug: string) => cluster.data(namespace, `${slug}-secrets`);
 const look = (slug: string) =>

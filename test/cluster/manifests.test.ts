@@ -74,7 +74,8 @@ test('the two replicas land on different nodes', async () => {
 });
 
 test('and in different zones, after rollouts too', async () => {
-  const zones = async () => new Set((await pods()).map(({ spec }) => (['node-5', 'node-6'].includes(spec.nodeName) ? 'b' : 'a')));
+  const zones = async () =>
+    new Set((await pods()).map(({ spec }) => (['node-5', 'node-6'].includes(spec.nodeName) ? 'b' : 'a')));
   for (let round = 0; round < 6; round++) {
     expect(await zones()).toEqual(new Set(['a', 'b']));
     const annotations = { round: String(round) };

@@ -8,26 +8,23 @@ import { type Lease, Leases, type Secret, Secrets } from '../../operator/kuberne
 import { freePort } from '../../tools/cluster/free-ports.ts';
 import { Clock, noFaketime } from '../faults/support/clocks.ts';
 import { ServerProcess } from '../server/process/server-process.ts';
-import { TestCluster } from './support/cluster.ts';
-import { Gate } from './support/gate.ts';
+import type { TestCluster } from './support/cluster.ts';
+import type { Gate } from './support/gate.ts';
+import { gatedCluster } from './support/gated.ts';
 import type { OperatorProcess } from './support/operator-process.ts';
 import { Relay } from './support/relay.ts';
 
 /** Faults that want a look at what they do by themselves; all of them together are in faults.test.ts. */
 
+const namespace = 'hanzo';
 let cluster: TestCluster;
 let gate: Gate;
-const namespace = 'hanzo';
+let close: () => Promise<void>;
 
 beforeAll(async () => {
-  cluster = await TestCluster.start();
-  gate = await Gate.before(cluster.url);
-  await cluster.namespace(namespace);
+  ({ cluster, gate, close } = await gatedCluster(namespace));
 });
-afterAll(async () => {
-  await cluster.close();
-  await gate.close();
-});
+afterAll(() => close());
 
 const encoded = (text: string) => Buffer.from(text).toString('base64');
 const secret = (name: string, text: string): Secret => ({

@@ -82,6 +82,11 @@ test.each<{ name: string; props: KmsOperatorProps; says: string }>([
     props: { onlySecretsOf: Array.from({ length: 51 }, (_, n) => KmsSecret.fromName(`s${n}`)) },
     says: 'onlySecretsOf: names 102 objects',
   },
+  {
+    name: 'a server that is no address',
+    props: { hosts: ['https://kms.hanzo.ai,https://evil.example/ a'] },
+    says: 'hosts.0: must be a URL',
+  },
   { name: 'no namespace at all', props: { secretNamespaces: [] }, says: 'secretNamespaces: names no namespace' },
 ])('$name is refused', ({ props, says }) => {
   expect(() => operator(props)).toThrow(says);
@@ -103,6 +108,18 @@ test('no rule of the whole cluster reaches a Secret, and none has a wildcard', (
     cluster.flatMap(({ verbs }) => verbs).filter((verb: string) => !['get', 'list', 'watch', 'patch'].includes(verb)),
   ).toEqual([]);
   expect(JSON.stringify(objects.filter(({ rules }) => rules))).not.toContain('"*"');
+});
+
+test('client secrets go to the servers that are named, or to any', () => {
+  const variable = (props: KmsOperatorProps) =>
+    operator(props)
+      .of('Deployment')[0]
+      .spec.template.spec.containers[0].env.find(({ name }: { name: string }) => name === 'KMS_HOSTS');
+  expect(variable({})).toBeUndefined();
+  expect(variable({ hosts: ['https://kms.hanzo.ai', 'http://kms.hanzo.svc:8080'] })).toEqual({
+    name: 'KMS_HOSTS',
+    value: 'https://kms.hanzo.ai,http://kms.hanzo.svc:8080',
+  });
 });
 
 test('workloads are restarted only where that was asked for', () => {

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { readConfig } from '../../operator/config.ts';
 import { KmsClients } from '../../operator/kms/clients.ts';
 import { hostOf, KmsHosts, lookupOfKms } from '../../operator/kms/hosts.ts';
 
@@ -81,3 +82,10 @@ test('what had its time at one server says nothing of the same client secret at 
   expect(clients.hasSuccessor(at('http://kms'))).toBe(false);
   expect(clients.hasSuccessor({ ...at('http://evil'), clientId: 'another' })).toBe(false);
 });
+
+test.each(['kms.hanzo.ai', 'ftp://kms.hanzo.ai', 'https://kms.hanzo.ai,nothing'])(
+  'the operator does not start with the servers %s',
+  (servers) => {
+    expect(() => readConfig({ KMS_HOSTS: servers })).toThrow('KMS_HOSTS');
+  },
+);
