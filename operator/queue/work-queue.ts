@@ -118,8 +118,8 @@ export class WorkQueue {
     return this.#slowOf(name) < SLOW_OF_PARTY && this.#slowOf(name, lane) < SLOW_OF_LANE;
   }
 
-  #slowOf(...of: string[]): number {
-    return this.#slow.get(JSON.stringify(of)) ?? 0;
+  #slowOf(...place: string[]): number {
+    return this.#slow.get(JSON.stringify(place)) ?? 0;
   }
 
   #countSlow({ name, lane }: Party, by: 1 | -1): void {
