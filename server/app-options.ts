@@ -3,6 +3,7 @@ import type { AuthSecret, RootKey } from '../keys/index.ts';
 import type { EventsOptions } from './events/service.ts';
 import type { StreamOptions } from './events/stream.ts';
 import type { ConnectionLimits } from './http/connections.ts';
+import type { TlsFiles } from './http/tls.ts';
 import type { TrustedProxiesOptions } from './http/trusted-proxies.ts';
 import type { Limits as LimitsPerMinute } from './limits/classes.ts';
 import type { ReplicasOptions } from './replicas/replicas.ts';
@@ -45,6 +46,8 @@ export interface AppOptions {
     StreamOptions;
   /** How long and how many connections may be. @default http/connections.ts */
   readonly connections?: ConnectionLimits | undefined;
+  /** The certificate that the server itself speaks TLS with. @default plain HTTP */
+  readonly tls?: TlsFiles | undefined;
   /** Runs before any route is there; tests watch every answer from here. */
   readonly prepare?: (app: FastifyInstance) => void;
   /** Bytes of answers held in memory; 0 holds none. @default 64 MiB */

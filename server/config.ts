@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseAuthSecret, parseRootKey } from '../keys/index.ts';
+import { postgresWith, redisWith } from './authorities.ts';
 import { parseNetwork } from './http/trusted-proxies.ts';
 import { parseLimits } from './limits/classes.ts';
 import { AllowList } from './outbound/allow-list.ts';
@@ -18,6 +19,8 @@ const url = (protocols: RegExp, example: string) =>
     .refine((text) => URL.canParse(text) && protocols.test(text), `must be a URL such as ${example}`);
 
 const port = z.coerce.number({ error: 'must be a port number' }).int().min(0).max(65_535);
+
+const file = z.string().trim().min(1).optional();
 
 /** Words between commas. */
 const words = z.string().transform((text) =>
@@ -60,6 +63,10 @@ export const Environment = z.object({
     .describe('the AUTH_SECRET before this one: its tokens and proofs are accepted too'),
   PORT: port.default(8080).describe('the port to listen on; 0 takes a free one'),
   HOST: z.string().trim().min(1).default('127.0.0.1').describe('the address to listen on'),
+  TLS_CERT_FILE: file.describe('certificate that the server itself speaks TLS with, 1.3 only; unset: plain HTTP'),
+  TLS_KEY_FILE: file.describe('its private key'),
+  DB_CA_FILE: file.describe('authority of Postgres, which is then spoken to as by `sslmode=verify-full`'),
+  REDIS_CA_FILE: file.describe('authority of Redis, whose URL is then `rediss://…`'),
   KMS_DATA_DIR: z.string().min(1).default('.kms').describe('folder of the embedded Postgres'),
   SITE_URL: url(/^https?:\/\//, 'https://kms.hanzo.ai')
     .optional()
@@ -144,9 +151,31 @@ export class ConfigError extends Error {
 export function readConfig(environment: NodeJS.ProcessEnv): Config {
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
   const result = Environment.safeParse(given);
-  if (result.success) return result.data;
-  const problems = result.error.issues.map(
-    ({ path, message }) => `${path.join('.')} ${message.replace(`${String(path[0])} `, '')}`,
-  );
+  const problems = problemsOfFiles(given);
+  if (result.success && problems.length === 0) return withAuthorities(result.data);
+  for (const { path, message } of result.error?.issues ?? [])
+    problems.push(`${path.join('.')} ${message.replace(`${String(path[0])} `, '')}`);
   throw new ConfigError(problems.join('\n'));
+}
+
+/** What is wrong with variables that need each other, a line each. */
+function problemsOfFiles(given: NodeJS.ProcessEnv): string[] {
+  const { TLS_CERT_FILE, TLS_KEY_FILE, DB_CA_FILE, DB_CONNECTION_URI, REDIS_CA_FILE, REDIS_URL } = given;
+  return [
+    ...(TLS_CERT_FILE && !TLS_KEY_FILE ? ['TLS_KEY_FILE is not set, and TLS_CERT_FILE is: they belong together'] : []),
+    ...(TLS_KEY_FILE && !TLS_CERT_FILE ? ['TLS_CERT_FILE is not set, and TLS_KEY_FILE is: they belong together'] : []),
+    ...(DB_CA_FILE && !DB_CONNECTION_URI ? ['DB_CA_FILE is of no use: DB_CONNECTION_URI is not set'] : []),
+    ...(REDIS_CA_FILE && REDIS_URL && !/^\s*rediss:/.test(REDIS_URL)
+      ? ['REDIS_URL must begin with rediss://: REDIS_CA_FILE names its authority']
+      : []),
+  ];
+}
+
+function withAuthorities(config: Config): Config {
+  const { DB_CA_FILE, DB_CONNECTION_URI, REDIS_CA_FILE, REDIS_URL } = config;
+  return {
+    ...config,
+    ...(DB_CA_FILE && DB_CONNECTION_URI && { DB_CONNECTION_URI: postgresWith(DB_CA_FILE, DB_CONNECTION_URI) }),
+    ...(REDIS_CA_FILE && REDIS_URL && { REDIS_URL: redisWith(REDIS_CA_FILE, REDIS_URL) }),
+  };
 }

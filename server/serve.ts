@@ -80,6 +80,10 @@ async function start(running: Running, config: Config): Promise<void> {
       networks: config.KMS_TRUSTED_PROXIES,
       header: config.KMS_FORWARDED_HEADER,
     },
+    tls:
+      config.TLS_CERT_FILE === undefined || config.TLS_KEY_FILE === undefined
+        ? undefined
+        : { certFile: config.TLS_CERT_FILE, keyFile: config.TLS_KEY_FILE },
     auditSink: config.KMS_AUDIT_SINK,
     tracing:
       config.OTEL_EXPORTER_OTLP_ENDPOINT === undefined

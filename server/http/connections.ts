@@ -1,4 +1,5 @@
 import type { Server } from 'node:http';
+import type { ServerOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { answerInTurn } from './pipelining.ts';
@@ -22,16 +23,20 @@ const STALLED_MS = 60_000;
 const CONNECTIONS = 20_000;
 const MOST_HEADERS = 100;
 
-/** What Fastify is told of it. Node looks for late requests only so often: at least thirty times within the limit. */
-export function connectionOptions({ requestMs = REQUEST_MS, stalledMs = STALLED_MS }: ConnectionLimits) {
+/** What Fastify is told of it, and of the certificate, where there is one. Node looks for late requests only so often: at least thirty times within the limit. */
+export function connectionOptions(
+  { requestMs = REQUEST_MS, stalledMs = STALLED_MS }: ConnectionLimits,
+  tls: ServerOptions | undefined,
+) {
+  const http = {
+    headersTimeout: Math.min(15_000, requestMs),
+    connectionsCheckingInterval: Math.min(1_000, Math.ceil(requestMs / 3)),
+  };
   return {
     requestTimeout: requestMs,
     connectionTimeout: lookEveryMs(stalledMs),
     keepAliveTimeout: 72_000,
-    http: {
-      headersTimeout: Math.min(15_000, requestMs),
-      connectionsCheckingInterval: Math.min(1_000, Math.ceil(requestMs / 3)),
-    },
+    ...(tls === undefined ? { http } : { https: { ...http, ...tls } }),
   };
 }
 

@@ -5,6 +5,7 @@ import { type ErrorBody, errorKinds, type ValidationIssue } from '../../contract
 import { asRefusal } from '../database/database.ts';
 import type { Faults } from '../metrics/faults.ts';
 import { Refusal } from '../refusal.ts';
+import { isTlsFault } from '../tls-fault.ts';
 import { http } from './node-http.ts';
 
 declare module 'fastify' {
@@ -37,7 +38,8 @@ const wasCutOff = ({ raw }: FastifyRequest) => raw.destroyed && !raw.complete;
 
 /** Answers what is no HTTP at all: Node's parser gave up, so there is no request, and the answer is written by hand. */
 export function answerBrokenRequest(error: Error & { code?: string }, socket: Socket, reqId: string): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+  // To whom no TLS was agreed upon with, nothing can be said.
+  if (error.code === 'ECONNRESET' || isTlsFault(error.code ?? '') || !socket.writable) {
     socket.destroy();
     return;
   }

@@ -1,3 +1,4 @@
+import type { Server } from 'node:https';
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import { serializerCompiler } from 'fastify-type-provider-zod';
 import type { AppOptions } from '../app-options.ts';
@@ -8,20 +9,21 @@ import { connectionOptions } from './connections.ts';
 import { answerBrokenRequest, answerError } from './errors.ts';
 import { Queries } from './queries.ts';
 import type { RequestIds } from './request-ids.ts';
+import { followRenewals, tlsOptions } from './tls.ts';
 
-interface ServerOptions extends Pick<AppOptions, 'logLevel' | 'logStream' | 'connections'> {}
+interface ServerOptions extends Pick<AppOptions, 'logLevel' | 'logStream' | 'connections' | 'tls'> {}
 
 const BODY_LIMIT_BYTES = 1024 * 1024;
 
 /** Fastify as this server has it: what it reads, how it answers what is broken or unknown, and what it logs. */
 export function newServer(
-  { logLevel = 'silent', logStream, connections = {} }: ServerOptions,
+  { logLevel = 'silent', logStream, connections = {}, tls }: ServerOptions,
   ids: RequestIds,
 ): FastifyInstance {
   const queries = new Queries();
   const app = Fastify({
     bodyLimit: BODY_LIMIT_BYTES,
-    ...connectionOptions(connections),
+    ...connectionOptions(connections, tls && tlsOptions(tls)),
     genReqId: (request) => ids.of(request),
     // app.ts refuses in words of its own what comes while the server closes.
     return503OnClosing: false,
@@ -43,6 +45,13 @@ export function newServer(
             redact: ['req.headers', 'headers', '*.authorization'],
           },
   });
+  if (tls) {
+    const stop = followRenewals(app.server as unknown as Server, tls, {
+      taken: () => app.log.info('the renewed certificate is in use'),
+      refused: (why) => app.log.warn({ why }, 'the renewed certificate cannot be used; the one before stays in use'),
+    });
+    app.addHook('onClose', async () => stop());
+  }
   app.decorate('faults', new Faults());
   app.setValidatorCompiler(queries.compile);
   app.setSerializerCompiler(serializerCompiler);

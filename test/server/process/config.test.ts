@@ -44,6 +44,22 @@ test.each<{ name: string; more: Record<string, string>; says: RegExp }>([
     says: /^DB_CONNECTION_URI must be a URL such as/,
   },
   {
+    name: 'a certificate without its key',
+    more: { TLS_CERT_FILE: '/tls.crt' },
+    says: /^TLS_KEY_FILE is not set, and TLS_CERT_FILE is/,
+  },
+  {
+    name: 'a key without its certificate',
+    more: { TLS_KEY_FILE: '/tls.key' },
+    says: /^TLS_CERT_FILE is not set, and TLS_KEY_FILE is/,
+  },
+  {
+    name: 'an authority of a cache that speaks no TLS',
+    more: { REDIS_URL: 'redis://:hunter2@cache', REDIS_CA_FILE: '/ca.crt' },
+    says: /^REDIS_URL must begin with rediss:/,
+  },
+  { name: 'an authority of no database', more: { DB_CA_FILE: '/ca.crt' }, says: /^DB_CA_FILE is of no use/ },
+  {
     name: 'another kind of cache',
     more: { REDIS_URL: 'memcached://:hunter2@cache' },
     says: /^REDIS_URL must be a URL such as/,
@@ -81,4 +97,22 @@ test('a configuration shows no key when it is printed', () => {
   const config = readConfig(secrets);
   const shown = `${JSON.stringify(config)} ${Object.values(config).map(String).join(' ')}`;
   for (const secret of Object.values(secrets)) expect(shown).not.toContain(secret);
+});
+
+test.each([
+  ['postgresql://kms:p%40ss@db:5432/kms', ''],
+  ['postgresql://kms:p%40ss@db:5432/kms?sslmode=disable&ssl=0', ''],
+  ['postgresql://kms:p%40ss@db:5432/kms?sslmode=no-verify&sslrootcert=/other&pgbouncer=true', '&pgbouncer=true'],
+])('an authority that is named by a file wins over %s', (uri, kept) => {
+  const { DB_CONNECTION_URI, REDIS_URL } = readConfig({
+    ...secrets,
+    ...{ DB_CONNECTION_URI: uri, DB_CA_FILE: '/etc/ca.crt' },
+    ...{ REDIS_URL: 'rediss://:p%40ss@cache:6380', REDIS_CA_FILE: '/etc/ca.crt' },
+  });
+  const { searchParams, password } = new URL(DB_CONNECTION_URI!);
+  expect({ ...Object.fromEntries(searchParams), password }).toEqual({
+    ...{ sslmode: 'verify-full', sslrootcert: '/etc/ca.crt', password: 'p%40ss' },
+    ...Object.fromEntries(new URLSearchParams(kept)),
+  });
+  expect(REDIS_URL).toBe('rediss://:p%40ss@cache:6380?sslrootcert=%2Fetc%2Fca.crt');
 });

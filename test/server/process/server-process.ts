@@ -49,7 +49,7 @@ export class ServerProcess {
   /** Where it serves, as soon as it says so. */
   async ready(): Promise<string> {
     for (;;) {
-      const address = /ready on (http:\S+)/.exec(this.stderr)?.[1];
+      const address = /ready on (https?:\S+)/.exec(this.stderr)?.[1];
       if (address !== undefined) return address;
       const over = await Promise.race([
         this.#ended.then(() => true),
