@@ -21,7 +21,7 @@ const StoreTls = z.strictObject({
     .boolean()
     .optional()
     .describe(
-      'Whether it is reached by TLS alone, with a certificate of the authority below for its very name (`verify-full`). Default: true for CloudNativePG, else false.',
+      'Whether it is reached by TLS alone, with a certificate of the authority below for its very name (`verify-full`). Default: where an authority is named, and with CloudNativePG, which has its own.',
     ),
   caSecretName: ObjectName.optional().describe('Secret that holds the certificate of its authority.'),
   caConfigMapName: ObjectName.optional().describe('ConfigMap that holds it, in place of a Secret.'),

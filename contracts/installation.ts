@@ -164,7 +164,7 @@ const Service = z.strictObject({
   project: Slug.optional().describe("Slug of its project in KMS. Default: the service's name."),
   namespace: NamespaceName.optional().describe('Namespace of its Secrets. Default: that of KMS.'),
   environment: Slug.default('production').describe('Environment in KMS.'),
-  path: FolderPath.default('/').describe('Folder in it.'),
+  path: FolderPath.prefault('/').describe('Folder in it.'),
   renewal: z.boolean().default(false).describe('Whether the operator renews its client secret.'),
   identity: z
     .string()
@@ -180,7 +180,7 @@ const Bootstrap = z.strictObject({
   ),
   inventory: z.string().max(900_000, 'is too large for a ConfigMap').optional().describe('Text of a `kms.yaml`.'),
   organizations: z.array(Slug).default([]).describe('Organizations that are to exist besides those of the inventory.'),
-  adminEmails: z.array(Email).default([]).describe('People who are admins of each of `organizations`.'),
+  adminEmails: z.array(Email).prefault([]).describe('People who are admins of each of `organizations`.'),
   waitForSync: z.boolean().default(true).describe('Whether it ends only when the Secrets of all services are in sync.'),
   makeSecrets: z
     .strictObject({
@@ -268,6 +268,9 @@ export const Installation = Shape.superRefine((settings, context) => {
 });
 
 /** What may be said of an installation: everything may be left out. */
-export type InstallationProps = z.input<typeof Installation>;
+export type InstallationProps = Unchanging<z.input<typeof Installation>>;
+
+type Unchanging<Value> = Value extends object ? { readonly [Key in keyof Value]: Unchanging<Value[Key]> } : Value;
+
 /** An installation with every default filled in. */
 export type InstallationSettings = z.output<typeof Installation>;

@@ -1,143 +1,111 @@
-import * as kubernetes from '@pulumi/kubernetes';
 import * as pulumi from '@pulumi/pulumi';
-import { App, Chart } from 'cdk8s';
-import {
-  Kms,
-  KmsAdmission,
-  KmsCrd,
-  KmsOperator,
-  type KmsOperatorProps,
-  type KmsProps,
-  KmsSecret,
-} from '../constructs/index.ts';
+import { App } from 'cdk8s';
+import { KmsInstallation } from '../constructs/index.ts';
+import type { InstallationProps } from '../contracts/index.ts';
+import { type KmsManagedSecrets, managedSecret } from './managed-secrets.ts';
+import { register } from './objects.ts';
+import { isNeeded } from './order.ts';
 
-/** A service of the cluster. */
-export interface KmsClusterService {
-  /** Name of the service, such as `gateway`. */
-  readonly name: string;
+export type KmsClusterArgs = InstallationProps & {
   /**
-   * Slug of its project in KMS.
-   * @default - the service's name
+   * Whether what holds data is protected: `pulumi destroy` then stops at it, and goes past it by `--exclude-protected`. It stays in the
+   * cluster either way.
+   * @default true
    */
-  readonly project?: string;
-}
-
-export interface KmsClusterArgs {
+  readonly protect?: boolean;
   /**
-   * Namespace of KMS and of the services. It must exist, with `kms-secrets` in it.
-   * @default 'hanzo'
+   * The values of `kms-secrets`, where Pulumi is to hold them; they are then encrypted in its state, and nowhere else.
+   * @default - `kms-bootstrap init` makes that Secret, and Pulumi never holds a value
    */
-  readonly namespace?: string;
-  /** The services that get a KMSSecret. */
-  readonly services: readonly KmsClusterService[];
-  /**
-   * Settings of KMS itself.
-   * @default - HIP-27's
-   */
-  readonly kms?: Omit<KmsProps, 'namespace'>;
-  /**
-   * Settings of its operator, which keeps the Secrets of the namespace unless they say otherwise.
-   * @default - those of KmsOperator
-   */
-  readonly operator?: Omit<KmsOperatorProps, 'namespace'>;
-}
-
-/** A Kubernetes object, as the constructs render it: complete, but its kind is known only at run time. */
-interface Manifest {
-  // biome-ignore lint/suspicious/noExplicitAny: each Pulumi resource names these two by its own literal type
-  readonly apiVersion: any;
-  // biome-ignore lint/suspicious/noExplicitAny: as above
-  readonly kind: any;
-  readonly metadata: { readonly name: string; readonly namespace?: string };
-}
+  readonly secrets?: KmsManagedSecrets;
+};
 
 /**
- * KMS on a cluster: the CRD, the server, its operator and a KMSSecret for each service. It is built from the cdk8s constructs: each of
- * their objects becomes a Pulumi resource under a name that follows from its kind, namespace and name, so that a renamed
- * construct replaces nothing.
+ * KMS on a cluster: everything that `KmsInstallation` renders, each object as a resource of its own, under a name that follows from its kind,
+ * namespace and name.
  *
- * No secret value passes through Pulumi: `kms-secrets` and the services' `<service>-kms-auth` are referred to by name, and
- * must exist. So must the namespace, which holds them before there is a stack and is not to go with it: destroyed, the
- * stack would take the root key along.
+ * No secret value passes through Pulumi unless it is handed over as `secrets`: `kms-secrets` and the services' `<service>-kms-auth` are
+ * named only. The namespace must exist, with `kms-secrets` in it, and is not to go with the stack: destroyed, it would
+ * take the root key along.
  *
  * @example
  * new KmsCluster('kms', { services: [{ name: 'gateway' }] }, { providers: [provider] });
  */
 export class KmsCluster extends pulumi.ComponentResource {
-  /** The namespace that everything is in. */
+  /** The namespace of KMS. */
   readonly namespace: pulumi.Output<string>;
+  /** The namespaces of the services. */
+  readonly namespaces: pulumi.Output<readonly string[]>;
   /** Where the cluster's own clients reach KMS. */
   readonly url: pulumi.Output<string>;
+  /** Where people reach it; the same, where there is no Ingress. */
+  readonly publicUrl: pulumi.Output<string>;
   /** The Secrets that the operator keeps, by service. */
   readonly secretNames: pulumi.Output<Record<string, string>>;
+  /** What to run next. */
+  readonly nextSteps: pulumi.Output<readonly string[]>;
 
-  constructor(name: string, args: KmsClusterArgs, options?: pulumi.ComponentResourceOptions) {
+  constructor(name: string, args: KmsClusterArgs = {}, options?: pulumi.ComponentResourceOptions) {
     super('hanzo:kms:KmsCluster', name, {}, options);
-    const { namespace, url, secretNames, crd, server, operator, secrets } = render(args);
-    const dependsOn = crd.map((manifest) => register(manifest, { parent: this }));
-    for (const manifest of server) register(manifest, { parent: this });
-    for (const manifest of operator) register(manifest, { parent: this, dependsOn });
-    // On the CRD and not on the server: a rollout that hangs is no reason to hold back a new service.
-    for (const manifest of secrets) register(manifest, { parent: this, dependsOn });
-    this.namespace = pulumi.output(namespace);
-    this.url = pulumi.output(url);
-    this.secretNames = pulumi.output(secretNames);
-    this.registerOutputs({ namespace: this.namespace, url: this.url, secretNames: this.secretNames });
+    const { protect = true, secrets, ...props } = args;
+    const installation = installed(props);
+    const { settings } = installation;
+    const parent = { parent: this };
+    const first = secrets ? [register(managedSecret(settings, secrets), { ...parent, protect })] : [];
+    const placed = installation.parts.flatMap((part) =>
+      installation.objectsOf(part).map((object) => ({ part, object })),
+    );
+    const made = new Map<(typeof placed)[number], pulumi.Resource>();
+    const resourceOf = (one: (typeof placed)[number]): pulumi.Resource => {
+      const existing = made.get(one);
+      if (existing) return existing;
+      const before = placed.filter((other) => other !== one && isNeeded(other, one)).map(resourceOf);
+      const dependsOn = [...(one.object.kind === 'Deployment' ? first : []), ...before];
+      const resource = register(one.object, { ...parent, dependsOn, protect });
+      made.set(one, resource);
+      return resource;
+    };
+    placed.forEach(resourceOf);
+    const found = outputsOf(installation);
+    this.namespace = pulumi.output(settings.namespace);
+    this.namespaces = pulumi.output(found.namespaces);
+    this.url = pulumi.output(installation.url);
+    this.publicUrl = pulumi.output(installation.publicUrl ?? installation.url);
+    this.secretNames = pulumi.output(found.secretNames);
+    this.nextSteps = pulumi.output(found.nextSteps);
+    const { namespace, namespaces, url, publicUrl, secretNames, nextSteps } = this;
+    this.registerOutputs({ namespace, namespaces, url, publicUrl, secretNames, nextSteps });
   }
 }
 
-/** The objects of the constructs, by what needs what. */
-function render({ namespace, services, kms: props, operator: operatorProps }: KmsClusterArgs) {
-  const app = new App();
-  const crd = new Chart(app, 'crd');
-  new KmsCrd(crd, 'crd');
-  const server = new Chart(app, 'server');
-  const kms = new Kms(server, 'kms', { ...props, namespace });
-  const operator = new Chart(app, 'operator');
-  new KmsOperator(operator, 'operator', { ...operatorProps, namespace: kms.namespace });
-  new KmsAdmission(
-    operator,
-    'admission',
-    props?.kubernetesVersion ? { kubernetesVersion: props.kubernetesVersion } : {},
-  );
-  const secrets = new Chart(app, 'secrets');
-  const secretNames: Record<string, string> = {};
-  for (const { name, project } of services) {
-    secretNames[name] = new KmsSecret(secrets, name, { namespace, projectSlug: project ?? name }).secret.name;
+/** @throws RunError with everything that is wrong, which Pulumi prints without a stack */
+function installed(props: InstallationProps): KmsInstallation {
+  try {
+    const installation = new KmsInstallation(new App(), 'kms', props);
+    // What only the constructs know is wrong is told when they are rendered.
+    installation.toJson();
+    return installation;
+  } catch (error) {
+    throw new pulumi.RunError((error as Error).message);
   }
-  const problems = app.node
-    .findAll()
-    .flatMap((node) => node.node.validate().map((problem) => `[${node.node.path}] ${problem}`));
-  if (problems.length > 0) throw new pulumi.RunError(`KmsCluster:\n  ${problems.join('\n  ')}`);
-  const manifests = (chart: Chart) => chart.toJson() as Manifest[];
+}
+
+function outputsOf({ settings, secrets, publicUrl, url, bootstrap }: KmsInstallation) {
+  const { namespace, services } = settings;
+  const namespaces = [...new Set([namespace, ...services.map((service) => service.namespace ?? namespace)])];
   return {
-    namespace: kms.namespace,
-    url: kms.url,
-    secretNames,
-    crd: manifests(crd),
-    server: manifests(server),
-    operator: manifests(operator),
-    secrets: manifests(secrets),
+    namespaces,
+    secretNames: Object.fromEntries(Object.entries(secrets).map(([service, { secret }]) => [service, secret.name])),
+    nextSteps: [
+      `kubectl -n ${namespace} rollout status deployment/kms`,
+      ...(bootstrap
+        ? [`kubectl -n ${namespace} logs job/${bootstrap.jobName}`]
+        : [`KMS_URL=${publicUrl ?? url} npx kms-bootstrap apply -f kms.yaml`]),
+      ...namespaces.flatMap((where) =>
+        services.some((service) => (service.namespace ?? namespace) === where)
+          ? [`kubectl -n ${where} wait --for=condition=Ready kmssecret --all --timeout=5m`]
+          : [],
+      ),
+    ],
   };
-}
-
-function register(manifest: Manifest, options: pulumi.CustomResourceOptions): pulumi.Resource {
-  const { kind, metadata } = manifest;
-  const name = [kind.toLowerCase(), metadata.namespace, metadata.name].filter(Boolean).join('-');
-  switch (`${manifest.apiVersion} ${kind}`) {
-    case 'v1 Service':
-      return new kubernetes.core.v1.Service(name, manifest, options);
-    case 'v1 ServiceAccount':
-      return new kubernetes.core.v1.ServiceAccount(name, manifest, options);
-    case 'apps/v1 Deployment':
-      return new kubernetes.apps.v1.Deployment(name, manifest as kubernetes.apps.v1.DeploymentArgs, options);
-    case 'apiextensions.k8s.io/v1 CustomResourceDefinition':
-      return new kubernetes.apiextensions.v1.CustomResourceDefinition(
-        name,
-        manifest as unknown as kubernetes.apiextensions.v1.CustomResourceDefinitionArgs,
-        options,
-      );
-    default:
-      return new kubernetes.apiextensions.CustomResource(name, manifest, options);
-  }
 }

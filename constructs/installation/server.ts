@@ -1,4 +1,4 @@
-import type { Chart } from 'cdk8s';
+import { type Chart, JsonPatch } from 'cdk8s';
 import type { InstallationSettings } from '../../contracts/index.ts';
 import { Kms } from '../kms.ts';
 import { KmsAvailability } from '../kms-availability.ts';
@@ -43,6 +43,8 @@ export function addServer(chart: Chart, settings: InstallationSettings): { url: 
   // A budget over one replica would allow no eviction at all.
   if (availability.enabled && (availability.autoscaling?.minReplicas ?? settings.replicas) > 1) {
     const { minAvailable, autoscaling } = availability;
+    // The autoscaler's from then on: whoever applies a number would undo its work each time.
+    if (autoscaling) kms.deployment.addJsonPatch(JsonPatch.remove('/spec/replicas'));
     new KmsAvailability(chart, 'availability', { namespace, minAvailable, autoscaling });
   }
   if (networkPolicies.enabled) {

@@ -10,7 +10,6 @@ import { parse, parseAllDocuments } from 'yaml';
 import { KmsInventory, KmsService } from '../../constructs/index.ts';
 import { Inventory } from '../../contracts/index.ts';
 import { servicesOf } from '../../examples/hanzo/services.ts';
-import { services as stacked } from '../../stacks/hanzo-k8s/services.ts';
 
 const root = new URL('../../', import.meta.url);
 const inventory = new URL('examples/hanzo/kms.yaml', root);
@@ -109,11 +108,6 @@ test('the files apply in the order of their names', () => {
     expect.stringMatching(/^0002-kms-operator-\w+\.k8s\.yaml$/),
     expect.stringMatching(/^0003-kms-services-\w+\.k8s\.yaml$/),
   ]);
-});
-
-test('the stack has the services of the inventory', () => {
-  const listed = stacked.map(({ name, project }) => ({ name, project: project ?? name }));
-  expect(listed).toEqual(servicesOf(inventory));
 });
 
 test("the README's lines of a new service render its KMSSecret, and wire its workload", () => {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 
@@ -30,6 +31,11 @@ interface Registration {
   readonly inputs: Record<string, any>;
   /** URNs of what must be there before. */
   readonly dependencies: readonly string[];
+  readonly protect: boolean;
+  /** Whether it stays in the cluster when the stack lets go of it. */
+  readonly retained: boolean;
+  /** Types that it may have had before. */
+  readonly formerTypes: readonly string[];
 }
 
 export interface ProgramRun {
@@ -41,9 +47,18 @@ export interface ProgramRun {
   readonly said: string;
 }
 
-/** Runs the program of Pulumi.yaml as a preview. */
-export async function runProgram(settings: string): Promise<ProgramRun> {
+/**
+ * Runs the program of Pulumi.yaml as a preview.
+ *
+ * @param options.config what `pulumi config` holds, by key without the project. @default {}
+ * @param options.flags of Node. @default []
+ */
+export async function runProgram(
+  settings: string,
+  { config = {}, flags = [] }: { readonly config?: Record<string, string>; readonly flags?: readonly string[] } = {},
+): Promise<ProgramRun> {
   const { name: project, main, runtime } = parse(settings);
+  const program = new URL(main, root);
   const resources: Registration[] = [];
   const outputs: Record<string, Record<string, any>> = {};
   let said = '';
@@ -63,7 +78,13 @@ export async function runProgram(settings: string): Promise<ProgramRun> {
       const urn = `urn:pulumi:test::${project}::${type}::${name}`;
       const inputs = request.getObject()?.toJavaScript() ?? {};
       const dependencies = request.getDependenciesList();
-      resources.push({ urn, type, name, parent: request.getParent(), inputs, dependencies });
+      const aliases: any[] = request.getAliasesList();
+      resources.push({
+        ...{ urn, type, name, parent: request.getParent(), inputs, dependencies },
+        protect: request.getProtect(),
+        retained: request.getRetainondelete(),
+        formerTypes: aliases.map((alias) => alias.getSpec()?.getType()).filter(Boolean),
+      });
       const reply = new messages.RegisterResourceResponse();
       reply.setUrn(urn);
       reply.setId(request.getCustom() ? name : '');
@@ -98,11 +119,22 @@ export async function runProgram(settings: string): Promise<ProgramRun> {
       const child = spawn(
         process.execPath,
         [
+          ...flags,
           runner,
           ...[`--monitor=${address}`, `--engine=${address}`, `--project=${project}`, '--stack=test', '--dry-run'],
-          ...['--parallel=16', `--pwd=${fileURLToPath(root)}`, main],
+          // As Pulumi does: in the folder of the program, and not in that of Pulumi.yaml.
+          ...['--parallel=16', `--pwd=${fileURLToPath(new URL('.', program))}`, basename(main)],
         ],
-        { env: { ...process.env, PULUMI_NODEJS_TYPESCRIPT: String(runtime.options.typescript) } },
+        {
+          env: {
+            ...process.env,
+            KUBECONFIG: '/dev/null',
+            PULUMI_NODEJS_TYPESCRIPT: String(runtime.options.typescript),
+            PULUMI_CONFIG: JSON.stringify(
+              Object.fromEntries(Object.entries(config).map(([key, value]) => [`${project}:${key}`, value])),
+            ),
+          },
+        },
       );
       for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += text));
       child.on('error', reject);
