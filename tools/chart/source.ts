@@ -77,10 +77,11 @@ export class Source {
       Object.entries(named).map(([path, edit]) => [stepsIn(object, path).join(' '), edit]),
     );
     const conditions = when === undefined ? [] : [when];
+    const whole = (one: object) => without(together(one, more) as object, named);
     const found: Edits[] = [];
     for (const { finding, objects } of this.#others) {
       const other = objects.get(key);
-      if (other) found.push(editsBetween(without(bare, named), without(other, named), finding));
+      if (other) found.push(editsBetween(whole(bare), whole(other), finding));
       else if ('when' in finding) conditions.push(finding.when);
       else throw new Error(`${key} is missing where ${JSON.stringify(finding)}`);
     }

@@ -27,7 +27,8 @@ export function serverFiles(source: Source, annotations: Fixed): Record<string, 
       preStop(source),
       source.template('ServiceAccount kms'),
       source.template('Service kms', annotations),
-      source.template('Deployment kms', { edits: deployment() }),
+      // Where the number is the autoscaler's there is none.
+      source.template('Deployment kms', { edits: deployment(), more: { spec: { replicas: 1 } } }),
       source.template('Certificate kms-server'),
     ),
     'availability.yaml': file(
@@ -58,6 +59,10 @@ function deployment(): Edits {
     [`${CONTAINER} ${name}Probe failureThreshold`]: { when: `ne ($.Values.probes.${name}.failureThreshold | int) 3` },
   });
   return {
+    'spec replicas': {
+      value: '$.Values.replicas | int',
+      when: 'not (and $.Values.availability.enabled $.Values.availability.autoscaling)',
+    },
     ...unlessTold('SITE_URL'),
     ...unlessTold('KMS_METRICS_PORT'),
     ...unlessTold('KMS_METRICS_HOST'),
