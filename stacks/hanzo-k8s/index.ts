@@ -3,14 +3,13 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { servicesOf } from '../../examples/hanzo/services.ts';
 import { KmsCluster, readConfiguration, requireKmsSecrets } from '../index.ts';
+import { HANZO_K8S } from './defaults.ts';
 
 /**
  * The Pulumi program of the cluster hanzo-k8s (docs/provision-hanzo-k8s.md). `kms-secrets` is made before by `kms-bootstrap init`, and is only
  * named here.
  */
-const HANZO = { monitoring: { enabled: true }, bootstrap: { enabled: true } };
-
-const { stack, installation, secrets } = readConfiguration(HANZO);
+const { stack, installation, secrets } = readConfiguration(HANZO_K8S);
 const { namespace = 'hanzo', secretName, bootstrap } = installation;
 if (stack.checkSecrets && !secrets && !bootstrap?.makeSecrets?.enabled)
   await requireKmsSecrets({ namespace, secretName, context: stack.kubeContext });

@@ -1,4 +1,7 @@
 import { z } from 'zod';
+import { Installation } from '../../contracts/index.ts';
+import { HANZO_K8S } from '../../stacks/hanzo-k8s/defaults.ts';
+import { StackSettings } from '../../stacks/settings.ts';
 import { templateFiles } from './files.ts';
 import { type SchemaNode, valuesTable, valuesYaml } from './values.ts';
 import { ChartValues } from './values-schema.ts';
@@ -16,12 +19,21 @@ export function chartFiles(): Record<string, string> {
 
 const [START, END] = ['<!-- values: written by tools/chart.mjs -->', '<!-- end of values -->'];
 
-/** The page of the documentation, with the table of all values in its place. */
-export function withValues(page: string): string {
+/** The page about the chart, with the table of all values in its place. */
+export const withValues = (page: string) => withTable(page, valuesTable(valuesSchema(), ChartValues.parse({})));
+
+/** The page about the stack, with the table of everything that `pulumi config` may say. */
+export function withStackSettings(page: string): string {
+  const settings = z.strictObject({ ...StackSettings.shape, ...Installation.shape });
+  const schema = z.toJSONSchema(settings, { io: 'input', reused: 'inline' }) as SchemaNode;
+  return withTable(page, valuesTable(schema, { ...StackSettings.parse({}), ...Installation.parse(HANZO_K8S) }));
+}
+
+function withTable(page: string, table: string): string {
   const [before, after] = [page.split(START)[0], page.split(END)[1]];
   if (before === undefined || after === undefined)
-    throw new Error(`docs/helm.md has no place between ${START} and ${END}`);
-  return `${before}${START}\n${valuesTable(valuesSchema(), ChartValues.parse({}))}\n${END}${after}`;
+    throw new Error(`the page has no place between ${START} and ${END}`);
+  return `${before}${START}\n${table}\n${END}${after}`;
 }
 
 const HEAD = `# Values of kms-standalone. Written by tools/chart.mjs from the schema that also checks them; docs/helm.md says more.

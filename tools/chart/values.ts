@@ -39,9 +39,11 @@ export function valuesTable(schema: SchemaNode, defaults: Readonly<Record<string
 
 function leaves(schema: SchemaNode, defaults: unknown, path: readonly string[]): Entry[] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, node]) => {
-    const value = child(defaults, name);
+    const value = child(defaults, name) ?? node.default;
     const here = { path: [...path, name], node, value };
-    return isGroup(here) ? leaves(node, value, here.path) : [here];
+    if (isGroup(here)) return leaves(node, value, here.path);
+    const items = node.items as SchemaNode | undefined;
+    return items?.properties ? [here, ...leaves(items, undefined, [...path, `${name}[]`])] : [here];
   });
 }
 
