@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { KmsInstallation } from '../../constructs/index.ts';
 import { VERSION } from '../../contracts/index.ts';
-import { chartFiles, withValues } from '../../tools/chart/chart.ts';
+import { chartFiles, withStackSettings, withValues } from '../../tools/chart/chart.ts';
 import type { SchemaNode } from '../../tools/chart/values.ts';
 import { ChartValues, type ChartValuesInput, installationOf } from '../../tools/chart/values-schema.ts';
 import { CHART, Helm, isHelmAtHand, objectsIn, withHelm } from './support/helm.ts';
@@ -20,9 +20,12 @@ test.each(Object.entries(chartFiles()))(`%s is as the constructs have it (${AGAI
   expect(fileOf(path)).toBe(text);
 });
 
-test(`the table of docs/helm.md has every value (${AGAIN})`, () => {
-  const page = readFileSync(new URL('../../docs/helm.md', import.meta.url), 'utf8');
-  expect(withValues(page)).toBe(page);
+test.each([
+  ['helm', withValues],
+  ['pulumi', withStackSettings],
+])(`the table of docs/%s.md has every value (${AGAIN})`, (name, filled) => {
+  const page = readFileSync(new URL(`../../docs/${name}.md`, import.meta.url), 'utf8');
+  expect(filled(page)).toBe(page);
 });
 
 test('the values that take the place of those of other charts are there', () => {

@@ -31,8 +31,7 @@ export function withStackSettings(page: string): string {
 
 function withTable(page: string, table: string): string {
   const [before, after] = [page.split(START)[0], page.split(END)[1]];
-  if (before === undefined || after === undefined)
-    throw new Error(`the page has no place between ${START} and ${END}`);
+  if (before === undefined || after === undefined) throw new Error(`the page has no place between ${START} and ${END}`);
   return `${before}${START}\n${table}\n${END}${after}`;
 }
 
