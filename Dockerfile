@@ -1,7 +1,7 @@
 # KMS and its operator (docs/image.md). Both bases by tag; a release pins them by digest: --build-arg BASE_DIGEST=sha256:…
-ARG BUILD=docker.io/library/node:24-bookworm-slim
+ARG BUILD=docker.io/library/node:24-trixie-slim
 ARG BUILD_DIGEST=""
-ARG BASE=gcr.io/distroless/cc-debian12:nonroot
+ARG BASE=gcr.io/distroless/cc-debian13:nonroot
 ARG BASE_DIGEST=""
 
 FROM ${BUILD}${BUILD_DIGEST:+@${BUILD_DIGEST}} AS build
