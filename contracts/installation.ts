@@ -8,7 +8,7 @@ import {
   OPERATOR_RESOURCES,
 } from './container.ts';
 import { KeyOfSecret, PostgresSettings, RedisSettings } from './installation-stores.ts';
-import { NamespaceName, ObjectName } from './kms-secret.ts';
+import { HostApi, NamespaceName, ObjectName } from './kms-secret.ts';
 import { Email, FolderPath, Slug } from './names.ts';
 
 /**
@@ -222,10 +222,9 @@ const Shape = z.strictObject({
     'Secret with ROOT_ENCRYPTION_KEY, AUTH_SECRET, DB_CONNECTION_URI and REDIS_URL; `kms-bootstrap init` makes it.',
   ),
   environment: ServerVariables.default({}).describe('More configuration of the server, by variable; never a secret.'),
-  hostApi: z
-    .url({ protocol: /^https?$/, error: 'must be an address such as https://kms.hanzo.ai' })
-    .optional()
-    .describe('Where the operator finds KMS. Default: the host of the Ingress, or the Service where there is none.'),
+  hostApi: HostApi.optional().describe(
+    'Where the operator finds KMS. Default: the host of the Ingress, or the Service where there is none.',
+  ),
   tls: Tls.prefault({}).describe('TLS in the server itself.'),
   ingress: Ingress.prefault({}).describe('KMS on the outside, TLS 1.3 only.'),
   postgres: PostgresSettings.prefault({}).describe('Where the data is.'),

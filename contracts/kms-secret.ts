@@ -163,18 +163,19 @@ const renewal = z
 /** Each list entry is an object of the cluster, and each costs a look at every sync. */
 const MAX_REFERENCES = 20;
 
+/** Where the API is, as a KMSSecret may name it. */
+export const HostApi = z
+  .string()
+  .max(2048)
+  .regex(
+    /^https?:\/\/[^\s/?#@]+(\/[^\s?#]*)?$/,
+    'must be a URL such as https://kms.hanzo.ai, without a password in it',
+  );
+
 /** The `spec` of a KMSSecret, with its defaults. */
 export const KmsSecretSpec = withRules(
   z.strictObject({
-    hostAPI: z
-      .string()
-      .max(2048)
-      .regex(
-        /^https?:\/\/[^\s/?#@]+(\/[^\s?#]*)?$/,
-        'must be a URL such as https://kms.hanzo.ai, without a password in it',
-      )
-      .default(DEFAULT_HOST_API)
-      .describe('Address of the KMS API.'),
+    hostAPI: HostApi.default(DEFAULT_HOST_API).describe('Address of the KMS API.'),
     resyncInterval: z
       .int()
       .min(MIN_RESYNC_SECONDS, `must be ${MIN_RESYNC_SECONDS} seconds or more`)

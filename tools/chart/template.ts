@@ -15,10 +15,8 @@ export interface Edit {
   readonly when?: string;
   /** Expression under which the scalar is what it is, and what it is otherwise. */
   readonly choice?: { readonly when: string; readonly other: unknown };
-  /** Expression of a list or map whose entries come after those that are there. */
+  /** Expression that gives YAML of more entries, which come after those that are there. */
   readonly append?: string;
-  /** Expression of a list whose entries come before those that are there. */
-  readonly prepend?: string;
 }
 
 /** By path, such as `spec template spec containers 0 image`. */
@@ -61,7 +59,7 @@ class Lines {
   readonly #texts: ((indent: string, dash: string, key: string | undefined) => string)[] = [];
 
   /** Puts marks into the object where its text is to be another. */
-  edit(root: Node, path: readonly string[], { value, block, when, choice, append, prepend }: Edit): void {
+  edit(root: Node, path: readonly string[], { value, block, when, choice, append }: Edit): void {
     const key = path.at(-1)!;
     const parent = path.slice(0, -1).reduce<unknown>((node, step) => child(node, step), root) as Node;
     const here = child(parent, key);
@@ -69,9 +67,8 @@ class Lines {
     const more = (expression: string) =>
       this.#mark(
         (indent) =>
-          `${indent}{{- with ${expression} }}\n${indent}{{- toYaml . | nindent ${indent.length} }}\n${indent}{{- end }}`,
+          `${indent}{{- with ${expression} }}\n${indent}{{- . | nindent ${indent.length} }}\n${indent}{{- end }}`,
       );
-    if (prepend !== undefined) (here as unknown[]).unshift(more(prepend));
     if (append !== undefined) {
       if (Array.isArray(here)) here.push(more(append));
       else (here as Record<string, unknown>)[more(append)] = null;

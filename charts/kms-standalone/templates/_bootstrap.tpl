@@ -46,7 +46,9 @@
 {{- $args = concat $args (list "--wait" (printf "%s/%s-kms-sync" (.namespace | default $.Release.Namespace) .name)) -}}
 {{- end -}}
 {{- end -}}
-{{- toYaml $args -}}
+{{- range $args }}
+- {{ . | quote }}
+{{- end }}
 {{- end -}}
 
 {{- define "kms.bootstrap.environment" -}}

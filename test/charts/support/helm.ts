@@ -54,7 +54,9 @@ export class Helm {
   /** The arguments that give these values. */
   values(values: object): string[] {
     const file = join(this.#folder, `values-${this.#files++}.yaml`);
-    writeFileSync(file, JSON.stringify(values));
+    // YAML takes these by number alone.
+    const escaped = (text: string) => text.replaceAll('\u007f', '\\u007f');
+    writeFileSync(file, escaped(JSON.stringify(values)));
     return ['--values', file];
   }
 

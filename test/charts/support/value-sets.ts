@@ -24,6 +24,9 @@ organizations:
 
 const BACKUP = { destinationPath: 's3://backups/kms', credentialsSecretName: 'backup' };
 
+/** Ends a scalar, an object, a template, or is another type, wherever it is not quoted. */
+const NASTY = '"\'\n---\nkind: Secret\n{{ .Values | toYaml }} <&> # \\ \t ø🔑\u007f\u2028: - yes';
+
 interface ValueSet {
   readonly values: ChartValuesInput;
   /** Namespace of the release. @default 'hanzo' */
@@ -175,6 +178,29 @@ export const VALUE_SETS: Readonly<Record<string, ValueSet>> = {
     },
     namespace: '1e3',
     kubernetes: '1.28',
+  },
+  'texts that are something else where they are not quoted': {
+    values: {
+      kms: {
+        autoBootstrap: {
+          ...HIP_27.kms!.autoBootstrap,
+          rerun: NASTY,
+          inventory: `${INVENTORY}# ${NASTY.replaceAll('\n', ' ')}\n`,
+        },
+      },
+      environment: { A: NASTY, B: 'yes', C: '0x10', D: '', E: '1e3', F: 'null', G: '~', H: '2001-01-01' },
+      monitoring: { enabled: true, labels: { a: NASTY, b: '012' } },
+      hostApi: 'https://kms.example.com/a={{b}}&c="d"',
+      services: [
+        { name: 'gateway', identity: 'gateway-service' },
+        { name: '0', identity: `chat-service`, organization: 'lux' },
+      ],
+      postgres: {
+        mode: 'cloudnativepg',
+        backup: { destinationPath: `s3://b${NASTY}`, credentialsSecretName: '1e3', schedule: '* * * * * *' },
+      },
+    },
+    namespace: '0',
   },
   'an older cluster told by hand': { values: { kubernetesVersion: '1.29' } },
 };

@@ -45,7 +45,7 @@ export function bootstrapFile(source: Source): string {
       when: `${VALUES}.inventory`,
       edits: {
         'metadata name': { value: 'include "kms.bootstrap.inventoryName" $' },
-        'data kms.yaml': { value: `${VALUES}.inventory | toJson` },
+        'data kms.yaml': { value: `${VALUES}.inventory | quote` },
       },
     }),
     source.template('Job', {

@@ -16,7 +16,7 @@ export function operatorFiles(source: Source): Record<string, string> {
       source.template('Deployment kms-operator', {
         edits: {
           [`${CONTAINER} env [WATCH_NAMESPACES] value`]: { value: 'include "kms.operator.watched" $ | quote' },
-          [`${CONTAINER} env`]: { append: 'include "kms.operator.byName" $ | fromYamlArray' },
+          [`${CONTAINER} env`]: { append: 'include "kms.operator.byName" $ | trim' },
         },
       }),
     ),

@@ -4,13 +4,18 @@ import { type Fixed, fileOf, KEPT, Source } from '../source.ts';
 import { type Edits, template } from '../template.ts';
 
 const CONTAINER = 'spec template spec containers 0';
-/** Helm would add these to a map that it has defaults of. */
-const LABELS = `hasKey $.Values.monitoring "labels" | ternary $.Values.monitoring.labels (dict ${Object.entries(
+/** Labels as they are told, or the constructs' own: Helm would add those of others to these. */
+const LABELS = `{{- define "kms.monitoring.labels" -}}
+{{- range $name, $value := hasKey $.Values.monitoring "labels" | ternary $.Values.monitoring.labels (dict ${Object.entries(
   Installation.parse({}).monitoring.labels,
 )
   .flat()
   .map((text) => JSON.stringify(text))
-  .join(' ')})`;
+  .join(' ')}) }}
+{{ $name | quote }}: {{ $value | quote }}
+{{- end }}
+{{- end -}}
+`;
 const VOLUMES = 'spec template spec volumes';
 
 /** KMS itself, what keeps it running, who reaches it, and what looks at it. */
@@ -42,10 +47,15 @@ export function serverFiles(source: Source, annotations: Fixed): Record<string, 
       source.template('NetworkPolicy kms-operator'),
     ),
     'monitoring.yaml': file(
+      LABELS,
       ...['Service kms', 'ServiceMonitor kms', 'Service kms-operator', 'ServiceMonitor kms-operator']
         .map((name) => `${name}-metrics`)
         .concat('PrometheusRule kms')
-        .map((key) => source.template(key, { edits: { 'metadata labels': { append: LABELS } } })),
+        .map((key) =>
+          source.template(key, {
+            edits: { 'metadata labels': { append: 'include "kms.monitoring.labels" $ | trim' } },
+          }),
+        ),
     ),
   };
 }
@@ -68,7 +78,7 @@ function deployment(): Edits {
     ...unlessTold('KMS_METRICS_HOST'),
     ...failures('readiness'),
     ...failures('liveness'),
-    [`${CONTAINER} env`]: { append: 'include "kms.environment" $ | fromYamlArray' },
+    [`${CONTAINER} env`]: { append: 'include "kms.environment" $ | trim' },
     [`${CONTAINER} lifecycle preStop`]: { block: 'include "kms.preStop" $' },
     [`${VOLUMES} [postgres-ca]`]: { block: 'include "kms.postgres.authority" $' },
     [`${VOLUMES} [redis-ca]`]: { block: 'include "kms.redis.authority" $' },
