@@ -3,6 +3,7 @@ export * from './access-tokens.ts';
 export * from './admin.ts';
 export * from './audit.ts';
 export * from './audit-streams.ts';
+export * from './command-line.ts';
 export * from './container.ts';
 export * from './crd.ts';
 export * from './errors.ts';

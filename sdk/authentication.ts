@@ -1,4 +1,5 @@
 import type { AccessToken } from '../contracts/access-tokens.ts';
+import { claimsOf } from './claims.ts';
 import { KmsRefusal } from './errors.ts';
 import { number, object, readerOf, text } from './shape.ts';
 import type { Transport } from './transport.ts';
@@ -112,16 +113,9 @@ class UniversalAuth implements TokenSource {
   }
 }
 
-/** What a token says of itself. Nothing is decided by it: whether the token is genuine only the server knows. */
 function identityOf(token: string): string | undefined {
-  try {
-    const claims = token.split('.')[1]!.replaceAll('-', '+').replaceAll('_', '/');
-    const { identityId } = JSON.parse(atob(claims)) as { identityId?: unknown };
-    return typeof identityId === 'string' && /^[\w-]{1,64}$/.test(identityId) ? identityId : undefined;
-  } catch {
-    // A service token, or something else that is no JWT.
-    return undefined;
-  }
+  const { identityId } = Object(claimsOf(token)) as { identityId?: unknown };
+  return typeof identityId === 'string' && /^[\w-]{1,64}$/.test(identityId) ? identityId : undefined;
 }
 
 function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

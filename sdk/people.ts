@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { CommandLineTokenAnswer } from '../contracts/command-line.ts';
 import { Message } from '../contracts/http.ts';
 import {
   MfaAnswer,
@@ -41,6 +42,17 @@ export class People {
     const body = { mfaToken: code, mfaMethod: 'totp' };
     return (await this.#session.call({ method: 'POST', path: '/api/v2/auth/mfa/verify', body, answer: MfaAnswer }))
       .token;
+  }
+
+  /** Exchanges the code that a browser handed to a command line. @throws Unauthorized when it was used, or is another's */
+  async redeem(code: string, verifier: string): Promise<z.infer<typeof CommandLineTokenAnswer>> {
+    const path = '/api/v1/auth/command-line/token';
+    return this.#session.open({ method: 'POST', path, body: { code, verifier }, answer: CommandLineTokenAnswer });
+  }
+
+  /** Ends the session of the cookie that `fetch` sends along. */
+  async logOutByCookie(): Promise<void> {
+    await this.#session.open({ method: 'POST', path: '/api/v1/auth/logout', answer: Message });
   }
 
   /** Ends the session that the caller's token is of. */

@@ -11,6 +11,7 @@ import { AuditQueries } from './audit/service.ts';
 import { Unchanged } from './audit/unchanged.ts';
 import { StreamSender } from './audit-streams/sender.ts';
 import { AuditStreams } from './audit-streams/service.ts';
+import { CommandLines } from './command-line/service.ts';
 import type { Database } from './database/database.ts';
 import { Environments } from './environments/service.ts';
 import { ChangeFeed } from './events/feed.ts';
@@ -123,6 +124,7 @@ export async function makeParts(options: AppOptions, pools: Pools) {
   const links = new Links({ keyring, siteUrl: options.siteUrl });
   const resets = new Resets({ db, access, audit, links, passwords, sessions });
   const invitations = new Invitations({ db, access, audit, accounts, links, passwords, sessions });
+  const commandLines = new CommandLines({ db, access, accounts, audit, keyring, sessions });
   const mfa = new Mfa({ db, audit, accounts, keyring, sessions, throttle });
   const organizations = new Organizations({ db, access, audit });
   const members = new Members({ db, access, audit, lastSeen });
@@ -211,6 +213,7 @@ export async function makeParts(options: AppOptions, pools: Pools) {
     access,
     tokens,
     sessions,
+    commandLines,
     devices,
     login,
     people,

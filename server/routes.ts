@@ -4,6 +4,7 @@ import { accessRoutes } from './access/routes.ts';
 import { adminRoutes } from './admin/routes.ts';
 import { auditRoutes } from './audit/routes.ts';
 import { auditStreamsRoutes } from './audit-streams/routes.ts';
+import { commandLineRoutes } from './command-line/routes.ts';
 import { environmentsRoutes } from './environments/routes.ts';
 import { eventsRoutes } from './events/routes.ts';
 import type { StreamOptions } from './events/stream.ts';
@@ -56,6 +57,7 @@ export async function registerRoutes(
   const {
     tokens,
     sessions,
+    commandLines,
     devices,
     login,
     people,
@@ -111,6 +113,7 @@ export async function registerRoutes(
   await app.register(settingsRoutes, { settings });
   await app.register(universalAuthRoutes, { login: universalAuthLogin, universalAuth, tokens });
   await app.register(sessionsRoutes, { login, sessions, people, devices });
+  await app.register(commandLineRoutes, { commandLines });
   await app.register(peopleRoutes, { people, resets, organizations, devices });
   await app.register(invitationsRoutes, { invitations, devices });
   await app.register(ssoRoutes, { sso, settings: ssoSettings });

@@ -8,13 +8,17 @@ export function addPeople({ terminal, program, run }: CommandLine): void {
   const environment = process.env;
 
   withExamples(
-    program.command('login').description('log in with a password, and the code of your authenticator if you have one'),
-    'kms login --url https://kms.example.com --email ada@example.com',
+    program.command('login').description('log in by browser, or with a password and the code of your authenticator'),
+    'kms login --url https://kms.example.com',
+    'kms login --password --email ada@example.com',
     'pass show kms | kms login --email ada@example.com',
   )
     .option('--url <address>', 'where KMS answers (default: KMS_URL, or where you logged in last)')
     .option('--email <address>', 'yours; asked for otherwise')
-    .option('--org <slug>', 'the organization, where you belong to several')
+    .option('--org <slug>', 'the organization, where you belong to several; the browser asks itself')
+    .option('--browser', 'by browser, also where none can be opened: the address is shown')
+    .option('--password', 'ask for the password here')
+    .option('--store <place>', 'where the token is kept: keychain or file (default: the keychain where there is one)')
     .action((options: LoginOptions) =>
       run(async () => (await import('../commands/login.ts')).logIn(terminal, environment, options)),
     );

@@ -8,9 +8,14 @@ import { UserError } from '../problem.ts';
 export interface Login {
   readonly email: string;
   readonly organization: string;
-  readonly token: string;
-  /** When it was made, as an instant. */
+  /** What the server is asked with; absent when the keychain of the system has it. */
+  readonly token?: string;
+  /** What the session is gone on with, as a browser does by its cookie. */
+  readonly refresh?: string;
+  /** When the token was obtained, as an instant of this machine's clock. */
   readonly at: string;
+  /** Where token and refresh are. @default "file": here */
+  readonly store?: 'keychain';
 }
 
 export interface Logins {
@@ -21,7 +26,16 @@ export interface Logins {
 const LoginsFile = readerOf<Logins>(
   object({
     current: optional(text),
-    logins: mapOf(object({ email: text, organization: text, token: text, at: text })),
+    logins: mapOf(
+      object({
+        email: text,
+        organization: text,
+        at: text,
+        token: optional(text),
+        refresh: optional(text),
+        store: optional(text),
+      }),
+    ),
   }),
 );
 

@@ -5,6 +5,7 @@ import { jsonOf, object, readerOf, text } from '../../sdk/shape.ts';
 import { readOwnIfThere } from '../durable-file.ts';
 import { UserError } from '../problem.ts';
 import { addressOf, loginsFile, readLogins } from './logins.ts';
+import { isOld, leftOf, tokensOf } from './tokens.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -55,10 +56,9 @@ export async function findReach(environment: Environment, folder: string, reposi
     const credentials = credentialsOf(given) ?? { token: local.token };
     return { connection: { url: local.url, userAgent: USER_AGENT }, credentials };
   }
-  const { current, logins } = await readLogins(loginsFile(environment));
-  const last = current === undefined ? undefined : logins[current];
-  if (current !== undefined && last)
-    return { connection: { url: current, userAgent: USER_AGENT }, credentials: { token: last.token } };
+  const { current } = await readLogins(loginsFile(environment));
+  const credentials = current === undefined ? undefined : await loginAt(environment, current);
+  if (current !== undefined && credentials) return { connection: { url: current, userAgent: USER_AGENT }, credentials };
   throw new UserError(
     'KMS_URL is not set, and no local trial has run here',
     'set KMS_URL, run kms login, or run npm start first',
@@ -68,8 +68,14 @@ export async function findReach(environment: Environment, folder: string, reposi
 async function loginAt(environment: Environment, url: string): Promise<Credentials | undefined> {
   if (!URL.canParse(url)) return undefined;
   const { logins } = await readLogins(loginsFile(environment));
-  const found = logins[addressOf(url)];
-  return found && { token: found.token };
+  const address = addressOf(url);
+  const login = logins[address];
+  if (!login) return undefined;
+  const tokens = await tokensOf(address, login);
+  if (!isOld(leftOf(tokens.token, login))) return { token: tokens.token };
+  // Loaded here: it is seldom needed.
+  const { renewed } = await import('./renew.ts');
+  return { token: (await renewed(environment, address)).token };
 }
 
 function credentialsOf(given: (name: string) => string | undefined): Credentials | undefined {

@@ -31,7 +31,7 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof Unauthorized) {
     return {
       errors: [error.message],
-      hint: 'check KMS_TOKEN, or KMS_CLIENT_ID and KMS_CLIENT_SECRET: expired, revoked, or of another server',
+      hint: 'check KMS_TOKEN, or KMS_CLIENT_ID and KMS_CLIENT_SECRET: expired, revoked, or of another server; or kms login again',
     };
   }
   if (error instanceof Forbidden)

@@ -16,6 +16,7 @@ import {
   endSession,
   endSessions,
   insertSession,
+  insertSessionBeside,
   insertSessionToken,
   listSessions,
   lockSession,
@@ -28,7 +29,7 @@ import {
 import { sweepPeople } from './sweep.ts';
 
 /** What a person's token reaches before they chose an organization: their own account. */
-const NO_ORGANIZATION = '00000000-0000-0000-0000-000000000000';
+export const NO_ORGANIZATION = '00000000-0000-0000-0000-000000000000';
 /** A working day. The refresh token in the browser's cookie gets the next one. */
 const ACCESS_TTL_SECONDS = 43_200;
 const SWEEP_MS = 3_600_000;
@@ -92,6 +93,26 @@ export class Sessions {
     const session = await insertSession(tx, { userId: person.id, method, organizationId: confinedTo }, origin);
     const accessToken = await this.#token(tx, session, NO_ORGANIZATION);
     return { session, accessToken, refresh: this.#refreshToken(session.id, 0) };
+  }
+
+  /**
+   * A session of its own in an organization, for who shares the person's browser. Nothing when the organization's rules do not let this
+   * session in, or ask for a second factor first.
+   */
+  async openBeside(
+    tx: Db,
+    person: PersonRow,
+    session: SessionRow,
+    organizationId: string,
+    origin: Origin,
+  ): Promise<{ token: string; refreshToken: string; organizationSlug: string } | undefined> {
+    const entry = await findEntry(tx, organizationId, person.id);
+    if (!entry || entryRefused(person, session, organizationId, entry) !== undefined) return undefined;
+    if (needsSecondFactor(person, session, entry)) return undefined;
+    const beside = await insertSessionBeside(tx, session.id, organizationId, origin);
+    const token = await this.#token(tx, beside, organizationId);
+    await this.#audit.writeWithin(tx, [sessionRecord(person, beside, 'login-command-line', 'allowed', origin)]);
+    return { token, refreshToken: this.#refreshToken(beside.id, 0), organizationSlug: entry.slug };
   }
 
   /** Enters an organization: a token for it, or a question for the second factor. */

@@ -46,6 +46,24 @@ export async function insertSession(
   return db.one<SessionRow>(INSERT, [userId, method, organizationId, origin.ip, origin.userAgent]);
 }
 
+const INSERT_BESIDE: Statement = {
+  name: 'sessions.insert-beside',
+  text: `
+    insert into sessions as s (user_id, method, organization_id, selected_organization_id, authenticated_at, mfa_at, ip, user_agent, expires_at)
+    select user_id, method, organization_id, $2, authenticated_at, mfa_at, $3, $4, now() + interval '30 days'
+      from sessions where id = $1 returning ${COLUMNS}`,
+};
+
+/** A session beside another of the same person. They proved who they are when they did so for the other: none makes itself younger. */
+export async function insertSessionBeside(
+  tx: Db,
+  sessionId: string,
+  organizationId: string,
+  origin: Origin,
+): Promise<SessionRow> {
+  return tx.one<SessionRow>(INSERT_BESIDE, [sessionId, organizationId, origin.ip, origin.userAgent]);
+}
+
 const INSERT_TOKEN: Statement = {
   name: 'sessions.insert-token',
   text: `
@@ -199,7 +217,8 @@ const SWEEP: Statement = {
   text: `
     with links as (delete from one_time_links where expires_at < now() - interval '30 days'),
          attempts as (delete from sso_attempts where expires_at < now()),
-         challenges as (delete from mfa_challenges where expires_at < now())
+         challenges as (delete from mfa_challenges where expires_at < now()),
+         codes as (delete from command_line_codes where expires_at < now())
     delete from sessions where id in (
       select id from sessions where expires_at < now() or ended_at < now() - interval '1 day' or rotated_at < now() - interval '8 days'
        limit 10000)`,

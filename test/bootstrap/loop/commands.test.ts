@@ -1,15 +1,16 @@
 import { execFile, spawnSync } from 'node:child_process';
-import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { loginsFile, readLogins } from '../../../bootstrap/logins/logins.ts';
+import { loginsFile, readLogins, writeLogins } from '../../../bootstrap/logins/logins.ts';
 import { Kms } from '../../../sdk/index.ts';
 import { invitePerson, PASSWORD, type Person } from '../../support/person.ts';
 import { type LiveServer, startLiveServer } from '../support/live-server.ts';
 import { runProgram } from '../support/run-program.ts';
+import { TinyBrowser } from '../support/tiny-browser.ts';
 
 let live: LiveServer;
 let folder: string;
@@ -88,7 +89,15 @@ test('the audit is shown by filters, without a value', async () => {
 
 describe('a login', () => {
   const config = () => ({ XDG_CONFIG_HOME: join(folder, 'config') });
-  const asAda = (args: string, stdin = '') => cli(args, stdin, { KMS_TOKEN: '', ...config() });
+  const asAda = (args: string, stdin = '', more = {}) => cli(args, stdin, { KMS_TOKEN: '', ...config(), ...more });
+  /** The content of a file, once a program has written it. */
+  async function written(file: string): Promise<string> {
+    for (;;) {
+      const text = await readFile(file, 'utf8').catch(() => '');
+      if (text !== '') return text;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
 
   test('takes a password, is kept for its owner alone, and works at that address', async () => {
     const { code, stdout, stderr } = await asAda('login --email ada@example.com', `${PASSWORD}\n`);
@@ -115,6 +124,93 @@ describe('a login', () => {
     expect((await asAda('login --email ada@example.com', `${PASSWORD}\n000000\n`)).code).toBe(1);
     expect((await asAda('login --email ada@example.com', `${PASSWORD}\n${code}\n`)).code).toBe(0);
     expect((await asAda('secrets get A')).stdout).toBe(VALUE);
+  });
+
+  test('by browser hands a session over, with no token in any address', async () => {
+    const opened = join(folder, 'opened');
+    await writeFile(join(folder, 'browser'), `#!/bin/sh\nprintf %s "$1" > "${opened}"\n`, { mode: 0o755 });
+    const ended = asAda(`login --browser --url ${live.url}`, '', { BROWSER: join(folder, 'browser') });
+    const browser = new TinyBrowser();
+    await browser.go(await written(opened));
+    await browser.submit('password', { email: 'ada@example.com', password: PASSWORD });
+    await browser.submit('factor', { code: await ada.freshCode() });
+    const words = await browser.says('allow', 'words');
+    await browser.submit('allow');
+    const { code, stderr } = await ended;
+    expect([code, stderr]).toEqual([0, expect.stringContaining('as ada@example.com, organization hanzo')]);
+    expect(stderr).toContain(words);
+    const login = (await readLogins(loginsFile(config()))).logins[live.url]!;
+    expect((await asAda('secrets get A')).stdout).toBe(VALUE);
+    const addresses = browser.history.join('\n');
+    expect(browser.history.at(-1)).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/ended$/);
+    for (const secret of [login.token!, login.refresh!]) expect(addresses).not.toContain(secret);
+
+    // A browser that is logged in asks at once, and so does the page to which single sign-on leads back.
+    await rm(opened);
+    const again = asAda(`login --browser --url ${live.url}`, '', { BROWSER: join(folder, 'browser') });
+    await browser.go(await written(opened));
+    await browser.says('allow', 'words');
+    await browser.go(`${live.url}/login/sso`);
+    await browser.submit('allow');
+    expect((await again).code).toBe(0);
+  });
+
+  /** As though the login had been made that many hours ago. */
+  async function aged(hours: number) {
+    const kept = await readLogins(loginsFile(config()));
+    const login = { ...kept.logins[live.url]!, at: new Date(Date.now() - hours * 3_600_000).toISOString() };
+    await writeLogins(loginsFile(config()), { ...kept, logins: { [live.url]: login } });
+    return login;
+  }
+  const kept = async () => (await readLogins(loginsFile(config()))).logins[live.url]!;
+
+  test('is gone on with before it ends, once for all programs that run', async () => {
+    const old = await aged(7);
+    const both = await Promise.all([asAda('secrets get A'), asAda('secrets get A')]);
+    expect(both.map(({ stdout }) => stdout)).toEqual([VALUE, VALUE]);
+    const now = await kept();
+    expect([now.token === old.token, now.refresh === old.refresh]).toEqual([false, false]);
+    // Neither has used up what the other goes on with.
+    await aged(7);
+    expect((await asAda('secrets get A')).stdout).toBe(VALUE);
+  });
+
+  test('that has ended is said to have, and how to go on', async () => {
+    await live.server.sql.query('update sessions set ended_at = now() where user_id = $1', [ada.id]);
+    await aged(13);
+    const { code, stderr } = await asAda('secrets get A');
+    expect([code, stderr]).toEqual([1, expect.stringContaining(`has ended`)]);
+    expect(stderr).toContain(`kms login --url ${live.url}`);
+  });
+
+  test('is kept in the keychain of the system, never in an argument, and used from there', async () => {
+    // A stand-in for libsecret's program: what it is told by standard input, by the address that it is told by arguments.
+    const bin = await mkdtemp(join(folder, 'keychain-'));
+    const tool = `#!/bin/sh
+      printf '%s\n' "$*" >> "${bin}/arguments"
+      case "$1" in store) cat > "${bin}/kept" ;; lookup) cat "${bin}/kept" ;; clear) rm "${bin}/kept" ;; esac`;
+    await writeFile(join(bin, 'secret-tool'), tool, { mode: 0o755 });
+    const path = { PATH: `${bin}:${process.env.PATH}` };
+    const stdin = `${PASSWORD}\n${await ada.freshCode()}\n`;
+    expect((await asAda('login --email ada@example.com --store keychain', stdin, path)).code).toBe(0);
+    const tokens = JSON.parse(await readFile(join(bin, 'kept'), 'utf8'));
+    const login = await kept();
+    expect([login.token, login.refresh, login.store]).toEqual([undefined, undefined, 'keychain']);
+    expect((await asAda('secrets get A', '', path)).stdout).toBe(VALUE);
+    await aged(7);
+    expect((await asAda('secrets get A', '', path)).stdout).toBe(VALUE);
+    expect(JSON.parse(await readFile(join(bin, 'kept'), 'utf8')).token).not.toBe(tokens.token);
+    expect((await asAda('logout', '', path)).code).toBe(0);
+    const told = await readFile(join(bin, 'arguments'), 'utf8');
+    for (const secret of Object.values<string>(tokens)) expect(told).not.toContain(secret);
+    await expect(readFile(join(bin, 'kept'))).rejects.toThrow('ENOENT');
+  });
+
+  test('to a keychain that is not there says so, and what to do', async () => {
+    const stdin = `${PASSWORD}\n${await ada.freshCode()}\n`;
+    const path = { PATH: join(folder, 'nothing') };
+    const { code, stderr } = await asAda('login --email ada@example.com --store keychain', stdin, path);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('--store file')]);
   });
 
   test('sends no password to an address that a repository names', async () => {
