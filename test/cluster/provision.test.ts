@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,6 +18,7 @@ import { everything } from '../support/thorough.ts';
 import { TestCluster } from './support/cluster.ts';
 import { Gate } from './support/gate.ts';
 import { AppliedJob, type Ended } from './support/jobs.ts';
+import { renewing } from './support/renewable.ts';
 
 /** The first run in a cluster: `kms-bootstrap init` into it, and the Job as it is applied, as its own ServiceAccount. */
 
@@ -345,6 +346,82 @@ test('a Secret that logs in as somebody else is left as it is', async () => {
   expect(await cluster.data('hanzo', 'gateway-kms-auth')).toEqual(gateway);
   // The Roles are those of the Job that was applied last.
   await AppliedJob.apply(cluster, main.props);
+});
+
+test('credentials that the operator renews are made so, and its successors are left alone', async () => {
+  const renewed = await AppliedJob.apply(cluster, { ...main.props, services: [{ name: 'gateway', renewal: true }] });
+  const spec = { spec: { authentication: renewing('gateway', 'hanzo') } };
+  await cluster.kubectl(
+    '-n',
+    'hanzo',
+    'patch',
+    'kmssecret',
+    'gateway-kms-sync',
+    '--type=merge',
+    '-p',
+    JSON.stringify(spec),
+  );
+  const { code, stderr } = await renewed.run();
+  // The one that was there could not be renewed.
+  expect([code, stderr]).toEqual([
+    0,
+    expect.stringContaining('into hanzo/gateway-kms-auth, and ended 1 client secret'),
+  ]);
+  const annotations = async () =>
+    (await cluster.api.get(Secrets, { namespace: 'hanzo', name: 'gateway-kms-auth' })).metadata.annotations ?? {};
+  await expect.poll(async () => Object.keys(await annotations())).toContain('secrets.lux.network/renewal');
+  const successor = await cluster.data('hanzo', 'gateway-kms-auth');
+  const again = await renewed.run();
+  expect([again.code, again.stdout, again.stderr]).toEqual([
+    0,
+    expect.stringContaining('nothing to change'),
+    'went in as z@hanzo.ai by proof of kms-secrets\n',
+  ]);
+  expect((await cluster.data('hanzo', 'gateway-kms-auth'))?.clientSecret).toBe(successor?.clientSecret);
+  const { clientId, clientSecret } = successor as { clientId: string; clientSecret: string };
+  await new Kms({ url: main.gate.url, credentials: { clientId, clientSecret } }).logIn();
+  await AppliedJob.apply(cluster, main.props);
+});
+
+test('a Secret that a KMSSecret keeps, or of KMS itself, gets no credentials', async () => {
+  const file = join(cluster.plane.folder, 'kms.yaml');
+  await writeFile(file, INVENTORY);
+  const mint = (target: string) =>
+    bootstrap(`provision -f ${file} --mint gateway-service=${target}`, { KMS_URL: main.gate.url });
+  expect((await mint('hanzo/chat-secrets')).stderr).toContain('is kept by the KMSSecret hanzo/chat-kms-sync');
+  expect((await mint('hanzo/kms-secrets')).stderr).toContain('holds the root key');
+  expect((await mint('nowhere/a')).stderr).toContain('there is no namespace nowhere');
+});
+
+test('the commands of the page are true, and its options are those that there are', async () => {
+  const page = await readFile(join(root, 'docs/provisioning.md'), 'utf8');
+  const [init, provision] = [...page.matchAll(/^```bash\nkms-bootstrap (.*)\n```/gm)].map(([, command]) => command!);
+  const made = await bootstrap(init!.replace('prod', 'hanzo-kms'), DATABASE);
+  expect([made.code, made.stdout]).toEqual([
+    0,
+    expect.stringMatching(/^secret hanzo\/kms-secrets is there already, root key /),
+  ]);
+  await writeFile(join(cluster.plane.folder, 'kms.yaml'), INVENTORY);
+  const done = await bootstrap(provision!, { KMS_URL: main.gate.url });
+  expect([done.code, done.stdout], done.stderr).toEqual([0, expect.stringContaining('2 of 2 KMSSecrets in sync.')]);
+  const help = (await Promise.all(['init', 'provision'].map((one) => bootstrap(`${one} --help`)))).map(
+    ({ stdout }) => stdout,
+  );
+  for (const [option] of page.matchAll(/--[a-z][-a-z]+/g)) expect(help.join(' ')).toContain(option);
+});
+
+test('told to end, a run lets go of the Lease, so that the next one need not wait', async () => {
+  main.gate.weather = (method) => (method === 'GET' ? 'pass' : 'hang');
+  const before = main.gate.hanging;
+  const { child, ended } = await job.start();
+  await expect.poll(() => main.gate.hanging > before).toBe(true);
+  child.kill('SIGTERM');
+  main.gate.weather = 'pass';
+  main.gate.cut();
+  const { code, stderr } = await ended;
+  expect([code, stderr]).toEqual([1, expect.stringContaining('ended by SIGTERM; to run it again is safe')]);
+  const next = await job.run();
+  expect([next.code, next.stderr]).toEqual([0, 'went in as z@hanzo.ai by proof of kms-secrets\n']);
 });
 
 test('a KMSSecret that does not come in sync is told with its reason, and is no failure of the rest', async () => {
