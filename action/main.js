@@ -7,6 +7,8 @@ import { append, command } from './runner.js';
 
 /** The step of action.yaml: everything is read and judged before the job gets anything of it. */
 async function main(env) {
+  if (typeof fetch !== 'function' || typeof URL.canParse !== 'function')
+    throw new Failure(`the runner has Node ${process.versions.node}: 18.17 or newer is needed`);
   const inputs = readInputs(env);
   const mask = (value) => masksOf(value).map((text) => command('add-mask', text));
   const token = await login(inputs.url, await credentialsOf(inputs.login, env, mask));

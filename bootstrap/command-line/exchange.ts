@@ -70,7 +70,7 @@ Exit codes:  that of the command; 128 and its number when a signal ended it
     .option('--yes', 'do not ask')
     .action((file: string, options: ImportOptions) =>
       run(
-        async () => (await import('../commands/exchange.ts')).importSecrets(terminal, environment, file, options),
+        async () => (await import('../commands/import.ts')).importSecrets(terminal, environment, file, options),
         options.json,
       ),
     );
