@@ -61,7 +61,7 @@ export class AppliedPods {
     const spec = await this.#podOf(deployment);
     const [container] = spec.containers as [Container];
     const [program = entrypoint] = container.command ?? [];
-    const env = { ...(await this.#environmentOf(deployment, spec)), HOST: host };
+    const env = { ...(await this.#environmentOf(deployment, spec)), HOST: host, KMS_METRICS_HOST: host };
     const child = spawn(process.execPath, [join(root, `bin/${program}.js`)], {
       cwd: this.#folder,
       env,
