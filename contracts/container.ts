@@ -7,7 +7,9 @@ import { VERSION } from './version.ts';
 export const ImageTag = z
   .string()
   .regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/, 'must be an image tag')
-  .refine((tag) => tag !== 'latest', '"latest" is not a version; name one');
+  .refine((tag) => tag !== 'latest', '"latest" is not a version; name one')
+  // The same, in a JSON Schema.
+  .meta({ not: { const: 'latest' } });
 
 /** The very bytes of an image. */
 export const ImageDigest = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'must be sha256: and 64 hex digits');

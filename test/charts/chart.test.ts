@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Ajv } from 'ajv';
 import { App } from 'cdk8s';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
@@ -46,6 +47,28 @@ test('values.yaml says what the schema takes for granted', () => {
   const { labels: _, ...monitoring } = ChartValues.parse({}).monitoring;
   expect(ChartValues.parse(parse(fileOf('values.yaml')))).toEqual(ChartValues.parse({}));
   expect(parse(fileOf('values.yaml'))).toEqual(JSON.parse(JSON.stringify({ ...ChartValues.parse({}), monitoring })));
+});
+
+/** What somebody may write in the place of a value. */
+const ODD = [
+  ...[null, 0, -1, 1, 2, 1.5, 1e9, true, false, [], {}, ['x'], ['X y'], [1], { a: 'b' }, { A: 'b' }, { A: 1 }],
+  ...['', 'x', ' x', 'X', 'a.b', 'a b', 'latest', '1', '1.30', '1.27', '1Gi', '1m', 'x'.repeat(300), 'https://a'],
+  ...['https://a:b@c', 'a@b', 's3://b', '10.0.0.0/8', '/a', '30d', '* * * * * *'],
+];
+
+test('the schema refuses what the constructs refuse, value by value', () => {
+  const schema = JSON.parse(fileOf('values.schema.json'));
+  const takes = new Ajv({ strict: false, validateFormats: false }).compile(schema);
+  const different: string[] = [];
+  for (const path of Object.keys(flat(schema)).filter((path) => path !== 'global'))
+    for (const odd of ODD) {
+      const values = withValue(path, odd);
+      const problems = ChartValues.safeParse(values).error?.issues.map(({ message }) => message) ?? [];
+      // What is wrong between two values is told by the templates.
+      if (problems.some((message) => /above the limit|is beside|name it, or/.test(message))) continue;
+      if (takes(values) !== (problems.length === 0)) different.push(`${path} ${JSON.stringify(odd)} ${problems}`);
+    }
+  expect(different).toEqual([]);
 });
 
 test('no template asks for the time, for chance, or for what is in the cluster', () => {
@@ -124,6 +147,16 @@ describe.skipIf(!isHelmAtHand)(withHelm('the chart in Helm'), () => {
       /at '\/ingress\/controller': value must be one of/,
     ],
     ['latest', { image: { version: 'latest' } }, /at '\/image\/version': 'not' failed/],
+    [
+      'a request above its limit',
+      { resources: { requests: { memory: '4Gi' } } },
+      /resources.requests.memory: 4Gi is above/,
+    ],
+    [
+      'a limit below its request',
+      { operator: { resources: { limits: { cpu: '0.04' } } } },
+      /operator.resources.requests.cpu: 50m is above the limit, which is 0.04/,
+    ],
     ['memory in thousandths', { resources: { limits: { memory: '512m' } } }, /at '\/resources\/limits\/memory'/],
     ['an e-mail address that is none', bootstrap({ additionalOrganizationAdminEmails: ['z'] }), /AdminEmails\/0'/],
     ['an old Kubernetes', { kubernetesVersion: '1.27' }, /at '\/kubernetesVersion'/],
@@ -187,6 +220,15 @@ function flat(schema: SchemaNode, path: readonly string[] = []): Record<string, 
     ...flat(node, [...path, name]),
   }));
   return Object.assign({}, ...found);
+}
+
+/** The defaults, with one value of another kind. */
+function withValue(path: string, value: unknown): object {
+  const values = JSON.parse(JSON.stringify(ChartValues.parse({})));
+  const steps = path.split('.');
+  const parent = steps.slice(0, -1).reduce((node, step) => (node[step] ??= {}), values);
+  parent[steps.at(-1)!] = value;
+  return values;
 }
 
 function bootstrap(changes: object): object {

@@ -9,7 +9,6 @@ const {
   kubernetesVersion,
   secretName,
   bootstrap,
-  image,
   environment,
   ...shared
 } = Installation.shape;
@@ -54,14 +53,6 @@ const AutoBootstrap = z.strictObject({
   ...job,
 });
 
-// What a JSON Schema has no word for is told to it here, so that Helm refuses the same.
-const { version } = image.unwrap().shape;
-const imageThatIsPinned = image
-  .unwrap()
-  .extend({ version: version.meta({ ...version.meta(), not: { const: 'latest' } }) })
-  .prefault({})
-  .describe(image.description!);
-
 /** What `values.yaml` may say. */
 export const ChartValues = z.strictObject({
   kms: z
@@ -79,7 +70,7 @@ export const ChartValues = z.strictObject({
     .describe('Oldest Kubernetes that is to take the objects, such as 1.28. Default: that of the cluster.')
     .meta({ pattern: '^1\\.(2[89]|[3-9][0-9]|[1-9][0-9]{2})$' }),
   namespaces,
-  image: imageThatIsPinned,
+  // What a JSON Schema has no word for is told to it here, so that Helm refuses the same.
   environment: environment.meta({
     ...environment.meta(),
     propertyNames: { pattern: '^[A-Z_][A-Z0-9_]*$', not: { enum: REFUSED_VARIABLES } },

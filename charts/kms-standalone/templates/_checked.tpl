@@ -40,5 +40,21 @@
 {{- if not $boot.additionalOrganizationAdminEmails -}}{{- $wrong = append $wrong "kms.autoBootstrap.additionalOrganizationAdminEmails: name one, or give an inventory: somebody has to be the first admin" -}}{{- end -}}
 {{- if $.Values.services -}}{{- $wrong = append $wrong "kms.autoBootstrap.inventory: the identities of the services are to be in one" -}}{{- end -}}
 {{- end -}}
+{{- $resources := dict "resources" $.Values.resources "operator.resources" $.Values.operator.resources "kms.autoBootstrap.resources" $boot.resources -}}
+{{- range $name, $of := $resources -}}
+{{- range $kind := list "memory" "cpu" -}}
+{{- $request := get $of.requests $kind -}}
+{{- $limit := get $of.limits $kind -}}
+{{- if gt (include "kms.amount" $request | float64) (include "kms.amount" $limit | float64) -}}
+{{- $wrong = append $wrong (printf "%s.requests.%s: %s is above the limit, which is %s" $name $kind $request $limit) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- with $wrong -}}{{- fail (printf "\n  %s" (join "\n  " .)) -}}{{- end -}}
+{{- end -}}
+
+{{- define "kms.amount" -}}
+{{- $units := dict "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 -}}
+{{- $unit := regexFind "[a-zA-Z]+$" . -}}
+{{- mulf (trimSuffix $unit . | float64) (get $units $unit | default 1.0) -}}
 {{- end -}}
