@@ -55,6 +55,15 @@ test.skipIf(!hasTools).each([
   expect((await run(token)).variables).toMatchObject(variables);
 });
 
+test.skipIf(!hasTools)('a star in a value becomes the names of files', async () => {
+  expect((await run('a * b')).variables.DOCKERHUB_TOKEN).toMatch(/^a .*\bcurl\b.* b$/);
+});
+
+test.skipIf(!hasTools)('the second line of a value is in the log, and the other secret is no mask', async () => {
+  const { job } = await run('a\nSECOND=line');
+  expect([job.log.trim(), job.masks.has('hanzo')]).toEqual(['SECOND=line', false]);
+});
+
 test.skipIf(!hasTools)('a line end can fail it', async () => {
   expect((await run('a\nb')).code).toMatch(/Invalid format/);
 });
