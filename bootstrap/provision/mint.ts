@@ -1,4 +1,4 @@
-import { clientSecretPrefix } from '../../keys/index.ts';
+import { clientSecretPrefix, isClientSecretShape } from '../../keys/index.ts';
 import { KEPT_BY_ANNOTATION } from '../../operator/kms-secret.ts';
 import type { KubernetesApi } from '../../operator/kubernetes/api.ts';
 import { KubernetesError } from '../../operator/kubernetes/errors.ts';
@@ -18,6 +18,9 @@ export interface Minted extends MintTarget {
 
 /** Life of a renewable client secret, of which the operator renews two thirds. A cluster may be away for the rest. */
 const RENEWABLE_SECONDS = 30 * 86_400;
+
+/** Somebody else may change the Secret meanwhile. */
+const TRIES = 3;
 
 type ClientSecret = Awaited<ReturnType<Kms['identities']['clientSecrets']>>[number];
 
@@ -47,7 +50,7 @@ export async function mintInto(
     const held = credentialsIn(secret);
     const live = (await kms.identities.clientSecrets(identityId)).filter(isGood);
     const present =
-      held?.clientId === clientId
+      held?.clientId === clientId && isClientSecretShape(held.clientSecret)
         ? live.filter(
             ({ clientSecretPrefix: prefix, familyId }) =>
               prefix === clientSecretPrefix(held.clientSecret) && (familyId !== null || !target.renewable),
@@ -67,10 +70,12 @@ export async function mintInto(
       signal.throwIfAborted();
       await write(api, place, secret, { clientId, clientSecret: made.clientSecret });
     } catch (error) {
-      // Nobody knows it. If this is not heard, the next run ends it.
-      await kms.identities.revokeClientSecret(identityId, made.clientSecretData.id).catch(() => {});
-      const isOvertaken = error instanceof KubernetesError && error.isConflict && tried < 3;
-      if (!isOvertaken) throw error;
+      // No answer may mean that it is stored all the same: what it came to is looked at.
+      const isUnknown = error instanceof KubernetesError && error.status === 0;
+      // Otherwise nobody knows it. If this is not heard, the next run ends it.
+      if (!isUnknown) await kms.identities.revokeClientSecret(identityId, made.clientSecretData.id).catch(() => {});
+      const isOvertaken = error instanceof KubernetesError && error.isConflict;
+      if ((!isOvertaken && !isUnknown) || tried === TRIES) throw error;
       continue;
     }
     return { ...target, state: 'minted', revoked: await end([made.clientSecretData]) };
@@ -89,7 +94,7 @@ async function markOf(api: KubernetesApi, place: NamespacedPlace): Promise<strin
 
 function credentialsIn(secret: Secret | undefined): { clientId: string; clientSecret: string } | undefined {
   const { clientId, clientSecret } = secret ? textsOf(secret) : {};
-  return clientId && clientSecret ? { clientId: clientId.trim(), clientSecret: clientSecret.trim() } : undefined;
+  return clientId && clientSecret ? { clientId: clientId.trim(), clientSecret } : undefined;
 }
 
 const isGood = ({ expiresAt, clientSecretNumUses, clientSecretNumUsesLimit }: ClientSecret) =>

@@ -2,8 +2,9 @@ import type { Inventory } from '../../contracts/inventory.ts';
 import type { ProvisionReport } from '../../contracts/provision.ts';
 import { type AuthSecret, parseAuthSecret } from '../../keys/index.ts';
 import type { KubernetesApi } from '../../operator/kubernetes/api.ts';
+import { KubernetesError } from '../../operator/kubernetes/errors.ts';
 import { Secrets } from '../../operator/kubernetes/resources.ts';
-import type { KmsOptions } from '../../sdk/index.ts';
+import type { Kms, KmsOptions } from '../../sdk/index.ts';
 import {
   type ClusterSecrets,
   type ClusterSecretsOptions,
@@ -11,6 +12,7 @@ import {
   readKmsSecrets,
 } from '../cluster/kms-secrets.ts';
 import { findObject, type NamespacedPlace, placeOf } from '../cluster/secrets.ts';
+import type { Ids } from '../live/ids.ts';
 import { UserError } from '../problem.ts';
 import { alone } from './alone.ts';
 import { enter } from './enter.ts';
@@ -95,14 +97,10 @@ async function change(
   say(`${firstRun ? 'made the first admin, and went' : 'went'} in as ${admin} by proof of kms-secrets`);
   try {
     const { ids, ...counts } = await reconcile(kms, inventory, { signal, say });
-    const credentials: Minted[] = [];
-    for (const target of options.mint) {
-      const minted = await mintInto(api, kms, ids, target, signal);
-      if (minted.state !== 'kept' || minted.revoked > 0) say(lineOf(minted));
-      credentials.push(minted);
-    }
+    const { credentials, failures } = await mintAll(api, kms, ids, options);
     const token = options.token && (await storeToken(api, kms, { ids, inventory }, options.token, signal));
     if (token) say(`token of ${token.identity} in ${placeOf(token)} until ${token.expiresAt}`);
+    if (failures.length > 0) throw new AggregateError(failures, 'not all credentials could be stored');
     return {
       admin,
       firstRun,
@@ -114,6 +112,24 @@ async function change(
     // It ends by itself, too: after two hours.
     await leave().catch(() => {});
   }
+}
+
+/** One Secret that cannot be written, such as of a namespace that is not there yet, holds up no other service. */
+async function mintAll(api: KubernetesApi, kms: Kms, ids: Ids, { mint, signal, say }: ProvisionOptions) {
+  const credentials: Minted[] = [];
+  const failures: Error[] = [];
+  for (const target of mint) {
+    try {
+      const minted = await mintInto(api, kms, ids, target, signal);
+      if (minted.state !== 'kept' || minted.revoked > 0) say(lineOf(minted));
+      credentials.push(minted);
+    } catch (error) {
+      const isOfThisOne = error instanceof UserError || error instanceof KubernetesError;
+      if (!isOfThisOne || signal.aborted) throw error;
+      failures.push(error);
+    }
+  }
+  return { credentials, failures };
 }
 
 function lineOf({ identity, secret, state, revoked }: Minted): string {

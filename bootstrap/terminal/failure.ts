@@ -18,6 +18,10 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof UserError) return { errors: [error.message], hint: error.hint };
   if (error instanceof ApplyStopped) return stopped(error);
   if (error instanceof KubernetesError) return ofCluster(error);
+  if (error instanceof AggregateError) {
+    const all = error.errors.map(failureOf);
+    return { errors: all.flatMap(({ errors }) => errors), hint: all.find(({ hint }) => hint)?.hint };
+  }
   if (error instanceof FileExists)
     return { errors: [error.message], hint: 'choose another path, or move the file away first' };
   if (error instanceof KmsUnreachable) {

@@ -390,7 +390,21 @@ test('a Secret that a KMSSecret keeps, or of KMS itself, gets no credentials', a
     bootstrap(`provision -f ${file} --mint gateway-service=${target}`, { KMS_URL: main.gate.url });
   expect((await mint('hanzo/chat-secrets')).stderr).toContain('is kept by the KMSSecret hanzo/chat-kms-sync');
   expect((await mint('hanzo/kms-secrets')).stderr).toContain('holds the root key');
-  expect((await mint('nowhere/a')).stderr).toContain('there is no namespace nowhere');
+});
+
+test('a service whose Secret cannot be written holds up no other', async () => {
+  await writeFile(join(cluster.plane.folder, 'kms.yaml'), INVENTORY);
+  await cluster.api.delete(Secrets, { namespace: 'hanzo', name: 'chat-kms-auth' });
+  // A line end, which the operator would send along.
+  const held = (await cluster.data('hanzo', 'gateway-kms-auth'))!;
+  await cluster.credentials('gateway', 'hanzo', { clientId: held.clientId!, clientSecret: `${held.clientSecret}\n` });
+  const args = 'provision -f kms.yaml --mint gateway-service=nowhere/a --mint chat-service --mint gateway-service';
+  const { code, stderr } = await bootstrap(args, { KMS_URL: main.gate.url });
+  expect(code).toBe(1);
+  expect(stderr).toContain('put credentials of chat-service into hanzo/chat-kms-auth');
+  expect(stderr).toContain('put credentials of gateway-service into hanzo/gateway-kms-auth');
+  expect(stderr).toContain('error: there is no namespace nowhere, which nowhere/a belongs into\n');
+  await expectDone(main);
 });
 
 test('the commands of the page are true, and its options are those that there are', async () => {

@@ -1,15 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { textsOf } from '../../../bootstrap/cluster/secrets.ts';
 import { proverOf } from '../../../bootstrap/first-run/first-run.ts';
 import { parseInventory } from '../../../bootstrap/inventory/load.ts';
+import { Ids } from '../../../bootstrap/live/ids.ts';
 import { enter } from '../../../bootstrap/provision/enter.ts';
+import { mintInto } from '../../../bootstrap/provision/mint.ts';
 import { untilReady } from '../../../bootstrap/provision/ready.ts';
 import { reconcile } from '../../../bootstrap/provision/reconcile.ts';
 import { firstCredential, newClientSecret, parseAuthSecret } from '../../../keys/index.ts';
+import type { ApplyOptions, KubernetesApi } from '../../../operator/kubernetes/api.ts';
+import { KubernetesError } from '../../../operator/kubernetes/errors.ts';
+import type { Secret } from '../../../operator/kubernetes/resources.ts';
 import { Kms, Unauthorized } from '../../../sdk/index.ts';
 import { type LiveServer, startLiveServer } from '../support/live-server.ts';
 
-/** The way in that keeps nothing between two runs, against a server. What it does in a cluster is in test/cluster/provision.test.ts. */
+/** The parts that ask KMS, against a server. What it does in a cluster is in test/cluster/provision.test.ts. */
 
 const inventory = parseInventory(
   `version: 1
@@ -91,4 +97,61 @@ test('a server that does not come is waited for no longer than told', async () =
     untilReady({ url: 'http://127.0.0.1:9' }, { seconds: 0, signal, say: (line) => lines.push(line) }),
   ).rejects.toThrow(/http:\/\/127\.0\.0\.1:9 is not ready after 0 seconds: .*cannot be reached/);
   await untilReady({ url: live.url }, { seconds: 5, ...quiet });
+});
+
+/** An API server that knows one Secret, and what becomes of writes to it. */
+class OneSecret {
+  secret: Secret | undefined;
+  version = 0;
+  /** By turn: stored as it is; stored, with its answer lost; refused. */
+  fates: ('lost' | 'conflict' | 'forbidden')[] = [];
+
+  async get(): Promise<Secret> {
+    if (!this.secret) throw new KubernetesError(404, 'NotFound', 'not found');
+    return this.secret;
+  }
+  async metadata() {
+    return { metadata: { name: 'shop', uid: '5e0c' } };
+  }
+  async apply(_of: unknown, body: Secret, { dryRun }: ApplyOptions): Promise<void> {
+    if (dryRun) return;
+    const fate = this.fates.shift();
+    if (fate === 'conflict') throw new KubernetesError(409, 'Conflict', 'somebody was faster');
+    if (fate === 'forbidden') throw new KubernetesError(403, 'Forbidden', 'no more');
+    this.secret = { ...body, metadata: { ...body.metadata, resourceVersion: String(++this.version) } };
+    if (fate === 'lost') throw new KubernetesError(0, '', 'the answer broke off');
+  }
+}
+
+test.each([
+  { name: 'stored', fates: [], ends: 'minted', works: true },
+  { name: 'stored, with its answer lost', fates: ['lost'], ends: 'kept', works: true },
+  { name: 'overtaken once', fates: ['conflict'], ends: 'minted', works: true },
+  {
+    name: 'overtaken again and again',
+    fates: ['conflict', 'conflict', 'conflict'],
+    ends: 'somebody was faster',
+    works: false,
+  },
+  { name: 'refused', fates: ['forbidden'], ends: 'no more', works: false },
+] as const)('a client secret that is $name leaves no other behind', async ({ fates, ends, works }) => {
+  const { kms, leave } = await enter(options(), inventory);
+  const { ids } = await reconcile(kms, inventory, quiet);
+  const cluster = new OneSecret();
+  cluster.fates = [...fates];
+  const secret = { namespace: 'shop', name: `till-${randomBytes(3).toString('hex')}` };
+  const target = { organization: 'shop', identity: 'till-service', secret, renewable: false };
+  const identityId = Ids.of(ids.identity, 'shop', 'till-service');
+  const before = (await kms.identities.clientSecrets(identityId)).length;
+  const outcome = await mintInto(cluster as unknown as KubernetesApi, kms, ids, target, signal).then(
+    ({ state }) => state,
+    (error: Error) => error.message,
+  );
+  expect(outcome).toBe(ends);
+  expect((await kms.identities.clientSecrets(identityId)).length - before).toBe(works ? 1 : 0);
+  if (cluster.secret) {
+    const { clientId = '', clientSecret = '' } = textsOf(cluster.secret);
+    await kms.identities.logIn({ clientId, clientSecret });
+  }
+  await leave();
 });
