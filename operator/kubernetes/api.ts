@@ -90,15 +90,27 @@ export class KubernetesApi {
   /** All objects, and the version of the collection that a watch can go on from. */
   async list<Found extends KubernetesObject>(of: Resource<Found>, options: ListOptions = {}): Promise<List<Found>> {
     const items: Found[] = [];
+    let metadata = { resourceVersion: '' };
+    for await (const page of this.pages(of, options)) {
+      items.push(...page.items);
+      ({ metadata } = page);
+    }
+    return { metadata, items };
+  }
+
+  /** As `list`, part by part: all of what a namespace holds may be more than there is memory for. */
+  async *pages<Found extends KubernetesObject>(
+    of: Resource<Found>,
+    options: ListOptions = {},
+  ): AsyncGenerator<List<Found>, void, undefined> {
     let next: string | undefined;
-    for (;;) {
-      const page = await this.#json<List<Found>>('list', of, 'GET', pathOf(of, options.namespace), {
+    do {
+      const page: List<Found> = await this.#json<List<Found>>('list', of, 'GET', pathOf(of, options.namespace), {
         query: { ...selectors(options), limit: String(PAGE), continue: next },
       });
-      items.push(...page.items);
       next = page.metadata.continue || undefined;
-      if (next === undefined) return { metadata: page.metadata, items };
-    }
+      yield page;
+    } while (next !== undefined);
   }
 
   /** @throws KubernetesError 409 when it exists */

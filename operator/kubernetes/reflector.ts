@@ -116,17 +116,20 @@ export class Reflector<Found extends KubernetesObject, Kept> {
   }
 
   async #list(): Promise<string> {
-    const list = await this.#api.list(this.#resource, this.#options);
     const gone = new Set(this.#kept.keys());
-    for (const object of list.items) {
-      gone.delete(keyOf(object.metadata));
-      this.#take(object, false);
+    let version = '';
+    for await (const { metadata, items } of this.#api.pages(this.#resource, this.#options)) {
+      version = metadata.resourceVersion;
+      for (const object of items) {
+        gone.delete(keyOf(object.metadata));
+        this.#take(object, false);
+      }
     }
     for (const key of gone) this.#set(key, undefined);
     this.#isSynced = true;
     this.#trouble = undefined;
     this.#synced.resolve();
-    return list.metadata.resourceVersion;
+    return version;
   }
 
   /** One that cannot be made sense of is told, and is as if it were not there: it must not keep all others from being seen. */

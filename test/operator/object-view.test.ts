@@ -6,9 +6,9 @@ import { ObjectView, WATCHES_BY_NAME_OF_ONE } from '../../operator/kubernetes/ob
 function view(byName: readonly string[]) {
   const asked: ListOptions[] = [];
   const api = {
-    list: (_of: unknown, { namespace, fieldSelector }: ListOptions) => {
+    async *pages(_of: unknown, { namespace, fieldSelector }: ListOptions) {
       asked.push({ ...(namespace === undefined ? {} : { namespace }), ...(fieldSelector && { fieldSelector }) });
-      return new Promise(() => {});
+      yield await new Promise(() => {});
     },
   };
   const objects = new ObjectView(api as unknown as KubernetesApi, {

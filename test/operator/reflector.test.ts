@@ -6,7 +6,9 @@ import { type KubernetesObject, Rollouts } from '../../operator/kubernetes/resou
 /** An API server that has these, and of which nothing changes. */
 const having = (...items: KubernetesObject[]) =>
   ({
-    list: async () => ({ metadata: { resourceVersion: '1' }, items }),
+    async *pages() {
+      yield { metadata: { resourceVersion: '1' }, items };
+    },
     async *watch(_of: unknown, { signal }: { signal: AbortSignal }) {
       yield* [];
       if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
