@@ -22,7 +22,7 @@ type Kept = Pick<Reflector<Secret, KeptObject>, 'get' | 'ready' | 'stop'>;
  * Objects that are watched by name, in all. Each is a connection that stays open, and a watch that the API server serves: many of
  * them cost more than one of the whole namespace.
  */
-export const WATCHES_BY_NAME_AT_MOST = 500;
+const WATCHES_BY_NAME_AT_MOST = 500;
 /** Of one namespace, or whoever writes KMSSecrets there could take those of all others. */
 export const WATCHES_BY_NAME_OF_ONE = 100;
 
