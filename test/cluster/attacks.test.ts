@@ -276,7 +276,8 @@ test('no client secret is in what it said, and its numbers name none', async () 
 
 test('an operator starts where a tenant has filled a namespace with Secrets of a mebibyte', async () => {
   const big = 'x'.repeat(1_000_000);
-  for (let n = 0; n < 100; n += 4) await Promise.all([0, 1, 2, 3].map((k) => byHand(`big-${n + k}`, { big }, 'shared')));
+  for (let n = 0; n < 100; n += 4)
+    await Promise.all([0, 1, 2, 3].map((k) => byHand(`big-${n + k}`, { big }, 'shared')));
   await operator.stop();
   const small = await cluster.operatorProcess('small', {
     NODE_OPTIONS: '--max-old-space-size=144',
