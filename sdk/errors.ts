@@ -33,7 +33,7 @@ export class KmsRefusal extends KmsError {
   /** The failed checks of a 422. */
   readonly issues: readonly ValidationIssue[];
   readonly details: Readonly<Record<string, unknown>>;
-  /** What the server asks to wait before another try, in milliseconds (429 and 503). */
+  /** What the server asks to wait before another try, in milliseconds (429 and 5xx). */
   readonly retryAfterMs: number | undefined;
 
   constructor(body: ErrorBody, retryAfterMs?: number) {
@@ -106,12 +106,13 @@ const anything = () => undefined;
 export function refusalOf(status: number, text: string, retryAfterMs?: number): KmsError {
   const body = ErrorAnswer.safeParse(jsonOf(text));
   if (body.success) return new (byStatus[status] ?? KmsRefusal)({ ...body.data, statusCode: status }, retryAfterMs);
-  // A proxy in front of KMS answers 429 and 503 in its own words; they mean the same.
-  const known = byStatus[status];
+  // A proxy in front of KMS answers 429 and 5xx in its own words; they mean the same.
   const message = `HTTP ${status} without the body of a KMS error; is something else answering at this address?`;
-  if ((status === 429 || status === 503) && known) {
-    return new known({ reqId: '', statusCode: status, message, error: 'NotFromKms' }, retryAfterMs);
-  }
+  if (status === 429 || status >= 500)
+    return new (byStatus[status] ?? KmsRefusal)(
+      { reqId: '', statusCode: status, message, error: 'NotFromKms' },
+      retryAfterMs,
+    );
   return new UnexpectedAnswer(message);
 }
 

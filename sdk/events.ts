@@ -88,7 +88,7 @@ export class Events {
 }
 
 function mayPass(error: unknown): boolean {
-  if (error instanceof KmsRefusal) return error.status === 429 || error.status === 503;
+  if (error instanceof KmsRefusal) return error.status === 429 || error.status >= 500;
   return error instanceof KmsUnreachable || error instanceof KmsTimeout;
 }
 

@@ -11,4 +11,4 @@ export type { KmsOptions } from './open.ts';
 export type { ChangedSecret, NamedSecret, NewSecret, ReadOptions } from './secrets.ts';
 export type { Fetch } from './transport.ts';
 export { NamesCollide, ValuesHidden } from './values.ts';
-export { type Watched, watchFolder } from './watch.ts';
+export { type Watched, type WatchOptions, watchFolder } from './watch.ts';

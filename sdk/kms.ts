@@ -1,14 +1,17 @@
+import type { FolderAddress } from './address.ts';
 import { Admin } from './admin.ts';
 import { Audit } from './audit.ts';
 import { Events } from './events.ts';
 import { History } from './history.ts';
 import { Identities } from './identities.ts';
+import type { Look } from './look.ts';
 import { type KmsOptions, openSession } from './open.ts';
 import { Organizations } from './organizations.ts';
 import { People } from './people.ts';
 import { Projects } from './projects.ts';
 import { Secrets } from './secrets.ts';
 import type { Session } from './session.ts';
+import { type WatchOptions, watchLooks } from './watch.ts';
 
 /**
  * A client of one KMS, for any place that has `fetch`: Node, browsers, edge workers.
@@ -51,6 +54,16 @@ export class Kms {
     this.audit = new Audit(session);
     this.history = new History(session);
     this.people = new People(session);
+  }
+
+  /**
+   * A folder as it is, and again whenever it has changed: told by the server, and looked at every half minute besides.
+   *
+   * @example
+   * for await (const { secrets } of kms.watch({ projectSlug: 'gateway', environment: 'prod' }, { signal })) reload(secrets);
+   */
+  watch(at: FolderAddress, options: WatchOptions = {}): AsyncGenerator<Look, void, undefined> {
+    return watchLooks(this.#session, at, options);
   }
 
   /** Logs in now, where the first call would. @throws Unauthorized when the credentials are not taken */

@@ -2,6 +2,7 @@ import type { Credentials } from './authentication.ts';
 import { decidesCode } from './loaders.ts';
 import { lookAt } from './look.ts';
 import { openSession } from './open.ts';
+import { reachOf } from './reach.ts';
 import { valuesOf } from './values.ts';
 
 /** What to load, and from where. */
@@ -45,14 +46,9 @@ export interface LoadOptions {
  */
 export async function loadEnv(options: LoadOptions): Promise<Record<string, string>> {
   const env = options.env ?? globalThis.process?.env ?? {};
-  const url = options.url ?? env.KMS_URL;
-  const credentials = options.credentials ?? credentialsOf(env);
-  if (!url) throw new TypeError('it is not said where KMS is: set KMS_URL, or give url');
-  if (!credentials)
-    throw new TypeError('no credentials: set KMS_TOKEN, or KMS_CLIENT_ID and KMS_CLIENT_SECRET, or give credentials');
   const { project, environment, path = '/', recursive = false, imports = true, personal = false, signal } = options;
   const look = await lookAt(
-    openSession({ url, credentials }),
+    openSession(reachOf(options, env)),
     { projectSlug: project, environment, secretPath: path },
     { recursive, imports, personal, ...(signal ? { signal } : {}) },
   );
@@ -62,10 +58,4 @@ export async function loadEnv(options: LoadOptions): Promise<Record<string, stri
     if (!isKept && (options.allowLoaders === true || !decidesCode(name))) env[name] = value;
   }
   return Object.fromEntries(found);
-}
-
-function credentialsOf(env: Record<string, string | undefined>): Credentials | undefined {
-  if (env.KMS_TOKEN) return { token: env.KMS_TOKEN };
-  const { KMS_CLIENT_ID: clientId, KMS_CLIENT_SECRET: clientSecret } = env;
-  return clientId && clientSecret ? { clientId, clientSecret } : undefined;
 }

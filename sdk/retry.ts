@@ -21,7 +21,7 @@ const LONGEST_RETRY_AFTER_MS = 65_000;
 
 /**
  * Tries again what may pass by itself. A 429 was turned away before anything was done, so any request can be repeated;
- * after a 503 or a broken connection nobody knows whether a write happened, so only idempotent requests are.
+ * after a 5xx or a broken connection nobody knows whether a write happened, so only idempotent requests are.
  */
 export async function withRetry<T>(
   attempt: () => Promise<T>,
@@ -43,7 +43,7 @@ export async function withRetry<T>(
 function pauseBefore(error: unknown, tried: number, firstPauseMs: number, idempotent: boolean): number | undefined {
   const passing =
     error instanceof KmsRefusal
-      ? error.status === 429 || (idempotent && error.status === 503)
+      ? error.status === 429 || (idempotent && error.status >= 500)
       : idempotent && (error instanceof KmsUnreachable || error instanceof KmsTimeout);
   if (!passing) return undefined;
   // Full jitter: replicas that failed together do not come back together.

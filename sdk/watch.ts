@@ -1,10 +1,13 @@
-import type { Kms } from './kms.ts';
-import type { Look } from './look.ts';
+import type { FolderAddress } from './address.ts';
+import { Events } from './events.ts';
+import { type Look, type LookOptions, lookAt } from './look.ts';
+import type { Session } from './session.ts';
 
 /** What is watched, and who is told. */
 export interface Watched {
-  readonly kms: Pick<Kms, 'events'>;
-  readonly projectId: string;
+  readonly kms: { readonly events: Events };
+  /** The project to hear of; undefined where the server does not tell: then there are only the looks. */
+  readonly projectId: string | undefined;
   /** Looks at the folder; undefined when the answer with this ETag is still the present one. */
   readonly look: (etag: string | undefined, signal: AbortSignal) => Promise<Look | undefined>;
   readonly changed: (look: Look) => void;
@@ -34,6 +37,7 @@ export async function watchFolder(
   };
   // Whoever may read the folder and not hear of changes is left with the looks.
   const hear = async () => {
+    if (projectId === undefined) return;
     for await (const _ of kms.events.subscribe({ projectId, signal, onOpen: ask })) ask();
   };
   hear().catch(note);
@@ -60,5 +64,58 @@ export async function watchFolder(
     } catch (error) {
       note(error);
     }
+  }
+}
+
+/** How to watch a folder. */
+export interface WatchOptions extends Omit<LookOptions, 'etag' | 'signal'> {
+  /** Ends it. */
+  readonly signal?: AbortSignal;
+  /** Told when changes cannot be heard of or looked at, which goes on by itself. @default - nobody */
+  readonly troubled?: (error: unknown) => void;
+  /** Longest time between two looks, in milliseconds. @default 30000 */
+  readonly pollMs?: number;
+}
+
+/**
+ * A folder as it is, and again whenever it has changed. A reader that is slow gets the last state of it, and none in between.
+ *
+ * @throws KmsError when the first look fails
+ */
+export async function* watchLooks(
+  session: Session,
+  at: FolderAddress,
+  { signal, troubled = () => {}, pollMs, ...options }: WatchOptions = {},
+): AsyncGenerator<Look, void, undefined> {
+  const ending = new AbortController();
+  const ended = signal ? AbortSignal.any([signal, ending.signal]) : ending.signal;
+  const look = (etag: string | undefined, looking: AbortSignal) =>
+    lookAt(session, at, { ...options, etag, signal: looking });
+  const first = await look(undefined, ended);
+  if (!first) return;
+  let latest: Look | undefined = first;
+  let wake = () => {};
+  ended.addEventListener('abort', () => wake(), { once: true });
+  try {
+    yield first;
+    latest = undefined;
+    const projectId = first.folder?.projectId ?? first.secrets[0]?.workspace;
+    const watched = {
+      kms: { events: new Events(session) },
+      ...{ projectId, look, troubled, signal: ended, ...(pollMs === undefined ? {} : { pollMs }) },
+      changed(found: Look) {
+        latest = found;
+        wake();
+      },
+    };
+    void watchFolder(watched, first.etag);
+    while (!ended.aborted) {
+      if (latest === undefined) await new Promise<void>((resolve) => (wake = resolve));
+      const found: Look | undefined = latest;
+      latest = undefined;
+      if (found && !ended.aborted) yield found;
+    }
+  } finally {
+    ending.abort();
   }
 }

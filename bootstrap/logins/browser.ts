@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { UserError } from '../problem.ts';
 
 /** What a browser brought, and the proof that it was asked for here. */
-export interface Brought {
+interface Brought {
   readonly code: string;
   readonly verifier: string;
 }

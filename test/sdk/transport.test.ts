@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { refusalOf } from '../../sdk/errors.ts';
 import {
   Kms,
+  KmsRefusal,
   KmsTimeout,
   KmsUnreachable,
   NotFound,
@@ -71,6 +72,11 @@ describe('a read is tried again', () => {
   test.each([
     ['after a 503', refusal(503)],
     ['after a 429', refusal(429)],
+    ['after a 500', refusal(500)],
+    [
+      'after a 502 of a proxy in its own words',
+      ((_, response) => response.writeHead(502).end('<html>')) satisfies Peer,
+    ],
     ['after a broken connection', broken],
     [
       'after a proxy answered 503 in its own words',
@@ -115,6 +121,7 @@ describe('a read is tried again', () => {
 describe('a write', () => {
   test.each([
     ['a 503', refusal(503), Unavailable],
+    ['a 504', refusal(504), KmsRefusal],
     ['a broken connection', broken, KmsUnreachable],
     ['silence', silent, KmsTimeout],
   ])('is not repeated after %s, since it may have been done', async (_name, failing, error) => {
