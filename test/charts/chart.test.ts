@@ -113,15 +113,21 @@ describe.skipIf(!isHelmAtHand)(withHelm('the chart in Helm'), () => {
     ]);
   });
 
-  test('KMSSecrets wait for their definition, where a cluster has none', async () => {
-    const values = { services: [{ name: 'gateway' }] };
-    const kinds = async (...served: string[]) =>
-      objectsIn(await helm.template(values, ...served.flatMap((api) => ['--api-versions', api]))).map(
-        ({ kind }) => kind,
-      );
-    expect(await kinds()).toContain('KMSSecret');
-    expect(await kinds('apiregistration.k8s.io/v1')).not.toContain('KMSSecret');
-    expect(await kinds('apiregistration.k8s.io/v1', 'secrets.lux.network/v1alpha1')).toContain('KMSSecret');
+  test('KMSSecrets wait for their definition, where a cluster has none, and nobody waits for them', async () => {
+    const { values } = VALUE_SETS['services with an inventory']!;
+    const rendered = async (...served: string[]) => {
+      const text = await helm.template(values, ...served.flatMap((api) => ['--api-versions', api]));
+      return [objectsIn(text).some(({ kind }) => kind === 'KMSSecret'), text.includes('--wait')];
+    };
+    expect(await rendered()).toEqual([true, true]);
+    expect(await rendered('apiregistration.k8s.io/v1')).toEqual([false, false]);
+    expect(await rendered('apiregistration.k8s.io/v1', 'secrets.lux.network/v1alpha1')).toEqual([true, true]);
+  });
+
+  test('where the definition comes from elsewhere, a missing one is missed aloud', async () => {
+    const values = { services: [{ name: 'gateway' }], crd: { enabled: false } };
+    const text = await helm.template(values, '--api-versions', 'apiregistration.k8s.io/v1');
+    expect(objectsIn(text).map(({ kind }) => kind)).toContain('KMSSecret');
   });
 
   test.each([
