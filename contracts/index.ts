@@ -14,6 +14,7 @@ export * from './http.ts';
 export * from './identities.ts';
 export * from './imports.ts';
 export * from './installation.ts';
+export { HostName, INGRESS_CONTROLLERS, REFUSED_VARIABLES, ServerVariables } from './installation-parts.ts';
 export * from './inventory.ts';
 export * from './invitations.ts';
 export * from './kms-secret.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { App, Chart, Yaml } from 'cdk8s';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { KmsMonitoring, KmsPostgres } from '../../constructs/index.ts';
+import { KmsInstallation, KmsMonitoring, KmsPostgres } from '../../constructs/index.ts';
 import { Rollouts } from '../../operator/kubernetes/resources.ts';
 import { buildTool } from '../../tools/cluster/programs.ts';
 import { arePublishedAtHand, crdFile } from '../../tools/cluster/published.ts';
@@ -60,6 +60,18 @@ describe.skipIf(!areAtHand)(
       const told = await cluster.apply(Yaml.stringify(...chart.toJson()), '--validate=strict');
       expect(told).not.toMatch(/warning/i);
       expect(told.match(/serverside-applied/g)).toHaveLength(2);
+    });
+
+    test("TLS in the server is taken by cert-manager's and Traefik's CRDs, strictly", async () => {
+      for (const word of ['certificates', 'tlsoptions', 'serverstransports']) await cluster.crd(await crdFile(word));
+      const installation = new KmsInstallation(new App(), 'kms', {
+        tls: { enabled: true, issuer: { name: 'inside' } },
+        ingress: { controller: 'traefik' },
+      });
+      const theirs = installation.toJson().filter(({ apiVersion }) => /^(cert-manager|traefik)\.io\//.test(apiVersion));
+      const told = await cluster.apply(Yaml.stringify(...theirs), '--validate=strict');
+      expect(told).not.toMatch(/warning/i);
+      expect(told.match(/serverside-applied/g)).toHaveLength(3);
     });
 
     test('a field that a CRD does not have is refused', async () => {

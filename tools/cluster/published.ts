@@ -53,6 +53,21 @@ const CRDS: readonly (Module & { readonly files: readonly string[] })[] = [
     sum: 'h1:x+WjkwgjV89sc/QJ0c0cBrz5HAcriWCoQn6ptOxoElU=',
     files: ['manifests/crds/rollout-crd.yaml'],
   },
+  {
+    path: 'github.com/cert-manager/cert-manager',
+    version: 'v1.19.1',
+    sum: 'h1:Txh8L/nLWTDcb7ZnXuXbTe15BxQnLbLirXmbNk0fGgY=',
+    files: ['deploy/crds/cert-manager.io_certificates.yaml'],
+  },
+  {
+    path: 'github.com/traefik/traefik/v3',
+    version: 'v3.7.13',
+    sum: 'h1:T8wy9KuaFzCkmXCqAzDy7t73pBDR1DHrJe3pqXpNXTw=',
+    files: [
+      'docs/content/reference/dynamic-configuration/traefik.io_tlsoptions.yaml',
+      'docs/content/reference/dynamic-configuration/traefik.io_serverstransports.yaml',
+    ],
+  },
 ];
 
 /** Kinds that the constructs render: the schemas of everything else are left out, which is most of them. */
