@@ -105,6 +105,9 @@ function told(issue: z.core.$ZodIssue): string {
       .map((path) => `${path}: is no setting\n    pulumi config rm --path '${path}'`)
       .join('\n  ');
   const path = pathOf(issue.path);
+  // A variable that may not be there is not to be given another value.
+  if (issue.path[0] === 'environment' && issue.path.length > 1)
+    return `${path}: ${issue.message}\n    pulumi config rm --path '${path}'`;
   const secret = issue.path[0] === 'secrets' ? '--secret ' : '';
   return `${path}: ${issue.message}\n    pulumi config set ${secret}--path '${path}'${secret ? '' : ` ${example(issue.path)}`}`;
 }

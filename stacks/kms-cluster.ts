@@ -48,13 +48,10 @@ export class KmsCluster extends pulumi.ComponentResource {
   constructor(name: string, args: KmsClusterArgs = {}, options?: pulumi.ComponentResourceOptions) {
     super('hanzo:kms:KmsCluster', name, {}, options);
     const { protect = true, secrets, ...props } = args;
-    const installation = installed(props);
+    const { installation, placed } = rendered(props);
     const { settings } = installation;
     const parent = { parent: this };
     const first = secrets ? [register(managedSecret(settings, secrets), { ...parent, protect })] : [];
-    const placed = installation.parts.flatMap((part) =>
-      installation.objectsOf(part).map((object) => ({ part, object })),
-    );
     const made = new Map<(typeof placed)[number], pulumi.Resource>();
     const resourceOf = (one: (typeof placed)[number]): pulumi.Resource => {
       const existing = made.get(one);
@@ -79,12 +76,13 @@ export class KmsCluster extends pulumi.ComponentResource {
 }
 
 /** @throws RunError with everything that is wrong, which Pulumi prints without a stack */
-function installed(props: InstallationProps): KmsInstallation {
+function rendered(props: InstallationProps) {
   try {
     const installation = new KmsInstallation(new App(), 'kms', props);
-    // What only the constructs know is wrong is told when they are rendered.
-    installation.toJson();
-    return installation;
+    const placed = installation.parts.flatMap((part) =>
+      installation.objectsOf(part).map((object) => ({ part, object })),
+    );
+    return { installation, placed };
   } catch (error) {
     throw new pulumi.RunError((error as Error).message);
   }

@@ -1,6 +1,7 @@
 import * as kubernetes from '@pulumi/kubernetes';
 import type * as pulumi from '@pulumi/pulumi';
 import type { RenderedObject } from '../constructs/index.ts';
+import { KMS_SECRET_KIND } from '../contracts/index.ts';
 
 type Make = (name: string, args: never, options: pulumi.CustomResourceOptions) => pulumi.CustomResource;
 
@@ -43,6 +44,12 @@ const TYPED: Readonly<Record<string, Make>> = {
  */
 const TOLD = { 'pulumi.com/patchForce': 'true', 'pulumi.com/patchFieldManager': 'hanzo-kms' };
 
+/**
+ * A KMSSecret gets ready when the bootstrap Job has put its credentials there, and that Job is made after it: the provider, which waits for
+ * whatever has a condition Ready (pulumi-kubernetes#3143), is not to wait for the one before it makes the other. The Job itself waits for all of them.
+ */
+const NOT_WAITED_FOR = { 'pulumi.com/skipAwait': 'true' };
+
 /** What must not go with the stack: whatever holds data, and, since its KMSSecrets go with it, the definition of them. */
 interface Keeping {
   readonly protect: boolean;
@@ -83,10 +90,12 @@ export function register(
   const type = `${object.apiVersion} ${object.kind}`;
   const make: Make = TYPED[type] ?? ((...given) => new kubernetes.apiextensions.CustomResource(...given));
   const kept = KEPT[type];
-  const told = {
-    ...object,
-    metadata: { ...object.metadata, annotations: { ...object.metadata.annotations, ...TOLD } },
+  const annotations = {
+    ...object.metadata.annotations,
+    ...TOLD,
+    ...(object.kind === KMS_SECRET_KIND && NOT_WAITED_FOR),
   };
+  const told = { ...object, metadata: { ...object.metadata, annotations } };
   return make(resourceName(object), told as never, {
     ...options,
     ...(kept && { protect: kept.protect && protect, retainOnDelete: kept.retainOnDelete }),
