@@ -66,7 +66,9 @@ export function reportOf(
     return { authenticated: 'Unknown', reason: 'KmsFailing', message: `${sentence(error.message)} ${kept}` };
   if (error instanceof KubernetesError)
     return { authenticated: 'Unknown', reason: 'KubernetesRefused', message: `${sentence(error.message)} ${kept}` };
-  throw error;
+  // Nothing that was foreseen, and so nothing to quote: but a KMSSecret that goes on saying that all is well is worse.
+  const name = error instanceof Error ? error.name : typeof error;
+  return { authenticated: 'Unknown', reason: 'KmsFailing', message: `the operator failed with a ${name}. ${kept}` };
 }
 
 /** What KMS and the API server say ends in all ways; another sentence follows here. */

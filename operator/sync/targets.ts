@@ -129,6 +129,7 @@ export async function writeTarget(
     // The Lease does not fence: whoever wrote since we looked is not overwritten blindly.
     ...(live?.metadata.resourceVersion === undefined ? {} : { resourceVersion: live.metadata.resourceVersion }),
   };
+  checkJson(target, content);
   const isSecret = target.kind === 'Secret';
   const data = Object.fromEntries(
     [...content].map(([key, value]) => [key, isSecret ? Buffer.from(value).toString('base64') : value]),
@@ -146,6 +147,21 @@ export async function writeTarget(
   }
   if (!live) return 'created';
   return live.metadata.annotations?.[KEPT_BY_ANNOTATION] === annotations[KEPT_BY_ANNOTATION] ? 'updated' : 'adopted';
+}
+
+/** Types that hold JSON: the API server would refuse it, and quote in its refusal what it met in the value. @throws SyncProblem */
+function checkJson({ type, namespace, name }: Target, content: Content): void {
+  const key = `.${type?.replace('kubernetes.io/', '')}`;
+  const value = key === '.dockerconfigjson' || key === '.dockercfg' ? content.get(key) : undefined;
+  if (value === undefined) return;
+  try {
+    JSON.parse(value);
+  } catch {
+    throw new SyncProblem(
+      'KubernetesRefused',
+      `the Secret ${namespace}/${name} of the type ${type} holds no JSON in ${key}`,
+    );
+  }
 }
 
 /** What a target is among the kinds of the API. What the two have in common is all that is asked of them here. */

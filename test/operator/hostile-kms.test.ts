@@ -164,6 +164,13 @@ test('what a server says is told without what moves a cursor, and at no length',
   expect(message).toMatch(/Nothing was written yet\.$/);
 });
 
+test('what nobody foresaw is told by its kind alone, and not passed over', () => {
+  expect(reportOf(new RangeError('at planted-value'), where)).toMatchObject({
+    reason: 'KmsFailing',
+    message: 'the operator failed with a RangeError. Nothing was written yet.',
+  });
+});
+
 test.each([
   ['short', 'short'],
   ['a\u0000b\r\nc', 'a b c'],

@@ -85,3 +85,13 @@ test('a Secret of two hundred thousand keys is no more in memory than one of non
   expect(kept.digests.size).toBe(0);
   expect(() => mayWrite(kept, target, owner, nobody)).toThrow(/more than 5000 keys/);
 });
+
+test.each(['dockerconfigjson', 'dockercfg'])('no letter of a value that is no JSON is told for %s', async (type) => {
+  const wanted = { ...target, type: `kubernetes.io/${type}` };
+  const content = new Map([[`.${type}`, 'hunter2']]);
+  const written = writeTarget({} as never, owner, wanted, content, undefined);
+  await expect(written).rejects.toMatchObject({
+    reason: 'KubernetesRefused',
+    message: `the Secret hanzo/s of the type kubernetes.io/${type} holds no JSON in .${type}`,
+  });
+});
