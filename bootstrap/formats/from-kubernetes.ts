@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import type { Document } from 'yaml';
 import { z } from 'zod';
 import { UserError } from '../problem.ts';
 import type { Gathered } from './source.ts';
@@ -22,11 +23,20 @@ export async function fromKubernetes(text: string, found: Gathered, file: string
   const documents = parseAllDocuments(text);
   if (documents.some(({ errors }) => errors.length > 0)) throw new UserError(`${file} is neither YAML nor JSON`);
   const objects = documents.flatMap((document) => {
-    const object: unknown = document.toJS();
+    const object = plainOf(document, file);
     const list = KubernetesList.safeParse(object);
     return list.success ? list.data.items : [object];
   });
   for (const object of objects) takeSecret(object, found, file);
+}
+
+/** The parser's own words show what a reference names, which is a value that somebody did not quote. */
+function plainOf(document: Document, file: string): unknown {
+  try {
+    return document.toJS();
+  } catch {
+    throw new UserError(`${file} refers to what is not in it, or to too much`);
+  }
 }
 
 function takeSecret(object: unknown, found: Gathered, file: string): void {

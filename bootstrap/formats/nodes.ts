@@ -24,9 +24,23 @@ export async function nodeAt(document: Document, ...path: readonly string[]): Pr
   return node;
 }
 
-/** The pairs of a map, those that it merges (`<<`) among them; its own win. */
-export async function pairsOf(document: Document, map: YAMLMap): Promise<Map<string, Node | undefined>> {
+/** Read once: a map that merges another twice, and that one a third, would otherwise be read as often as there are ways through them. */
+const known = new WeakMap<YAMLMap, Map<string, Node | undefined>>();
+
+/**
+ * The pairs of a map, those that it merges (`<<`) among them; its own win.
+ *
+ * @param within the maps that merge this one
+ */
+export async function pairsOf(
+  document: Document,
+  map: YAMLMap,
+  within: readonly YAMLMap[] = [],
+): Promise<Map<string, Node | undefined>> {
   const { isMap, isScalar, isSeq } = await import('yaml');
+  const before = known.get(map);
+  if (before) return before;
+  if (within.includes(map)) throw new UserError('a map merges itself; nothing was changed');
   const pairs = new Map<string, Node | undefined>();
   const own = new Map<string, Node | undefined>();
   for (const { key, value } of map.items) {
@@ -36,10 +50,12 @@ export async function pairsOf(document: Document, map: YAMLMap): Promise<Map<str
     else
       for (const merged of isSeq(node) ? node.items.toReversed() : [node]) {
         const from = await resolved(document, merged as Node | null);
-        if (isMap(from)) for (const [each, under] of await pairsOf(document, from)) pairs.set(each, under);
+        if (isMap(from)) for (const [each, under] of await pairsOf(document, from, [...within, map])) pairs.set(each, under);
       }
   }
-  return new Map([...pairs, ...own]);
+  const all = new Map([...pairs, ...own]);
+  known.set(map, all);
+  return all;
 }
 
 async function resolved(document: Document, node: Node | null | undefined): Promise<Node | undefined> {

@@ -130,6 +130,13 @@ describe('what would be lost or changed is refused by name, without a value', ()
       text: 'services:\n  a: { environment: { A: hidden } }\n  b: { environment: { A: hidden2 } }',
       says: /"A" is there twice.*service b/,
     },
+    {
+      what: 'a value that YAML takes for a reference',
+      from: 'k8s',
+      text: 'kind: Secret\nmetadata: { name: x }\nstringData:\n  A: *hidden\n',
+      says: /refers to what is not in it/,
+    },
+    { what: 'a map that merges itself', from: 'yaml', text: 'a: &a\n  <<: *a\n<<: *a\n', says: /merges itself/ },
     { what: 'JSON that is none', from: 'json', text: '{"A":"hidden"', says: /is no JSON/ },
     { what: 'YAML that is none', from: 'yaml', text: 'A: "hidden\n', says: /is no YAML/ },
     { what: 'nothing', from: 'json', text: '{}', says: /holds no secret/ },
@@ -138,4 +145,10 @@ describe('what would be lost or changed is refused by name, without a value', ()
     await expect(read(from, text)).rejects.toThrow(says);
     await expect(read(from, text)).rejects.not.toMatchObject({ message: expect.stringContaining('hidden') });
   });
+});
+
+test('maps that merge each other over and over are read once', async () => {
+  const doubled = Array.from({ length: 60 }, (_, n) => `x${n + 1}: &x${n + 1} { <<: [*x${n}, *x${n}] }\n`).join('');
+  const text = `x0: &x0 { A: b }\n${doubled}services: { one: { environment: { <<: *x60 } } }\n`;
+  expect(await read('compose', text)).toEqual({ values: { A: 'b' }, toFill: [] });
 });
