@@ -50,7 +50,8 @@ export async function pairsOf(
     else
       for (const merged of isSeq(node) ? node.items.toReversed() : [node]) {
         const from = await resolved(document, merged as Node | null);
-        if (isMap(from)) for (const [each, under] of await pairsOf(document, from, [...within, map])) pairs.set(each, under);
+        if (isMap(from))
+          for (const [each, under] of await pairsOf(document, from, [...within, map])) pairs.set(each, under);
       }
   }
   const all = new Map([...pairs, ...own]);

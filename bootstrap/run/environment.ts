@@ -28,12 +28,13 @@ export function environmentOf(
   secrets: ReadonlyMap<string, string>,
   { keepEnv = false, allowLoaders = false }: Merging = {},
 ): { env: NodeJS.ProcessEnv; leftOut: LeftOut[] } {
-  const env: NodeJS.ProcessEnv = { ...present };
+  // Without a prototype: a secret can be called __proto__, too.
+  const env: NodeJS.ProcessEnv = Object.assign(Object.create(null), present);
   const leftOut: LeftOut[] = [];
   for (const [name, value] of secrets) {
     if (name === '' || /[=\0]/.test(name)) leftOut.push({ name, why: 'no environment can hold a name with "="' });
     else if (!allowLoaders && decidesCode(name))
-      leftOut.push({ name, why: 'it decides which code runs; --allow-loaders passes it on' });
+      leftOut.push({ name, why: 'it decides which code runs, or where credentials go; --allow-loaders passes it on' });
     else if (keepEnv && present[name] !== undefined) leftOut.push({ name, why: 'it is set already, and --keep-env' });
     else {
       refuseUnfit(name, value);

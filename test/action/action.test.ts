@@ -36,7 +36,7 @@ beforeAll(async () => {
     server.do('POST', '/api/v1/folders', { body: { workspaceId: world.projectId, environment, path: '/', name } });
   for (const name of ['tricky', 'unfit', 'shared', 'empty']) await makeFolder(name);
   await set(tricky, '/tricky');
-  await set({ LD_PRELOAD: '/tmp/evil.so', GITHUB_TOKEN: 'x', 'A-B': 'y' }, '/unfit');
+  await set({ LD_PRELOAD: '/tmp/evil.so', Path: '/tmp', GITHUB_TOKEN: 'x', 'A-B': 'y' }, '/unfit');
   await set({ SHARED: 'of shared', DATABASE_URL: 'of shared' }, '/shared');
   await server.do('POST', '/api/v1/secret-imports', {
     body: {
@@ -171,7 +171,7 @@ test.concurrent.each<{ what: string; inputs: Record<string, string>; says: RegEx
   { what: 'an unknown project', inputs: { project: 'getaway' }, says: /KMS answers 404/ },
   { what: 'a missing key', inputs: { keys: 'DATABASE_URL, NOPE' }, says: /has no NOPE$/ },
   { what: 'a name given twice', inputs: { keys: 'A as X, B as X' }, says: /name X twice/ },
-  { what: 'variables that run code', inputs: { path: '/unfit' }, says: /"A-B", "GITHUB_TOKEN", "LD_PRELOAD"/ },
+  { what: 'variables that run code', inputs: { path: '/unfit' }, says: /"A-B", "GITHUB_TOKEN", "LD_PRELOAD", "Path"/ },
   { what: 'plain http', inputs: { url: 'http://kms.hanzo.ai' }, says: /plain http/ },
   { what: 'no address', inputs: { url: 'kms.hanzo.ai' }, says: /input url/ },
   { what: 'another method', inputs: { method: 'ldap' }, says: /universal, oidc/ },
@@ -223,8 +223,12 @@ test('inputs and their defaults are those that the page tells', async () => {
 
 test('what runs code is the same to the action, to kms run and to the snippet', async () => {
   const lists = await Promise.all(
-    ['action/choose.js', 'sdk/loaders.ts', 'docs/ci.md'].map(
-      async (file) => /\^\(PATH\|[^)]*\)\$/.exec(await readFile(`${ROOT}${file}`, 'utf8'))?.[0],
+    ['action/choose.js', 'sdk/loaders.ts', 'docs/ci.md'].map(async (file) =>
+      // "i" as a flag, or as jq has it.
+      /(\^\(PATH\|[^)]*\)\$)(?:\/|"; ")(i)/
+        .exec(await readFile(`${ROOT}${file}`, 'utf8'))
+        ?.slice(1)
+        .join(),
     ),
   );
   expect(new Set(lists).size).toBe(1);

@@ -223,14 +223,21 @@ describe('how secrets and the environment come together', () => {
     expect(merged({ PORT: '2', A: 'b' }, { keepEnv: true }).env).toEqual({ HOME: '/home/ada', PORT: '1', A: 'b' });
   });
 
-  test.each(['PATH', 'LD_PRELOAD', 'NODE_OPTIONS', 'BASH_ENV', 'DYLD_INSERT_LIBRARIES'])(
-    'a secret %s runs no code of whoever may write it',
-    (name) => {
-      const { env: left, leftOut } = merged({ [name]: '/tmp/evil' });
-      expect([left[name], leftOut.map((each) => each.name)]).toEqual([undefined, [name]]);
-      expect(merged({ [name]: 'x' }, { allowLoaders: true }).env[name]).toBe('x');
-    },
-  );
+  test.each([
+    ...['PATH', 'LD_PRELOAD', 'NODE_OPTIONS', 'BASH_ENV', 'DYLD_INSERT_LIBRARIES', 'Path', 'HOME', 'GLIBC_TUNABLES'],
+    ...['BASH_FUNC_ls%%', 'npm_config_script_shell', 'GIT_CONFIG_COUNT', 'GIT_SSH', '_JAVA_OPTIONS', 'PYTHONWARNINGS'],
+    ...['DOTNET_STARTUP_HOOKS', 'OPENSSL_CONF', 'KMS_URL'],
+  ])('a secret %s runs no code of whoever may write it', (name) => {
+    const { env: left, leftOut } = merged({ [name]: '/tmp/evil' });
+    expect([left[name] === '/tmp/evil', leftOut.map((each) => each.name)]).toEqual([false, [name]]);
+    expect(merged({ [name]: 'x' }, { allowLoaders: true }).env[name]).toBe('x');
+  });
+
+  test('names that only begin like them, or are properties of objects, arrive', () => {
+    const names = ['GIT_TOKEN', 'NPM_TOKEN', 'ENVIRONMENT', 'KMS_URLS', 'NODE_ENV', '__proto__', 'constructor'];
+    const { env, leftOut } = environmentOf({}, new Map(names.map((name) => [name, 'x'])));
+    expect([Object.entries(env), leftOut]).toEqual([names.map((name) => [name, 'x']), []]);
+  });
 
   test('a name with "=" is reported and left out', () => {
     expect(merged({ 'A=B': 'c' }).leftOut).toEqual([{ name: 'A=B', why: expect.stringContaining('"="') }]);
