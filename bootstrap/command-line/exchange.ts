@@ -46,7 +46,8 @@ Exit codes:  that of the command; 128 and its number when a signal ended it
     .option('--format <format>', 'dotenv, json, yaml, shell or k8s', 'dotenv')
     .option('--name <name>', 'of the Kubernetes Secret (default: the project and "-secrets")')
     .option('--recursive', 'with the folders below')
-    .action((options: FolderOptions & { format: string; name?: string }) =>
+    .option('--allow-loaders', 'in shell and dotenv, too: PATH, LD_PRELOAD, NODE_OPTIONS and their like')
+    .action((options: FolderOptions & { format: string; name?: string; allowLoaders?: boolean }) =>
       run(async () => (await import('../commands/exchange.ts')).exportSecrets(terminal, environment, options)),
     );
 

@@ -1,4 +1,5 @@
 import type { Kms } from '../../sdk/index.ts';
+import { decidesCode } from '../../sdk/loaders.ts';
 import { FORMATS, type Format, format } from '../formats/export.ts';
 import { UserError } from '../problem.ts';
 import { printTable } from '../terminal/table.ts';
@@ -19,7 +20,12 @@ export async function ownOf(kms: Kms, at: NamedFolder): Promise<Map<string, stri
 export async function exportSecrets(
   terminal: Terminal,
   environment: NodeJS.ProcessEnv,
-  options: FolderOptions & { readonly format: string; readonly name?: string; readonly recursive?: boolean },
+  options: FolderOptions & {
+    readonly format: string;
+    readonly name?: string;
+    readonly recursive?: boolean;
+    readonly allowLoaders?: boolean;
+  },
 ): Promise<number> {
   const as = FORMATS.find((each) => each === options.format);
   if (!as)
@@ -27,7 +33,17 @@ export async function exportSecrets(
   const { kms, at } = await reach(environment, options);
   const look = await kms.secrets.look(at, { recursive: options.recursive === true, personal: true });
   const secrets = look ? valuesOf(look) : new Map<string, string>();
-  const sorted = new Map([...secrets].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  // What becomes an environment; the others are data.
+  const isForEnvironment = (as === 'shell' || as === 'dotenv') && options.allowLoaders !== true;
+  const leftOut = isForEnvironment ? [...secrets.keys()].filter(decidesCode) : [];
+  for (const key of leftOut)
+    say(
+      terminal,
+      `${terminal.program}: ${key} is left out: it decides which code runs, or where credentials go; --allow-loaders writes it`,
+    );
+  const sorted = new Map(
+    [...secrets].filter(([key]) => !leftOut.includes(key)).toSorted(([a], [b]) => (a < b ? -1 : 1)),
+  );
   terminal.stdout.write(await format(sorted, as satisfies Format, options.name ?? `${at.projectSlug}-secrets`));
   return 0;
 }

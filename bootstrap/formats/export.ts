@@ -43,10 +43,14 @@ function dotenv(secrets: Secrets): string {
   return [...secrets].map(([key, value]) => `${key}=${quoteFor(value)}${value}${quoteFor(value)}\n`).join('');
 }
 
-/** Readers disagree about carriage returns, and between double quotes about backslashes and dollars. */
+/**
+ * Readers disagree about carriage returns, and between double quotes about backslashes and dollars. Shells are among them, where people
+ * write `. .env`: between backticks, and between double quotes where one stands, they would run the value.
+ */
 function quoteFor(value: string): string | undefined {
   if (/[\r\0]/.test(value)) return undefined;
-  return ["'", '"', '`'].find((quote) => !value.includes(quote) && (quote !== '"' || !/[\\$]/.test(value)));
+  if (!value.includes("'")) return "'";
+  return /["`$\\]/.test(value) ? undefined : '"';
 }
 
 function refuse(secrets: Secrets, what: string, fits: (key: string, value: string) => boolean): void {

@@ -51,6 +51,17 @@ test('a .env file is planned, set at once, and exported again', async () => {
   expect((await cli('export --format shell')).stdout).toBe(`export A='${VALUE}'\nexport B='two\nlines'\n`);
 });
 
+test('what a shell is given decides no code: such a name is left out and told', async () => {
+  const at = { projectSlug: 'gateway', environment: 'staging' };
+  await kms.secrets.createMany(
+    ['PROMPT_COMMAND', 'TAME'].map((secretKey) => ({ secretKey, secretValue: 'id' })),
+    at,
+  );
+  const { stdout, stderr } = await cli('export --env staging --format shell');
+  expect([stdout, stderr]).toEqual([`export TAME='id'\n`, expect.stringContaining('PROMPT_COMMAND is left out')]);
+  expect((await cli('export --env staging --format shell --allow-loaders')).stdout).toContain('PROMPT_COMMAND');
+});
+
 test('versions are told without values, and come back', async () => {
   await cli('secrets set ROLLED', 'first');
   await cli('secrets set ROLLED', VALUE);

@@ -18,7 +18,9 @@ afterAll(() => rm(folder, { recursive: true }));
 
 const nasty = new Map(NASTY.map((value, index) => [`KEY_${index}`, value]));
 /** Those that every reader of .env files takes the same way. */
-const plain = new Map([...nasty].filter(([, value]) => !value.includes('\r') && !/'.*".*`/s.test(value)));
+const plain = new Map(
+  [...nasty].filter(([, value]) => !value.includes('\r') && !(value.includes("'") && /["`$\\]/.test(value))),
+);
 
 const written = (as: Format, secrets: ReadonlyMap<string, string> = nasty) => format(secrets, as, 'gateway-secrets');
 const sorted = (secrets: Iterable<[string, string]>) => Object.fromEntries(secrets);
@@ -41,6 +43,27 @@ describe('what is written out is read as the same bytes', () => {
     expect(plain.size).toBeGreaterThan(5);
   });
 
+  test('by a shell that is given a .env file, and no value runs there', async () => {
+    const marker = join(folder, 'ran');
+    const hostile = [`$(touch ${marker})`, `\`touch ${marker}\``, `\\`].flatMap((part) =>
+      ['', "'", '"', `'"`, "it's ", `\n'`].flatMap((quote) => [
+        `${quote}${part}`,
+        `${part}${quote}`,
+        `${quote}${part}${quote}`,
+      ]),
+    );
+    const taken: string[] = [];
+    for (const value of hostile) {
+      const text = await written('dotenv', new Map([['KEY', value]])).catch(() => undefined);
+      if (text === undefined) continue;
+      const file = join(folder, `${taken.push(value)}.env`);
+      await writeFile(file, text);
+    }
+    const script = taken.map((_, n) => `. ${folder}/${n + 1}.env; printf '%s\\0' "$KEY"`).join('\n');
+    expect(execFileSync('/bin/bash', ['-c', script], { encoding: 'utf8' }).split('\0')).toEqual([...taken, '']);
+    expect([taken.length > 10, existsSync(marker)]).toEqual([true, false]);
+  });
+
   test('by readers of JSON and of YAML', async () => {
     expect(JSON.parse(await written('json'))).toEqual(sorted(nasty));
     expect(parse(await written('yaml'))).toEqual(sorted(nasty));
@@ -58,6 +81,7 @@ describe('what is written out is read as the same bytes', () => {
 test.each<{ name: string; as: Format; secrets: [string, string][] }>([
   { name: 'a carriage return in .env', as: 'dotenv', secrets: [['BAD', 'se\rcret']] },
   { name: 'all three quotes in .env', as: 'dotenv', secrets: [['BAD', `se'"\`cret`]] },
+  { name: 'a command between quotes in .env', as: 'dotenv', secrets: [['BAD', `se'\`id\`cret`]] },
   { name: 'a name that would run a command', as: 'shell', secrets: [['BAD$(id)', 'secret']] },
   { name: 'a name that no manifest takes', as: 'k8s', secrets: [['BAD KEY', 'secret']] },
 ])('$name is refused by name, without the value', async ({ as, secrets }) => {
