@@ -67,6 +67,16 @@ const Shape = z.strictObject({
 export const Installation = Shape.superRefine((settings, context) => {
   const refuse = (path: (string | number)[], message: string) => context.addIssue({ code: 'custom', path, message });
   const { namespace, namespaces, services, operator, availability, replicas, bootstrap, postgres } = settings;
+  const own = [
+    settings.secretName,
+    settings.tls.secretName,
+    settings.ingress.tlsSecretName,
+    bootstrap.token?.secretName,
+  ];
+  for (const [index, { name, namespace: where = namespace }] of services.entries())
+    for (const secret of [`${name}-secrets`, `${name}-kms-auth`])
+      if (where === namespace && own.includes(secret))
+        refuse(['services', index, 'name'], `the Secret ${secret} is of KMS itself`);
   if (namespaces.includes(namespace))
     refuse(['namespaces'], `${namespace} holds the root key: it is made before, and is not to go with the rest`);
   const places = services.map((service) => `${service.namespace ?? namespace}/${service.name}`);

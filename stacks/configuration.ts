@@ -31,8 +31,13 @@ export function readConfiguration(defaults: InstallationProps = {}): StackConfig
       continue;
     }
     given[key] = readValue(raw, shapes[key as keyof typeof shapes]);
-    if (key === 'secrets' && !isConfigSecret(`${config.name}:${key}`))
+    const isSecret = isConfigSecret(`${config.name}:${key}`);
+    if (key === 'secrets' && !isSecret)
       problems.push(`secrets: is kept in the clear\n    pulumi config set --secret --path secrets.rootEncryptionKey`);
+    if (key !== 'secrets' && isSecret)
+      problems.push(
+        `${key}: holds a secret, which manifests, previews and the state would show; secrets belong into kms-secrets\n    pulumi config rm ${key}`,
+      );
   }
   const own = pick(given, (key) => key in StackSettings.shape);
   const installation = merged(

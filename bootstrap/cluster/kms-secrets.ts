@@ -8,8 +8,8 @@ import { UserError } from '../problem.ts';
 import { type DryRun, dataOf, findObject, makeSecret, type NamespacedPlace, placeOf, textsOf } from './secrets.ts';
 
 /** Secrets with the passwords of the bundled Postgres and Redis, which both they and `kms-secrets` are made of. */
-const POSTGRES_SECRET = 'kms-postgres-auth';
-const REDIS_SECRET = 'kms-redis-auth';
+export const POSTGRES_SECRET = 'kms-postgres-auth';
+export const REDIS_SECRET = 'kms-redis-auth';
 
 /** How `kms-secrets` comes into a cluster. */
 export interface ClusterSecretsOptions {

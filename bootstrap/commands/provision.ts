@@ -7,7 +7,7 @@ import { missingLines } from '../plan/lines.ts';
 import type { MissingValue } from '../plan/steps.ts';
 import { UserError } from '../problem.ts';
 import { provision } from '../provision/provision.ts';
-import { type Given, mintTargetsOf, tokenPlaceOf, waitTargetsOf } from '../provision/targets.ts';
+import { type Given, mintTargetsOf, refuseSecretsOfOthers, tokenPlaceOf, waitTargetsOf } from '../provision/targets.ts';
 import { wantedInventory } from '../provision/wanted.ts';
 import { print, printJson, say, type Terminal } from '../terminal/terminal.ts';
 import { findAuthSecret } from './connection.ts';
@@ -53,9 +53,8 @@ export async function provisionCommand(
     adminEmails: options.adminEmail,
   });
   const mint = mintTargetsOf(options.mint, inventory, namespace);
-  const own = mint.find(({ secret }) => secret.namespace === namespace && secret.name === secretName);
-  if (own || options.tokenSecret?.startsWith(`${secretName}/`))
-    throw new UserError(`the Secret ${namespace}/${secretName} holds the root key, and nothing else is put into it`);
+  const token = options.tokenSecret === undefined ? undefined : tokenPlaceOf(options.tokenSecret, namespace);
+  refuseSecretsOfOthers({ namespace, secretName }, mint, token);
   const cluster = {
     ...(options.kubeContext !== undefined && { context: options.kubeContext }),
     ...(options.kubeconfig !== undefined && { kubeconfig: options.kubeconfig }),
@@ -70,7 +69,7 @@ export async function provisionCommand(
     inventory,
     recover: options.recover,
     mint,
-    token: options.tokenSecret === undefined ? undefined : tokenPlaceOf(options.tokenSecret, namespace),
+    token,
     wait: waitTargetsOf(options.wait, mint, namespace),
     readySeconds: secondsOf('--ready-timeout', options.readyTimeout),
     aloneSeconds: secondsOf('--lock-timeout', options.lockTimeout),

@@ -1,6 +1,7 @@
 import type { Inventory } from '../../contracts/inventory.ts';
 import { NamespaceName, ObjectName } from '../../contracts/kms-secret.ts';
-import type { NamespacedPlace } from '../cluster/secrets.ts';
+import { POSTGRES_SECRET, REDIS_SECRET } from '../cluster/kms-secrets.ts';
+import { type NamespacedPlace, placeOf } from '../cluster/secrets.ts';
 import { UserError } from '../problem.ts';
 
 /** An identity whose credentials belong into a Secret. */
@@ -101,6 +102,31 @@ export function tokenPlaceOf(text: string, namespace: string): SecretKeyPlace {
   const isRight = ObjectName.safeParse(name).success && /^[-._a-zA-Z0-9]{1,253}$/.test(key);
   if (!isRight || rest.length > 0) throw wrong('--token-secret', text, 'kms-bootstrap-secret/token');
   return { namespace, name, key };
+}
+
+/**
+ * Keeps what others rely on from being written over: the root key, the passwords of the bundled parts, and the credentials of a service, of
+ * which a token would take the place.
+ *
+ * @throws UserError that names the Secret
+ */
+export function refuseSecretsOfOthers(
+  { namespace, secretName }: { readonly namespace: string; readonly secretName: string },
+  mint: readonly MintTarget[],
+  token: SecretKeyPlace | undefined,
+): void {
+  const own = [secretName, POSTGRES_SECRET, REDIS_SECRET].map((name) => ({ namespace, name }));
+  for (const place of [...mint.map(({ secret }) => secret), ...(token ? [token] : [])])
+    if (own.some((one) => sameAs(one, place)))
+      throw new UserError(
+        place.name === secretName
+          ? `the Secret ${placeOf(place)} holds the root key, and nothing else is put into it`
+          : `the Secret ${placeOf(place)} holds the password of a bundled part, and nothing else is put into it`,
+      );
+  if (token && mint.some(({ secret }) => sameAs(secret, token)))
+    throw new UserError(
+      `--token-secret: the Secret ${placeOf(token)} is for credentials (--mint), which it would replace`,
+    );
 }
 
 function wrong(option: string, text: string, example: string): UserError {

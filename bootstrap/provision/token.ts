@@ -1,9 +1,11 @@
 import type { Inventory } from '../../contracts/inventory.ts';
+import { KEPT_BY_ANNOTATION } from '../../operator/kms-secret.ts';
 import type { KubernetesApi } from '../../operator/kubernetes/api.ts';
 import { Namespaces, Secrets } from '../../operator/kubernetes/resources.ts';
 import type { Kms } from '../../sdk/index.ts';
-import { dataOf, FIELD_MANAGER, placeOf } from '../cluster/secrets.ts';
+import { dataOf, FIELD_MANAGER, findObject, placeOf } from '../cluster/secrets.ts';
 import { Ids } from '../live/ids.ts';
+import { UserError } from '../problem.ts';
 import type { SecretKeyPlace } from './targets.ts';
 
 /** Whose token it is, in the first organization. */
@@ -39,6 +41,13 @@ export async function storeToken(
   { key, ...place }: SecretKeyPlace,
   signal: AbortSignal,
 ): Promise<StoredToken> {
+  const before = await findObject(api, Secrets, place);
+  const keeper = before?.metadata.annotations?.[KEPT_BY_ANNOTATION];
+  if (keeper !== undefined)
+    throw new UserError(
+      `--token-secret: the Secret ${placeOf(place)} is kept by the KMSSecret ${keeper}`,
+      'name a Secret of its own',
+    );
   const organization = inventory.organizations[0]!.slug;
   const identityId = Ids.of(ids.identity, organization, TOKEN_IDENTITY);
   const [{ clientId }, { metadata }] = await Promise.all([

@@ -181,6 +181,20 @@ describe.skipIf(!isHelmAtHand)(withHelm('the chart in Helm'), () => {
     ],
     ['the namespace of KMS made', { namespaces: ['hanzo'] }, /namespaces: hanzo holds the root key/],
     ['a service twice', { services: [{ name: 'a' }, { name: 'a' }] }, /services: hanzo\/a is there twice/],
+    ['a service on the root key', { services: [{ name: 'kms' }] }, /services: the Secret kms-secrets is of KMS itself/],
+    [
+      'a service on the token',
+      {
+        ...bootstrap({ inventory: 'version: 1', secretDestination: { name: 'a-secrets' } }),
+        services: [{ name: 'a' }],
+      },
+      /services: the Secret a-secrets is of KMS itself/,
+    ],
+    [
+      'a token on the password of Postgres',
+      bootstrap({ secretDestination: { name: 'kms-postgres-auth' } }),
+      /secretDestination.name: the Secret kms-postgres-auth is of KMS/,
+    ],
     ['names of nothing', { operator: { onlyNamed: true } }, /operator.onlyNamed: names nothing/],
     [
       'names and whole namespaces',

@@ -88,6 +88,12 @@ test.each<[string, InstallationProps, RegExp]>([
   ],
   ['a variable of the mounts', { environment: { TLS_KEY_FILE: '/x' } }, /environment\.TLS_KEY_FILE: is set by Kms/],
   ['a service that is there twice', { services: [services[0]!, services[0]!] }, /services\.1\.name: .* is there twice/],
+  ['a service on the root key', { services: [{ name: 'kms' }] }, /services\.0\.name: the Secret kms-secrets is of KMS/],
+  [
+    'a service on a Secret of that name',
+    { secretName: 'a-kms-auth', services: [{ name: 'a' }] },
+    /services\.0\.name: the Secret a-kms-auth is of KMS/,
+  ],
   ['a budget that allows no eviction', { availability: { minAvailable: 2 } }, /availability\.minAvailable: allows no/],
   [
     'secrets that are made of nothing',

@@ -165,3 +165,10 @@ test('a configuration that is wrong is told whole, each with the line that mends
     expect(said).toContain(`    ${line}\n`);
   expect(said).not.toContain('at readConfiguration');
 });
+
+test('what is set with --secret and would be in the clear is refused, without its value', async () => {
+  const config = { environment: '{"KMS_AUDIT_SINK":"https://u:hidden@sink"}' };
+  const { code, said } = await runProgram(settings, { config, secretKeys: ['environment'] });
+  expect([code, said]).toEqual([32, expect.stringContaining('environment: holds a secret')]);
+  expect(said).not.toContain('hidden');
+});

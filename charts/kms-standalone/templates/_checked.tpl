@@ -10,6 +10,18 @@
 {{- if has $place $places -}}{{- $wrong = append $wrong (printf "services: %s is there twice" $place) -}}{{- end -}}
 {{- $places = append $places $place -}}
 {{- end -}}
+{{- $own := list $.Values.existingSecret "kms-postgres-auth" "kms-redis-auth" -}}
+{{- $token := $.Values.kms.autoBootstrap.secretDestination.name -}}
+{{- $hasToken := $.Values.kms.autoBootstrap.additionalOrganizationsTokenSecretKey -}}
+{{- if and $hasToken (has $token $own) -}}{{- $wrong = append $wrong (printf "kms.autoBootstrap.secretDestination.name: the Secret %s is of KMS itself" $token) -}}{{- end -}}
+{{- $own = concat $own (list $.Values.tls.secretName $.Values.ingress.tlsSecretName) ($hasToken | empty | ternary list (list $token)) -}}
+{{- range $.Values.services -}}
+{{- if eq (.namespace | default $.Release.Namespace) $.Release.Namespace -}}
+{{- range $secret := list (printf "%s-secrets" .name) (printf "%s-kms-auth" .name) -}}
+{{- if has $secret $own -}}{{- $wrong = append $wrong (printf "services: the Secret %s is of KMS itself" $secret) -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if $.Values.operator.onlyNamed -}}
 {{- if not $.Values.services -}}{{- $wrong = append $wrong "operator.onlyNamed: names nothing: there are no services" -}}{{- end -}}
 {{- if $.Values.operator.secretNamespaces -}}{{- $wrong = append $wrong "operator.secretNamespaces: opens whole namespaces, and onlyNamed is set: choose one" -}}{{- end -}}

@@ -1,7 +1,18 @@
 import { expect, test } from 'vitest';
-import { type Given, mintTargetsOf, tokenPlaceOf, waitTargetsOf } from '../../../bootstrap/provision/targets.ts';
+import type { Ids } from '../../../bootstrap/live/ids.ts';
+import {
+  type Given,
+  mintTargetsOf,
+  refuseSecretsOfOthers,
+  tokenPlaceOf,
+  waitTargetsOf,
+} from '../../../bootstrap/provision/targets.ts';
+import { storeToken } from '../../../bootstrap/provision/token.ts';
 import { wantedInventory } from '../../../bootstrap/provision/wanted.ts';
 import type { Inventory } from '../../../contracts/inventory.ts';
+import { KEPT_BY_ANNOTATION } from '../../../operator/kms-secret.ts';
+import type { KubernetesApi } from '../../../operator/kubernetes/api.ts';
+import type { Kms } from '../../../sdk/index.ts';
 
 const identity = (name: string) => ({ name, role: 'no-access' as const, projects: [] });
 const inventory: Inventory = {
@@ -61,6 +72,45 @@ test('a token has a Secret and a key', () => {
   });
   for (const text of ['token', 'a/b/c', 'A/b', 'a/'])
     expect(() => tokenPlaceOf(text, 'kms')).toThrow(`"${text}" is not of the form`);
+});
+
+test.each<[string, Given, string, string]>([
+  ['credentials for the root key', ['ci=kms/root'], 'free/token', 'kms/root holds the root key'],
+  ['a token for the root key', [], 'root/ROOT_ENCRYPTION_KEY', 'kms/root holds the root key'],
+  [
+    'a token for the password of Postgres',
+    [],
+    'kms-postgres-auth/password',
+    'kms/kms-postgres-auth holds the password',
+  ],
+  ['credentials for the password of Redis', ['ci=kms-redis-auth'], 'free/token', 'kms-redis-auth holds the password'],
+  ['a token for credentials', ['gateway-service'], 'gateway-kms-auth/clientSecret', 'kms/gateway-kms-auth is for cred'],
+])('%s are refused', (_what, given, token, says) => {
+  const refuse = (to: Given, where: string) =>
+    refuseSecretsOfOthers(
+      { namespace: 'kms', secretName: 'root' },
+      mintTargetsOf(to, inventory, 'kms'),
+      tokenPlaceOf(where, 'kms'),
+    );
+  expect(() => refuse(given, token)).toThrow(says);
+  expect(() => refuse(['gateway-service', 'ci=team/root'], 'free/token')).not.toThrow();
+});
+
+test('a token goes into no Secret that a KMSSecret keeps, and none is made for it', async () => {
+  const kept = { metadata: { name: 'gateway-secrets', annotations: { [KEPT_BY_ANNOTATION]: 'kms/gateway' } } };
+  const asked: string[] = [];
+  const never = new Proxy({}, { get: (_, name) => asked.push(String(name)) });
+  const api = { get: async () => kept } as unknown as KubernetesApi;
+  const place = { namespace: 'kms', name: 'gateway-secrets', key: 'DATABASE_URL' };
+  const stored = storeToken(
+    api,
+    { identities: never } as unknown as Kms,
+    { ids: {} as Ids, inventory },
+    place,
+    AbortSignal.timeout(60_000),
+  );
+  await expect(stored).rejects.toThrow('kms/gateway-secrets is kept by the KMSSecret kms/gateway');
+  expect(asked).toEqual([]);
 });
 
 test('organizations of the command line come to those of the file', async () => {
