@@ -3,7 +3,7 @@ import { decidesCode } from '../../sdk/loaders.ts';
 import { FORMATS, type Format, format } from '../formats/export.ts';
 import { UserError } from '../problem.ts';
 import { printTable } from '../terminal/table.ts';
-import { printJson, type Terminal } from '../terminal/terminal.ts';
+import { printJson, say, type Terminal } from '../terminal/terminal.ts';
 import { type FolderOptions, type NamedFolder, reach } from './folder.ts';
 import { valuesOf } from './values.ts';
 
