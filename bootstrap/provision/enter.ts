@@ -34,7 +34,9 @@ export async function enter(options: EnterOptions, inventory: Inventory): Promis
   const prove = proverOf(authSecret);
   const isFresh = !(await open.admin.initialized());
   const credential = firstCredential(authSecret);
-  const first = await open.admin.bootstrap({ ...firstAdmin(inventory), credential }, prove).catch((error: unknown) => {
+  const isNamed = inventory.organizations.some(({ admins }) => admins.length > 0);
+  const who = firstAdmin(inventory, isNamed ? undefined : options.recover);
+  const first = await open.admin.bootstrap({ ...who, credential }, prove).catch((error: unknown) => {
     if (error instanceof Conflict) return undefined;
     throw error instanceof Forbidden ? wrongProof(connection.url, error) : error;
   });

@@ -12,6 +12,7 @@ import { ProvisionReport } from '../../contracts/provision.ts';
 import { makeProof, parseAuthSecret, parseRootKey } from '../../keys/index.ts';
 import { Secrets } from '../../operator/kubernetes/resources.ts';
 import { Kms, Unauthorized } from '../../sdk/index.ts';
+import { kubeconfigOf } from '../../tools/cluster/control-plane.ts';
 import { freePort } from '../../tools/cluster/free-ports.ts';
 import { startEmptyServer, type TestServer } from '../support/server.ts';
 import { everything } from '../support/thorough.ts';
@@ -49,12 +50,12 @@ afterAll(async () => {
 });
 
 /** `kms-bootstrap` as a person runs it on a laptop. */
-async function bootstrap(args: string, env: Record<string, string> = {}): Promise<Ended> {
+async function bootstrap(args: string, env: Record<string, string> = {}, stdin = ''): Promise<Ended> {
   const child = execFile(process.execPath, [join(root, 'bin/kms-bootstrap.js'), ...args.split(' ')], {
     cwd: cluster.plane.folder,
     env: { PATH: process.env.PATH, HOME: cluster.plane.folder, KUBECONFIG: cluster.plane.kubeconfig, ...env },
   });
-  child.stdin!.end();
+  child.stdin!.end(stdin);
   let [stdout, stderr] = ['', ''];
   child.stdout!.on('data', (text: string) => (stdout += text));
   child.stderr!.on('data', (text: string) => (stderr += text));
@@ -244,6 +245,30 @@ test.each([
   expect([code, stdout]).toEqual([1, '']);
   expect(stderr).toContain(error);
   expect(stderr).toContain(hint);
+});
+
+test('addresses come from standard input, too, and who has no right to is told which one', async () => {
+  await cluster.namespace('piped');
+  const piped = await bootstrap(
+    `${INIT} piped --addresses-from-stdin`,
+    {},
+    'DB_CONNECTION_URI=postgresql://kms@db/kms\n',
+  );
+  expect(piped.code, piped.stderr).toBe(0);
+  expect((await cluster.data('piped', 'kms-secrets'))?.DB_CONNECTION_URI).toBe('postgresql://kms@db/kms');
+  await cluster.kubectl('-n', 'piped', 'create', 'serviceaccount', 'nobody');
+  const token = (await cluster.kubectl('-n', 'piped', 'create', 'token', 'nobody')).trim();
+  const file = join(cluster.plane.folder, 'nobody.kubeconfig');
+  await writeFile(file, kubeconfigOf(cluster.plane.url, cluster.plane.ca, token), { mode: 0o600 });
+  for (const args of ['', ' --dry-run']) {
+    const { code, stdout, stderr } = await bootstrap(`init --kubeconfig ${file} -n piped${args}`, DATABASE);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toContain('cannot get resource "secrets"');
+    expect(stderr).toContain('have somebody give you this right');
+  }
+  await writeFile(file, kubeconfigOf(cluster.plane.url, cluster.plane.ca, 'none'), { mode: 0o600 });
+  const stranger = await bootstrap(`init --kubeconfig ${file} -n piped`, DATABASE);
+  expect(stranger.stderr).toContain('the cluster does not take your credentials');
 });
 
 test('the Job makes all of it, from the first admin to Secrets in sync, and shows no value', async () => {

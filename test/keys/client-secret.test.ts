@@ -1,11 +1,13 @@
-import { createSecretKey } from 'node:crypto';
+import { createSecretKey, hkdfSync, randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
 import {
   clientSecretMac,
   clientSecretPrefix,
+  firstCredential,
   isClientSecretShape,
   newClientSecret,
   newClientSecretMacKey,
+  parseAuthSecret,
   sameMac,
 } from '../../keys/index.ts';
 import vectors from './vectors/client-secrets.json' with { type: 'json' };
@@ -35,6 +37,13 @@ test.each([
   { what: "Infisical's form", text: 'ab'.repeat(32) },
 ])('$what makes no client secret', ({ text }) => {
   expect(isClientSecretShape(text)).toBe(false);
+});
+
+test('the first credential follows from AUTH_SECRET, by a key of its own purpose', () => {
+  const text = randomBytes(32).toString('base64');
+  const derived = Buffer.from(hkdfSync('sha256', text, '', 'hanzo-kms/v1/auth/first-credential', 32));
+  expect(firstCredential(parseAuthSecret(text))).toBe(`st.${derived.toString('base64url')}`);
+  expect(isClientSecretShape(firstCredential(parseAuthSecret(text)))).toBe(true);
 });
 
 test('the prefix is how the secret begins', () => {

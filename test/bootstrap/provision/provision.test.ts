@@ -86,6 +86,9 @@ test('a proof with another AUTH_SECRET is told as that, and makes no admin', asy
     });
     const { admin } = await enter({ ...entering, recover: 'Ann@hanzo.ai' }, inventory);
     expect(admin).toBe('ann@hanzo.ai');
+    const nobody = { ...inventory, organizations: inventory.organizations.map((one) => ({ ...one, admins: [] })) };
+    await expect(enter(entering, nobody)).rejects.toThrow('nobody is named as admin');
+    expect((await enter({ ...entering, recover: 'ann@hanzo.ai' }, nobody)).admin).toBe('ann@hanzo.ai');
   } finally {
     await fresh.close();
   }
