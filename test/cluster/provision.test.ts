@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ensureKmsSecrets } from '../../bootstrap/cluster/kms-secrets.ts';
 import type { KmsBootstrapJobProps } from '../../constructs/index.ts';
 import { ProvisionReport } from '../../contracts/provision.ts';
 import { makeProof, parseAuthSecret, parseRootKey } from '../../keys/index.ts';
@@ -204,6 +205,28 @@ test('of two inits at once one makes the root key, and the other keeps it', asyn
   expect((await bootstrap(command)).stdout).toContain('racing/kms-postgres-auth made');
   expect(await cluster.data('racing', 'kms-postgres-auth')).toEqual(postgres);
 });
+
+test.each([true, false])(
+  'of eight who have seen none, one makes the root key, and nobody replaces it (immutable: %s)',
+  async (immutable) => {
+    const namespace = await cluster.namespace(`eight-${immutable}`);
+    const made = await Promise.all(
+      Array.from({ length: 8 }, () =>
+        ensureKmsSecrets(cluster.api, {
+          namespace,
+          addresses: DATABASE,
+          bundledPostgres: false,
+          bundledRedis: false,
+          immutable,
+        }),
+      ),
+    );
+    expect(made.filter(({ secrets }) => secrets[0]!.state === 'created')).toHaveLength(1);
+    expect(new Set(made.map(({ rootKey }) => rootKey)).size).toBe(1);
+    const { ROOT_ENCRYPTION_KEY } = (await cluster.data(namespace, 'kms-secrets'))!;
+    expect(new Set(made.map(({ values }) => values.ROOT_ENCRYPTION_KEY))).toEqual(new Set([ROOT_ENCRYPTION_KEY]));
+  },
+);
 
 test('an init that was broken off goes on with the passwords that it made', async () => {
   await cluster.namespace('halfway');
