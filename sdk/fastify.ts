@@ -7,7 +7,7 @@ import { valuesOf } from './values.ts';
 import { watchLooks } from './watch.ts';
 
 /**
- * The names that `app.kms.env` has. `kms types` writes them, and a project says so once:
+ * The names that `app.kms.env` has. `kms types --schema-only` writes them, and a project says so once:
  *
  * @example
  * import type { Environment } from './kms-env.js';

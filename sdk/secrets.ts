@@ -12,6 +12,8 @@ export interface ReadOptions {
    * @default true
    */
   readonly values?: boolean;
+  /** What was there at this moment, as an instant; takes the right to read the history. @default - what is there now */
+  readonly asOf?: string;
   /** Gives the read up. */
   readonly signal?: AbortSignal;
 }
@@ -69,6 +71,7 @@ export class Secrets {
       ...addressQuery(at),
       recursive: options.recursive === true,
       viewSecretValue: options.values !== false,
+      asOf: options.asOf,
     };
     const kept = this.#cache.get(JSON.stringify(query));
     const { answer, etag } = await this.#session.exchange({
@@ -120,7 +123,12 @@ export class Secrets {
     at: FolderAddress,
     options: ReadOptions & { readonly version?: number } = {},
   ): Promise<Secret> {
-    const query = { ...addressQuery(at), version: options.version, viewSecretValue: options.values !== false };
+    const query = {
+      ...addressQuery(at),
+      version: options.version,
+      asOf: options.asOf,
+      viewSecretValue: options.values !== false,
+    };
     const path = `${SECRETS_PATH}/${encodeURIComponent(name)}`;
     const answer = await this.#session.call({
       method: 'GET',

@@ -87,6 +87,7 @@ Exit codes:  that of the command; 128 and its number when a signal ended it
     'kms types --project gateway --env dev --out src/kms-env',
   )
     .option('--out <file>', 'writes <file>.js and <file>.d.ts', 'kms-env')
+    .option('--schema-only', 'without the check at start, for a program that loads its secrets itself')
     .option('--recursive', 'with the folders below')
     .action((options: FolderOptions & { out: string }) =>
       run(async () => (await import('../commands/types.ts')).writeTypes(terminal, environment, options)),

@@ -6,13 +6,9 @@ export type CommandLine = ReturnType<typeof programOf>;
 
 /** Options that name a folder. */
 export function inFolder(command: Command): Command {
-  return ofProject(command.option('-e, --env <slug>', 'the environment; production means prod'));
-}
-
-/** Options that name a folder of a project, whatever the environment. */
-export function ofProject(command: Command): Command {
   return toServer(
     command
+      .option('-e, --env <slug>', 'the environment; production means prod')
       .option('-p, --project <slug>', 'the project; .kms.yaml says it otherwise')
       .option('--path <folder>', 'the folder (default: that of .kms.yaml, or "/")')
       .option('--org <slug>', 'the organization, where several have a project of this name'),

@@ -2,14 +2,15 @@ import type { Kms } from '../../sdk/index.ts';
 import { decidesCode } from '../../sdk/loaders.ts';
 import { FORMATS, type Format, format } from '../formats/export.ts';
 import { UserError } from '../problem.ts';
-import { printTable } from '../terminal/table.ts';
-import { printJson, say, type Terminal } from '../terminal/terminal.ts';
+import { say, type Terminal } from '../terminal/terminal.ts';
 import { type FolderOptions, type NamedFolder, reach } from './folder.ts';
 import { valuesOf } from './values.ts';
 
-/** Secrets as they are written, by name: neither imports nor personal values. */
-export async function ownOf(kms: Kms, at: NamedFolder): Promise<Map<string, string>> {
-  const secrets = (await kms.secrets.list(at)).filter(({ type }) => type === 'shared');
+/** Secrets as they are written, or were at an instant, by name: neither imports nor personal values. */
+export async function ownOf(kms: Kms, at: NamedFolder, asOf?: string): Promise<Map<string, string>> {
+  const secrets = (await kms.secrets.list(at, asOf === undefined ? {} : { asOf })).filter(
+    ({ type }) => type === 'shared',
+  );
   const hidden = secrets.filter(({ secretValueHidden }) => secretValueHidden).map(({ secretKey }) => secretKey);
   if (hidden.length > 0)
     throw new UserError(`you may know of ${hidden.join(', ')} in ${at.environment} and not read the value`);
@@ -46,37 +47,4 @@ export async function exportSecrets(
   );
   terminal.stdout.write(await format(sorted, as satisfies Format, options.name ?? `${at.projectSlug}-secrets`));
   return 0;
-}
-
-/** Compares a folder of two environments: names, and whether the values are equal. Values are shown only when asked for. */
-export async function diffEnvironments(
-  terminal: Terminal,
-  environment: NodeJS.ProcessEnv,
-  [one, other]: readonly [string, string],
-  options: Omit<FolderOptions, 'env'> & { readonly reveal?: boolean; readonly exitCode?: boolean },
-): Promise<number> {
-  const { kms, at } = await reach(environment, { ...options, env: one });
-  const [left, right] = await Promise.all([
-    ownOf(kms, at),
-    reach(environment, { ...options, env: other }).then((second) => ownOf(kms, second.at)),
-  ]);
-  const rows = [...new Set([...left.keys(), ...right.keys()])].toSorted().map((name) => {
-    const [a, b] = [left.get(name), right.get(name)];
-    const state =
-      a === undefined ? `only in ${other}` : b === undefined ? `only in ${one}` : a === b ? 'equal' : 'differs';
-    return { name, state, ...(options.reveal ? { values: { [one]: a ?? null, [other]: b ?? null } } : {}) };
-  });
-  if (options.json) printJson(terminal, rows);
-  else {
-    const heads = ['NAME', 'STATE', ...(options.reveal ? [one.toUpperCase(), other.toUpperCase()] : [])];
-    const shown = (value: string | null | undefined) =>
-      value === null || value === undefined ? '' : JSON.stringify(value);
-    const cells = rows.map(({ name, state, values }) => [
-      name,
-      state,
-      ...(values ? [shown(values[one]), shown(values[other])] : []),
-    ]);
-    printTable(terminal, heads, cells);
-  }
-  return options.exitCode && rows.some(({ state }) => state !== 'equal') ? 2 : 0;
 }

@@ -1,6 +1,7 @@
 import { UserError } from '../problem.ts';
 import { print, printJson, readStdin, say, type Terminal } from '../terminal/terminal.ts';
 import { type FolderOptions, reach } from './folder.ts';
+import { versionOf } from './versions.ts';
 
 /** Names and versions of a folder's secrets; values only when asked for, because screens and logs are read by others. */
 export async function listSecrets(
@@ -48,9 +49,7 @@ export async function getSecret(
   options: FolderOptions & { readonly version?: string },
 ): Promise<number> {
   const { kms, at } = await reach(environment, options);
-  const version = options.version === undefined ? undefined : Number(options.version);
-  if (version !== undefined && !(Number.isInteger(version) && version > 0))
-    throw new UserError('a version is a number from 1 on');
+  const version = options.version === undefined ? undefined : versionOf(options.version);
   const secret = await kms.secrets.get(name, at, version === undefined ? {} : { version });
   if (options.json) printJson(terminal, { name, version: secret.version, value: secret.secretValue });
   else terminal.stdout.write(terminal.stdout.isTTY ? `${secret.secretValue}\n` : secret.secretValue);

@@ -8,7 +8,7 @@ import { type FolderOptions, reach } from './folder.ts';
 export async function writeTypes(
   terminal: Terminal,
   environment: NodeJS.ProcessEnv,
-  options: FolderOptions & { readonly out: string; readonly recursive?: boolean },
+  options: FolderOptions & { readonly out: string; readonly recursive?: boolean; readonly schemaOnly?: boolean },
 ): Promise<number> {
   const { kms, at } = await reach(environment, options);
   const { secrets, imports } = await kms.secrets.describe(at, { recursive: options.recursive === true });
@@ -17,8 +17,8 @@ export async function writeTypes(
   const names = [...new Set(all.map(({ secretKey }) => secretKey))].filter((name) => name !== '__proto__').toSorted();
   const out = options.out.replace(/\.(js|d\.ts)$/, '');
   try {
-    await writeFile(`${out}.js`, schemaOf(names));
-    await writeFile(`${out}.d.ts`, typesOf(names));
+    await writeFile(`${out}.js`, schemaOf(names, options.schemaOnly));
+    await writeFile(`${out}.d.ts`, typesOf(names, options.schemaOnly));
   } catch (error) {
     throw new UserError(`${out}.js and ${out}.d.ts cannot be written: ${(error as NodeJS.ErrnoException).code}`);
   }

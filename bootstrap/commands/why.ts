@@ -2,6 +2,7 @@ import { NamespaceName, ObjectName } from '../../contracts/kms-secret.ts';
 import { type ClusterOptions, openCluster } from '../cluster/open.ts';
 import { organizationIdOf } from '../logins/organization.ts';
 import { findReach } from '../logins/reach.ts';
+import { findRepository } from '../logins/repository-file.ts';
 import { UserError } from '../problem.ts';
 import { failureOf } from '../terminal/failure.ts';
 import { paint, print, printJson, say, type Terminal } from '../terminal/terminal.ts';
@@ -65,7 +66,8 @@ async function connect(
   options: WhyOptions,
   debug: (line: string) => void,
 ): Promise<KmsAccess> {
-  const reach = await findReach(environment, options.state);
+  const repository = await findRepository(process.cwd());
+  const reach = await findReach(environment, options.state, repository.url);
   const noting: typeof fetch = async (input, init) => {
     const answer = await fetch(input, init);
     const { pathname, search } = new URL(String(input));
@@ -73,6 +75,7 @@ async function connect(
     return answer;
   };
   const kms = clientOf({ ...reach, connection: { ...reach.connection, fetch: noting } });
+  // Not the organization of the file: what is asked about may be another project's.
   const organizationId = options.org === undefined ? undefined : await organizationIdOf(kms.organizations, options.org);
   return { kms, url: reach.connection.url, organizationId };
 }

@@ -33,7 +33,7 @@ const OPTIONS: Readonly<Record<string, Source>> = {
 };
 const ARGUMENTS: Readonly<Record<string, Source>> = {
   name: 'key',
-  env: 'environment',
+  one: 'environment',
   other: 'environment',
   file: 'files',
   shell: ['bash', 'zsh', 'fish'],
@@ -69,12 +69,13 @@ export function wantedBy(program: Command, words: readonly string[]): Wanted {
     }
     if (takesCommand(command)) return { kind: 'command', at: positionOf(words, index) };
     const name = command.registeredArguments[arguments_++]?.name();
-    // Of a comparison the first environment says which project's are meant, as --env does.
     if (name !== undefined) given[name] ??= word;
   }
   if (begun.startsWith('-')) return { kind: 'words', candidates: optionsOf(command) };
   if (takesCommand(command)) return { kind: 'command', at: words.length };
   const argument = command.registeredArguments[arguments_]?.name();
+  // What is compared is versions then.
+  if (given.key !== undefined && argument !== 'name') return nothing;
   if (argument !== undefined) return from(ARGUMENTS[argument], given);
   const commands = arguments_ > 0 ? [] : command.createHelp().visibleCommands(command);
   return {

@@ -68,6 +68,10 @@ test('versions are told without values, and come back', async () => {
   const { stdout } = await cli('secrets history ROLLED');
   expect(stdout).toMatch(/^VERSION +WRITTEN +BY +NAME\n2 .*\n1 /);
   expect(stdout).not.toContain(VALUE);
+  const compared = await cli('diff 1 2 --key ROLLED --exit-code');
+  expect([compared.code, compared.stdout]).toEqual([2, 'NAME    STATE\nROLLED  differs\n']);
+  expect(await json('diff 1 2 --key ROLLED --reveal')).toMatchObject([{ values: { 1: 'first', 2: VALUE } }]);
+  expect((await cli('diff 1 x --key ROLLED')).stderr).toContain('a version is a number');
   await cli('secrets rollback ROLLED --to 1');
   expect((await cli('secrets get ROLLED')).stdout).toBe('first');
   expect((await cli('secrets delete ROLLED')).code).toBe(0);
@@ -76,6 +80,7 @@ test('versions are told without values, and come back', async () => {
 
 test('two environments are compared without a value, unless it is asked for', async () => {
   const prod = { projectSlug: 'gateway', environment: 'prod' };
+  const before = new Date().toISOString();
   await kms.secrets.createMany(
     [
       { secretKey: 'A', secretValue: VALUE },
@@ -86,6 +91,8 @@ test('two environments are compared without a value, unless it is asked for', as
   );
   const { stdout, code } = await cli('diff dev prod --exit-code');
   expect([code, stdout]).toEqual([2, 'NAME  STATE\nA     equal\nB     differs\nC     only in prod\n']);
+  expect(await json(`diff prod@${before} prod`)).toMatchObject([{ name: 'A', state: 'only in prod' }, {}, {}]);
+  expect((await cli('diff prod@yesterday prod')).stderr).toContain('is no instant');
   expect((await cli('secrets diff dev prod --reveal')).stdout).toContain(`"${VALUE}-of-prod"`);
 });
 

@@ -19,6 +19,12 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
+test('a program that loads its secrets itself gets the schema alone', () => {
+  expect(schemaOf(NAMES, true)).not.toContain('process.env');
+  expect(typesOf(NAMES, true)).not.toContain('const env');
+  expect(schemaOf(NAMES)).toContain('Env.parse(process.env)');
+});
+
 test('a misspelt name does not compile, and a right one is a string', async () => {
   await writeFile(
     join(folder, 'right.ts'),
