@@ -250,7 +250,7 @@ describe('completion', () => {
   beforeAll(async () => {
     await mkdir(join(folder, 'bin'));
     await writeFile(join(folder, 'bin/kms'), `#!/bin/sh\nexec "${process.execPath}" "${KMS}" "$@"\n`, { mode: 0o755 });
-    const evil = { secretKey: '$(touch pwned)', secretValue: VALUE };
+    const evil = { secretKey: 'A_$(touch pwned)', secretValue: VALUE };
     await kms.secrets.createMany([evil, { secretKey: 'A_TOKEN', secretValue: VALUE }], at);
   });
   const at = { projectSlug: 'gateway', environment: 'staging' };
@@ -284,7 +284,7 @@ describe('completion', () => {
     'kms export --format j': ['json'],
     'kms secrets list --project ': ['gateway'],
     'kms secrets list -p gateway --env s': ['staging'],
-    'kms secrets get --env staging ': ['A_TOKEN'],
+    'kms secrets get --env staging A_': ['A_TOKEN'],
     'kms __com': [],
   };
 
