@@ -125,6 +125,9 @@ async function logInByPassword(
   return { email, organization: organization.slug, token, refresh: jar.refresh() };
 }
 
+/** Hosts to which a password goes without TLS: this machine, and Services of the cluster that this runs in. */
+const PLAIN = /^(127\.\d+\.\d+\.\d+|localhost|\[::1\]|[a-z0-9-]+\.[a-z0-9-]+\.svc(\.cluster\.local)?)$/;
+
 /** A password goes to no address that only a file in a repository names: whoever wrote it could be collecting them. */
 function addressToLogInTo(
   named: string | undefined,
@@ -137,7 +140,15 @@ function addressToLogInTo(
       `.kms.yaml names ${repositoryUrl}, where you have not logged in yet`,
       `if that is your KMS: kms login --url ${repositoryUrl}`,
     );
-  if (url && URL.canParse(url)) return addressOf(url);
+  if (url && URL.canParse(url)) {
+    const { protocol, hostname } = new URL(url);
+    if (protocol !== 'https:' && !PLAIN.test(hostname))
+      throw new UserError(
+        `a password does not travel over plain http to ${hostname}`,
+        'name the address with https://',
+      );
+    return addressOf(url);
+  }
   throw new UserError('it is not said where KMS is', 'name it by --url or KMS_URL');
 }
 

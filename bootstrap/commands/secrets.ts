@@ -41,7 +41,7 @@ export async function listSecrets(
 const place = ({ secretPath, secretKey }: { secretPath: string; secretKey: string }) =>
   secretPath === '/' ? secretKey : `${secretPath}/${secretKey}`;
 
-/** One value, byte for byte; a line end is added only where a person looks at it. */
+/** One value, byte for byte; where a person looks at it, a line end is added, and what a terminal would obey is written out. */
 export async function getSecret(
   terminal: Terminal,
   environment: NodeJS.ProcessEnv,
@@ -52,7 +52,8 @@ export async function getSecret(
   const version = options.version === undefined ? undefined : versionOf(options.version);
   const secret = await kms.secrets.get(name, at, version === undefined ? {} : { version });
   if (options.json) printJson(terminal, { name, version: secret.version, value: secret.secretValue });
-  else terminal.stdout.write(terminal.stdout.isTTY ? `${secret.secretValue}\n` : secret.secretValue);
+  else if (terminal.stdout.isTTY) print(terminal, secret.secretValue);
+  else terminal.stdout.write(secret.secretValue);
   return 0;
 }
 

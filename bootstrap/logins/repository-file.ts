@@ -1,4 +1,5 @@
-import { readFile, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { lstat, open } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import {
   canonicalEnvironment,
@@ -26,22 +27,40 @@ export interface Repository extends RepositoryFile {
 export async function findRepository(from: string): Promise<Repository> {
   for (let folder = resolve(from); ; folder = dirname(folder)) {
     const file = join(folder, NAME);
-    const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
-      throw new UserError(`${file} cannot be read: ${error.code}`);
-    });
+    const text = await readOurs(file);
     if (text !== undefined) return parse(text, file);
     if (dirname(folder) === folder) return {};
   }
 }
 
+/**
+ * A file of the caller's own. Asked of the open file, and of the link that may have led to it, before anything is read: nobody exchanges one for
+ * another in between, and a pipe that somebody put there keeps nobody waiting.
+ */
+async function readOurs(file: string): Promise<string | undefined> {
+  const handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch(
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+      throw new UserError(`${file} cannot be read: ${error.code}`);
+    },
+  );
+  if (!handle) return undefined;
+  try {
+    const about = await handle.stat();
+    const stranger = [about, await lstat(file)].find(({ uid }) => uid !== process.geteuid?.() && uid !== 0);
+    if (process.geteuid && stranger)
+      throw new UserError(
+        `${file} belongs to another user (${stranger.uid}), so it is not trusted`,
+        'remove it, or make it yours',
+      );
+    if (!about.isFile()) throw new UserError(`${file} cannot be read: it is no file`);
+    return await handle.readFile('utf8');
+  } finally {
+    await handle.close();
+  }
+}
+
 async function parse(text: string, file: string): Promise<Repository> {
-  const { uid } = await stat(file);
-  if (process.geteuid && uid !== process.geteuid() && uid !== 0)
-    throw new UserError(
-      `${file} belongs to another user (${uid}), so it is not trusted`,
-      'remove it, or make it yours',
-    );
   const plain = parsePlain(text);
   if (plain) return { ...plain, file };
   // Loaded here: a file of the usual form does not wait for them.

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { getSecret } from '../../../bootstrap/commands/secrets.ts';
 import { loginsFile, readLogins, writeLogins } from '../../../bootstrap/logins/logins.ts';
 import { Kms } from '../../../sdk/index.ts';
 import { invitePerson, PASSWORD, type Person } from '../../support/person.ts';
@@ -60,6 +61,7 @@ test('what a shell is given decides no code: such a name is left out and told', 
   const { stdout, stderr } = await cli('export --env staging --format shell');
   expect([stdout, stderr]).toEqual([`export TAME='id'\n`, expect.stringContaining('PROMPT_COMMAND is left out')]);
   expect((await cli('export --env staging --format shell --allow-loaders')).stdout).toContain('PROMPT_COMMAND');
+  for (const name of ['PROMPT_COMMAND', 'TAME']) await cli(`secrets delete ${name} --env staging`);
 });
 
 test('versions are told without values, and come back', async () => {
@@ -76,6 +78,19 @@ test('versions are told without values, and come back', async () => {
   expect((await cli('secrets get ROLLED')).stdout).toBe('first');
   expect((await cli('secrets delete ROLLED')).code).toBe(0);
   expect((await cli('secrets get ROLLED')).code).toBe(1);
+});
+
+test('a value that a person looks at cannot command the terminal, and a pipe gets it as it is', async () => {
+  const value = 'a\n\u001b]52;c;ZXZpbA==\u0007';
+  await cli('secrets set EVIL', value);
+  expect((await cli('secrets get EVIL')).stdout).toBe(value);
+  let seen = '';
+  const stdout = { isTTY: true, write: (text: string) => (seen += text) } as unknown as NodeJS.WriteStream;
+  const terminal = { program: 'kms', stdout, stderr: stdout, stdin: process.stdin };
+  const env = { KMS_URL: live.url, KMS_TOKEN: live.server.admin, HOME: folder };
+  await getSecret(terminal, env, 'EVIL', { project: 'gateway', env: 'dev', state: join(folder, '.kms') });
+  expect(seen).toBe('a\n\\u001b]52;c;ZXZpbA==\\u0007\n');
+  await cli('secrets delete EVIL');
 });
 
 test('two environments are compared without a value, unless it is asked for', async () => {
@@ -230,6 +245,14 @@ describe('a login', () => {
     const { code, stderr } = await asAda('login --email ada@example.com --store keychain', stdin, path);
     expect([code, stderr]).toEqual([1, expect.stringContaining('--store file')]);
   });
+
+  test.each(['http://kms.example.com', 'http://127.0.0.1.example.com:8080', 'ftp://kms.example.com'])(
+    'sends no password in the clear to %s',
+    async (url) => {
+      const { code, stderr } = await asAda(`login --email ada@example.com --url ${url}`, `${PASSWORD}\n`);
+      expect([code, stderr]).toEqual([1, expect.stringContaining('does not travel over plain http')]);
+    },
+  );
 
   test('sends no password to an address that a repository names', async () => {
     const repository = join(folder, 'cloned');

@@ -1,8 +1,9 @@
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { chmod, lchown, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { parse as parseYaml } from 'yaml';
 import { loginsFile, writeLogins } from '../../../bootstrap/logins/logins.ts';
 import { findReach } from '../../../bootstrap/logins/reach.ts';
@@ -35,6 +36,27 @@ describe('.kms.yaml', () => {
     await writeFile(join(folder, 'a/.kms.yaml'), text);
     await expect(findRepository(join(folder, 'a/b'))).rejects.toThrow(says);
     await rm(join(folder, 'a/.kms.yaml'));
+  });
+});
+
+describe('.kms.yaml that somebody else has put there', () => {
+  const file = () => join(folder, 'a/.kms.yaml');
+  afterEach(() => rm(file(), { force: true }));
+
+  test('keeps nobody waiting by being a pipe', async () => {
+    execFileSync('mkfifo', [file()]);
+    await expect(findRepository(join(folder, 'a/b'))).rejects.toThrow(/it is no file/);
+  });
+
+  test.runIf(process.geteuid?.() === 0)('is not trusted, nor is a link of theirs to a file of mine', async () => {
+    const mine = join(folder, 'mine.yaml');
+    await writeFile(mine, 'project: billing\nenv: prod\n');
+    await symlink(mine, file());
+    await lchown(file(), 4242, 4242);
+    await expect(findRepository(join(folder, 'a/b'))).rejects.toThrow('another user (4242)');
+    await rm(file());
+    await symlink(mine, file());
+    expect(await findRepository(join(folder, 'a/b'))).toMatchObject({ project: 'billing' });
   });
 });
 
