@@ -1,10 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { TLSSocket } from 'node:tls';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { readConfig } from '../../../server/config.ts';
 import { asRefusal, Database } from '../../../server/database/database.ts';
 import { migrate } from '../../../server/database/migrate.ts';
 import { RedisCounter } from '../../../server/limits/redis.ts';
@@ -12,6 +15,7 @@ import { type Certificate, newAuthority } from '../../support/certificates.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
 import { OwnPostgres } from '../../support/own-postgres.ts';
 import { noRedis, TestRedis } from '../../support/redis.ts';
+import { newSecrets, ServerProcess } from './server-process.ts';
 
 /** The server as a client of what it stands on: it speaks to nobody whose certificate is not vouched for, under that very name. */
 
@@ -135,12 +139,59 @@ describe('Postgres', () => {
     expect(asRefusal(fault)).toMatchObject({ kind: 'unavailable' });
   });
 
+  test('is held to an authority that is named by a file, whatever the URI says', async () => {
+    const { sslcert, sslkey } = withClient();
+    const read = (uri: string, authorityFile: string) =>
+      readConfig({ ...newSecrets(), DB_CONNECTION_URI: uri, DB_CA_FILE: authorityFile }).DB_CONNECTION_URI!;
+    const careless = uriOf({ sslmode: 'no-verify', sslcert, sslkey });
+    expect(await ask(read(careless, ca.ours))).toEqual([{ ssl: true }]);
+    await expect(ask(read(careless, ca.theirs))).rejects.toMatchObject({
+      code: expect.stringMatching(/^(UNABLE_TO_|SELF_)/),
+    });
+    await expect(ask(read(plain.uri, ca.ours))).rejects.toThrow('The server does not support SSL connections');
+  });
+
   test('that wants a certificate of its clients refuses who has none', async () => {
     await expect(ask(uriOf(full()))).rejects.toMatchObject({ code: '28000' });
   });
 
   test('that wants TLS refuses who speaks without', async () => {
     await expect(ask(uriOf({}))).rejects.toMatchObject({ code: '28000' });
+  });
+});
+
+describe('the server itself', () => {
+  let database: TestDatabase;
+  let server: ServerProcess;
+
+  beforeAll(async () => {
+    database = await createDatabase();
+    const pair = files(authority.issue('localhost', '127.0.0.1'), 'itself');
+    server = new ServerProcess({
+      ...{ ...newSecrets(), DB_CONNECTION_URI: database.uri },
+      ...{ TLS_CERT_FILE: pair.cert, TLS_KEY_FILE: pair.key },
+    });
+  });
+  afterAll(async () => {
+    server.signal('SIGTERM');
+    await server.ended();
+    await database.drop();
+  });
+
+  test('answers by TLS 1.3 to whoever trusts its authority', async () => {
+    const address = new URL(await server.ready());
+    expect(address.protocol).toBe('https:');
+    const answer = (options: object) =>
+      new Promise<{ status?: number; protocol: string | null }>((resolve, reject) => {
+        const asked = request(new URL('/api/status', address), options, (response) => {
+          response.resume();
+          resolve({ status: response.statusCode!, protocol: (response.socket as TLSSocket).getProtocol() });
+        });
+        asked.on('error', reject).end();
+      });
+    expect(await answer({ ca: authority.cert })).toEqual({ status: 200, protocol: 'TLSv1.3' });
+    await expect(answer({ ca: stranger.cert })).rejects.toMatchObject({ code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' });
+    await expect(answer({ ca: authority.cert, maxVersion: 'TLSv1.2' })).rejects.toThrow();
   });
 });
 
