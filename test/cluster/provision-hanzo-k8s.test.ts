@@ -94,7 +94,24 @@ describe.skipIf(isSkipped)(
       expect(said).toMatch(/\+ \d\d to create/);
     });
 
-    test('and nothing is made without it', async () => {
+    test('what is set by its path is read, and what is wrong is told with what mends it', async () => {
+      const shown = await run(
+        ['--path monitoring.enabled false', '--path image.version 0.2.0', 'replicas 3', 'kubernetesVersion 1.31']
+          .map((words) => `pulumi config set ${words}`)
+          .concat('pulumi preview --diff 2>&1')
+          .join('\n'),
+        'early',
+      );
+      expect(shown).not.toMatch(/settings? (is|are) wrong|servicemonitor/i);
+      const wrong = await run(
+        "pulumi config set --path 'services[0].name' Gateway; pulumi preview 2>&1 || true",
+        'early',
+      );
+      expect(wrong).toContain("pulumi config set --path 'services[0].name' <value>");
+      await run('pulumi config rm services', 'early');
+    });
+
+    test('nothing is made without kms-secrets', async () => {
       const failed = await run('pulumi up 2>&1 || true', 'early');
       expect(failed).toMatch(/error: kms-secrets is not in namespace hanzo; run: npx kms-bootstrap init/);
       expect(failed).not.toMatch(/at requireKmsSecrets|kubernetes:core/);

@@ -74,7 +74,7 @@ const program = new Command('npm run cluster --')
 Examples:
   npm run cluster                                  until Ctrl-C; prints the line that names its kubeconfig
   npm run cluster -- run kubectl get nodes         for one command
-  npm run cluster -- build                         the programs alone, once: a quarter of an hour on two cores
+  npm run cluster -- build                         the programs and tools alone, once: half an hour on two cores
 
 Programs that are in a folder of KUBEBUILDER_ASSETS are taken from there.`,
   )
