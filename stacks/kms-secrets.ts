@@ -32,11 +32,12 @@ const WITHIN_MS = 10_000;
  */
 export async function requireKmsSecrets(place: KmsSecretsPlace): Promise<void> {
   const { namespace, secretName = 'kms-secrets' } = place;
-  const provider = new pulumi.Config('kubernetes');
-  const context = place.context ?? provider.get('context');
+  // Not by Config, which warns of one that is kept as a secret; it goes nowhere from here.
+  const ofProvider = (key: string) => pulumi.runtime.getConfig(`kubernetes:${key}`);
+  const context = place.context ?? ofProvider('context');
   const { KubeConfig } = await import('@kubernetes/client-node');
   const config = new KubeConfig();
-  if (!load(config, provider.get('kubeconfig'), context)) return;
+  if (!load(config, ofProvider('kubeconfig'), context)) return;
   const status = await ask(config, `/api/v1/namespaces/${namespace}/secrets/${secretName}`);
   if (status !== 404) return;
   const told = `${secretName} is not in namespace ${namespace}; run: npx kms-bootstrap init --kube-context ${config.getCurrentContext()} --namespace ${namespace}`;
