@@ -85,12 +85,13 @@ export class KmsInstallation extends Construct {
     const { url, publicUrl } = addServer(charts.get('server')!, settings);
     this.url = url;
     this.publicUrl = publicUrl;
+    const hostApi = settings.hostApi ?? publicUrl ?? url;
     let secrets: Readonly<Record<string, KmsSecret>> = {};
     fill('services', (chart) => {
-      secrets = addServices(chart, settings, publicUrl ?? url);
+      secrets = addServices(chart, settings, hostApi);
     });
     this.secrets = secrets;
-    fill('operator', (chart) => addOperator(chart, settings, Object.values(secrets)));
+    fill('operator', (chart) => addOperator(chart, settings, Object.values(secrets), [hostApi, url]));
     const jobs = charts.get('bootstrap');
     this.bootstrap = jobs && new KmsBootstrapJob(jobs, 'bootstrap', bootstrapProps(settings, url));
   }
@@ -129,13 +130,20 @@ function partsOf(settings: InstallationSettings): InstallationPart[] {
   return INSTALLATION_PARTS.filter((part) => present[part]);
 }
 
-function addOperator(chart: Chart, settings: InstallationSettings, secrets: readonly KmsSecret[]): void {
+/** @param addresses of the KMS that is installed: to these, and those of the settings, client secrets go, and to no others */
+function addOperator(
+  chart: Chart,
+  settings: InstallationSettings,
+  secrets: readonly KmsSecret[],
+  addresses: readonly string[],
+): void {
   const { namespace, image, operator, admission } = settings;
   const { replicas, resources, autoReloadNamespaces, secretNamespaces, onlyNamed } = operator;
   if (operator.enabled)
     new KmsOperator(chart, 'operator', {
       ...image,
       ...{ namespace, replicas, resources, autoReloadNamespaces },
+      hosts: [...addresses, ...operator.hosts],
       ...(onlyNamed ? { onlySecretsOf: secrets } : { secretNamespaces: secretNamespaces ?? namespacesOf(settings) }),
     });
   const kubernetesVersion = settings.kubernetesVersion as KubernetesVersion;
@@ -154,9 +162,8 @@ const namespacesOf = ({ namespace, services }: InstallationSettings) => [
   ...new Set([namespace, ...services.map((service) => service.namespace ?? namespace)]),
 ];
 
-function addServices(chart: Chart, settings: InstallationSettings, found: string): Record<string, KmsSecret> {
+function addServices(chart: Chart, settings: InstallationSettings, hostApi: string): Record<string, KmsSecret> {
   const { namespace, services, tls } = settings;
-  const hostApi = settings.hostApi ?? found;
   // Behind the Ingress there is a certificate that everybody trusts; that of the Service is of an authority of one's own.
   const own = tls.enabled && new URL(hostApi).hostname.startsWith(`kms.${namespace}.svc`);
   const caRef = { secretName: tls.secretName, secretNamespace: namespace, key: 'ca.crt' };

@@ -1,10 +1,13 @@
 import { z } from 'zod';
 import { ContainerResources, OPERATOR_RESOURCES } from './container.ts';
 import { KeyOfSecret } from './installation-stores.ts';
-import { NamespaceName, ObjectName } from './kms-secret.ts';
+import { HostApi, NamespaceName, ObjectName } from './kms-secret.ts';
 import { Email, FolderPath, Slug } from './names.ts';
 
 /** The parts of an installation, each with its settings. Its databases are in installation-stores.ts. */
+
+/** An address of KMS. Several stand in one variable of the operator, with commas. */
+export const KmsAddress = HostApi.regex(/^[^,]*$/, 'must have no comma');
 
 /** Ingress controllers that are told "TLS 1.3 only"; each wants it in its own words. */
 export const INGRESS_CONTROLLERS = ['nginx', 'traefik', 'haproxy', 'contour'] as const;
@@ -102,6 +105,12 @@ export const OperatorSettings = z.strictObject({
     .optional()
     .describe(
       'Namespaces whose Secrets it may read and write. Default: that of KMS, and those of the services. No other is open to it.',
+    ),
+  hosts: z
+    .array(KmsAddress)
+    .default([])
+    .describe(
+      'Further addresses of KMS that client secrets are sent to, besides `hostApi` and the Service; a KMSSecret that names another is not kept.',
     ),
   onlyNamed: z
     .boolean()

@@ -10,6 +10,7 @@ import {
   AvailabilitySettings,
   BootstrapSettings,
   IngressSettings,
+  KmsAddress,
   MonitoringSettings,
   NetworkPoliciesSettings,
   OperatorSettings,
@@ -20,7 +21,7 @@ import {
   TlsSettings,
 } from './installation-parts.ts';
 import { PostgresSettings, RedisSettings } from './installation-stores.ts';
-import { HostApi, NamespaceName, ObjectName } from './kms-secret.ts';
+import { NamespaceName, ObjectName } from './kms-secret.ts';
 
 /**
  * How KMS is installed in a cluster: the one schema that types and checks the construct, documents the stack's configuration and
@@ -46,7 +47,7 @@ const Shape = z.strictObject({
     'Secret with ROOT_ENCRYPTION_KEY, AUTH_SECRET, DB_CONNECTION_URI and REDIS_URL; `kms-bootstrap init` makes it.',
   ),
   environment: ServerVariables.default({}).describe('More configuration of the server, by variable; never a secret.'),
-  hostApi: HostApi.optional().describe(
+  hostApi: KmsAddress.optional().describe(
     'Where the operator finds KMS. Default: the host of the Ingress, or the Service where there is none.',
   ),
   tls: TlsSettings.prefault({}).describe('TLS in the server itself.'),

@@ -222,6 +222,20 @@ test.each<[string, InstallationProps, string]>([
   expect(named({ ...props, services }, 'KMSSecret', 'gateway-kms-sync').spec.hostAPI).toBe(hostAPI);
 });
 
+test('the operator sends client secrets to the KMS that is installed, to further ones that are listed, and to no others', () => {
+  const hosts = (props: InstallationProps) =>
+    named(props, 'Deployment', 'kms-operator')
+      .spec.template.spec.containers[0].env.find(({ name }: any) => name === 'KMS_HOSTS')
+      .value.split(',');
+  expect(hosts({})).toEqual(['https://kms.hanzo.ai', 'http://kms.hanzo.svc:8080']);
+  expect(hosts({ ingress: { enabled: false } })).toEqual(['http://kms.hanzo.svc:8080']);
+  const further = { hostApi: 'https://kms.lux.network', operator: { hosts: ['https://kms.zoo.example'] } };
+  expect(hosts(further)).toEqual(['https://kms.lux.network', 'http://kms.hanzo.svc:8080', 'https://kms.zoo.example']);
+  expect(() => objects({ hostApi: 'https://kms.example/,https://other.example' })).toThrow(
+    'hostApi: must have no comma',
+  );
+});
+
 test('the operator is let at the namespaces of the services, or at what they name alone', () => {
   const there = [{ name: 'gateway' }, { name: 'flow', namespace: 'team' }];
   const roles = (props: InstallationProps) =>

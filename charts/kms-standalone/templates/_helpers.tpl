@@ -157,6 +157,11 @@ secret:
 {{- include ($.Values.operator.onlyNamed | ternary "kms.operator.namedNamespaces" "kms.operator.namespaces") $ | fromYamlArray | join "," -}}
 {{- end -}}
 
+{{/* Where client secrets are sent, and nowhere else. */}}
+{{- define "kms.operator.hosts" -}}
+{{- concat (list (include "kms.hostApi" $) (include "kms.url" $)) $.Values.operator.hosts | uniq | join "," -}}
+{{- end -}}
+
 {{- define "kms.operator.byName" -}}
 {{- if $.Values.operator.onlyNamed }}
 - name: SECRETS_BY_NAME

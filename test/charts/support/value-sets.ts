@@ -126,7 +126,11 @@ export const VALUE_SETS: Readonly<Record<string, ValueSet>> = {
   },
   'an operator of several namespaces that restarts': {
     values: {
-      operator: { secretNamespaces: ['hanzo', 'team', 'team'], autoReloadNamespaces: ['team', 'hanzo', 'team'] },
+      operator: {
+        hosts: ['https://kms.zoo.example', 'https://kms.example.com'],
+        secretNamespaces: ['hanzo', 'team', 'team'],
+        autoReloadNamespaces: ['team', 'hanzo', 'team'],
+      },
       services: [{ name: 'gateway', namespace: 'team' }],
       hostApi: 'https://kms.example.com',
     },

@@ -16,6 +16,7 @@ export function operatorFiles(source: Source): Record<string, string> {
       source.template('Deployment kms-operator', {
         edits: {
           [`${CONTAINER} env [WATCH_NAMESPACES] value`]: { value: 'include "kms.operator.watched" $ | quote' },
+          [`${CONTAINER} env [KMS_HOSTS] value`]: { value: 'include "kms.operator.hosts" $ | quote' },
           [`${CONTAINER} env`]: { append: 'include "kms.operator.byName" $ | trim' },
         },
       }),
