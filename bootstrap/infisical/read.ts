@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { pathProblem } from '../../contracts/name-rules.ts';
 import { HIDDEN_VALUE } from '../../contracts/secrets.ts';
 import { KmsRefusal } from '../../sdk/index.ts';
 import type { Session } from '../../sdk/session.ts';
@@ -98,6 +99,13 @@ class Reader {
     const folders: TakenFolder[] = [];
     const paths = ['/'];
     for (const path of paths) {
+      // Here before it is asked for: one that is within itself would be read without end.
+      const problem = pathProblem(path);
+      if (problem !== undefined)
+        throw new UserError(
+          `folder ${path} of ${environment}: ${problem}; nothing was changed`,
+          'change it there first',
+        );
       const place = { workspaceId: this.#projectId, environment, path };
       folders.push({ path, secrets: await this.#secretsOf(place), imports: await this.#importsOf(place) });
       const call = { method: 'GET', path: '/api/v1/folders', query: place, answer: FoldersAnswer } as const;

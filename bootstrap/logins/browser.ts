@@ -52,10 +52,14 @@ export async function listenForCode(url: string, patienceMs = PATIENCE_MS): Prom
   let hasBegun = false;
   server.on('request', (request, response) => {
     const isOurs = sameText(cookieOf(request, name), cookie);
-    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://127.0.0.1');
     // A name that leads here is not this address: a page elsewhere could read what it is answered.
-    if (request.headers.host !== `127.0.0.1:${port}` || request.method !== 'GET')
+    const isHere = request.headers.host === `127.0.0.1:${port}` && request.method === 'GET';
+    const address = `http://127.0.0.1${request.url}`;
+    // Pages elsewhere try the ports of their visitors with images and frames; a person comes by the address bar.
+    const isWindow = (request.headers['sec-fetch-dest'] ?? 'document') === 'document';
+    if (!isHere || !isWindow || !request.url?.startsWith('/') || !URL.canParse(address))
       return answer(response, 403, 'This is not for you.');
+    const { pathname, searchParams } = new URL(address);
     if (pathname === '/') {
       if (hasBegun && !isOurs) {
         reject(

@@ -83,7 +83,7 @@ secret:
 {{/* More variables of the server. */}}
 {{- define "kms.environment" -}}
 {{- range $name, $value := $.Values.environment }}
-- name: {{ $name }}
+- name: {{ $name | quote }}
   value: {{ $value | quote }}
 {{- end }}
 {{- end -}}

@@ -14,7 +14,8 @@ interface Seen {
 /** A request as any program on this machine can make it. */
 function ask(path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Seen> {
   return new Promise((resolve, reject) => {
-    request(new URL(path, listening!.address), { headers, method }, (answer) => {
+    const { hostname, port } = new URL(listening!.address);
+    request({ hostname, port, path, headers, method }, (answer) => {
       answer.resume();
       const cookie = String(answer.headers['set-cookie'] ?? '').split(';')[0]!;
       resolve({ status: answer.statusCode ?? 0, location: answer.headers.location, cookie });
@@ -96,4 +97,24 @@ test('the same browser may begin twice', async () => {
 test('nobody is waited for without end', async () => {
   listening = await listenForCode('https://kms.test', 20);
   await expect(listening.brought).rejects.toThrow(/nobody logged in/);
+});
+
+test.each(['//', '//evil.test/done', '*', 'http://[/', '/done?code=%&state=%00'])(
+  'an address as %s ends no login',
+  async (path) => {
+    const { state, cookie } = await begun();
+    expect((await ask(path, { cookie })).status).toBeGreaterThanOrEqual(400);
+    await ask(`/done?code=right&state=${state}`, { cookie });
+    expect(await listening!.brought).toMatchObject({ code: 'right' });
+  },
+);
+
+test.each(['image', 'iframe', 'empty', 'script'])('a page elsewhere begins no login by its %s', async (dest) => {
+  listening = await listenForCode('https://kms.test');
+  expect(await ask('/', { 'sec-fetch-dest': dest, 'sec-fetch-site': 'cross-site' })).toMatchObject({
+    status: 403,
+    cookie: '',
+  });
+  expect((await ask('/', { 'sec-fetch-dest': 'document', 'sec-fetch-site': 'none' })).status).toBe(302);
+  expect(await unsettled()).toBe('waiting');
 });

@@ -141,6 +141,23 @@ test('a project that is there is not touched', async () => {
   expect(await projects()).toHaveLength(1);
 });
 
+test('a folder that is within itself is not read without end', async () => {
+  const hostile = await listen((request, response) => {
+    const { pathname } = new URL(request.url!, 'http://x');
+    const answers: Record<string, unknown> = {
+      '/api/v1/folders': { folders: [{ name: 'a' }] },
+      '/api/v1/secret-imports': { secretImports: [] },
+      '/api/v3/secrets/raw': { secrets: [] },
+    };
+    const project = { id: 'p', name: 'p', slug: 'gateway', environments: [{ id: 'e', slug: 'dev', name: 'dev' }] };
+    const other = pathname.endsWith('/tags') ? { workspaceTags: [] } : project;
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answers[pathname] ?? other));
+  });
+  const { code, stderr } = await take('--dry-run', `http://127.0.0.1:${hostile.port}`, { INFISICAL_TOKEN: 't' });
+  await hostile.close();
+  expect([code, stderr]).toEqual([1, expect.stringContaining('at most 32 levels')]);
+});
+
 test.each<{ what: string; env: Record<string, string>; says: RegExp }>([
   { what: 'no credentials', env: { INFISICAL_UNIVERSAL_AUTH_CLIENT_ID: '' }, says: /set INFISICAL_TOKEN/ },
   { what: 'a token of nobody', env: { INFISICAL_TOKEN: 'x' }, says: /401|token/i },
