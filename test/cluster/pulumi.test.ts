@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import type { ConfigMap, OpMap } from '@pulumi/pulumi/automation/index.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { servicesOf } from '../../examples/hanzo/services.ts';
@@ -190,7 +191,10 @@ describe.skipIf(!pulumi)(`Pulumi's engine${pulumi ? '' : ' (not at hand: npm run
     expect(await cluster.data('held', 'kms-secrets')).toBeDefined();
   });
 
-  test('the provider complained of nothing', () => {
+  test('the engine is as new as the SDK, and the provider complained of nothing', () => {
+    const sdk: string = createRequire(import.meta.url)('@pulumi/pulumi/package.json').version;
+    const minorOf = (version: string) => Number(version.split('.')[1]);
+    expect(minorOf(engine.version)).toBeGreaterThanOrEqual(minorOf(sdk));
     expect(engine.complaints).toBe('');
   });
 });

@@ -111,6 +111,13 @@ test('values of kms-secrets that are kept in the clear are refused, and not repe
   expect(told).not.toContain('n33dle');
 });
 
+test('what is set with --secret and would be in the clear is refused, without its value', () => {
+  const told = problemsOf({ environment: '{"KMS_AUDIT_SINK":"https://u:hidden@sink"}' }, ['environment']);
+  expect(told).toContain('environment: holds a secret');
+  expect(told).toContain('pulumi config rm environment');
+  expect(told).not.toContain('hidden');
+});
+
 test('values of kms-secrets that are missing are asked for as secrets', () => {
   const told = problemsOf({ secrets: '{"authSecret":"n33dle"}' }, ['secrets']);
   expect(told).toContain("pulumi config set --secret --path 'secrets.rootEncryptionKey'\n");

@@ -51,20 +51,11 @@ export interface ProgramRun {
  * Runs the program of Pulumi.yaml as a preview.
  *
  * @param options.config what `pulumi config` holds, by key without the project. @default {}
- * @param options.secretKeys those of them that are kept as secrets. @default []
  * @param options.flags of Node. @default []
  */
 export async function runProgram(
   settings: string,
-  {
-    config = {},
-    secretKeys = [],
-    flags = [],
-  }: {
-    readonly config?: Record<string, string>;
-    readonly secretKeys?: readonly string[];
-    readonly flags?: readonly string[];
-  } = {},
+  { config = {}, flags = [] }: { readonly config?: Record<string, string>; readonly flags?: readonly string[] } = {},
 ): Promise<ProgramRun> {
   const { name: project, main, runtime } = parse(settings);
   const program = new URL(main, root);
@@ -142,7 +133,6 @@ export async function runProgram(
             PULUMI_CONFIG: JSON.stringify(
               Object.fromEntries(Object.entries(config).map(([key, value]) => [`${project}:${key}`, value])),
             ),
-            PULUMI_CONFIG_SECRET_KEYS: JSON.stringify(secretKeys.map((key) => `${project}:${key}`)),
           },
         },
       );

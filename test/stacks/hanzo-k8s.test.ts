@@ -114,28 +114,19 @@ test('the component and the stack give the same outputs', () => {
   expect(outputs['pulumi:pulumi:Stack']).toEqual({ ...given, kmsNamespace: namespace });
 });
 
-test('what holds data is protected and stays, unless the stack is told not to protect it', async () => {
+test('what holds data is protected, and stays', async () => {
   const config = { postgres: '{"mode":"bundled"}', redis: '{"mode":"bundled"}', namespaces: '["team"]' };
-  const keeping = async (more: Record<string, string> = {}) => {
-    const run = await runProgram(settings, { config: { ...config, ...more } });
-    expect(run.said).toBe('');
-    return Object.fromEntries(
-      run.resources
-        .filter(({ retained, protect }) => retained || protect)
-        .map(({ name, retained, protect }) => [name, { retained, protect }]),
-    );
-  };
-  const definition = { 'customresourcedefinition-kmssecrets.secrets.lux.network': { retained: true, protect: false } };
-  expect(await keeping()).toEqual({
-    ...definition,
-    'statefulset-hanzo-kms-postgres': { retained: true, protect: true },
-    'namespace-team': { retained: true, protect: true },
-  });
-  expect(await keeping({ protect: 'false' })).toEqual({
-    ...definition,
-    'statefulset-hanzo-kms-postgres': { retained: true, protect: false },
-    'namespace-team': { retained: true, protect: false },
-  });
+  const { said, resources } = await runProgram(settings, { config });
+  expect(said).toBe('');
+  const kept = resources.filter(({ retained, protect }) => retained || protect);
+  expect(kept.map(({ name, retained, protect }) => ({ name, retained, protect }))).toEqual(
+    expect.arrayContaining([
+      { name: 'customresourcedefinition-kmssecrets.secrets.lux.network', retained: true, protect: false },
+      { name: 'statefulset-hanzo-kms-postgres', retained: true, protect: true },
+      { name: 'namespace-team', retained: true, protect: true },
+    ]),
+  );
+  expect(kept).toHaveLength(3);
 });
 
 test('a program that fails is told by its exit code', async () => {
@@ -164,11 +155,4 @@ test('a configuration that is wrong is told whole, each with the line that mends
   ])
     expect(said).toContain(`    ${line}\n`);
   expect(said).not.toContain('at readConfiguration');
-});
-
-test('what is set with --secret and would be in the clear is refused, without its value', async () => {
-  const config = { environment: '{"KMS_AUDIT_SINK":"https://u:hidden@sink"}' };
-  const { code, said } = await runProgram(settings, { config, secretKeys: ['environment'] });
-  expect([code, said]).toEqual([32, expect.stringContaining('environment: holds a secret')]);
-  expect(said).not.toContain('hidden');
 });
