@@ -1,8 +1,9 @@
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Inventory } from '../../contracts/inventory.ts';
 import type { Kms } from '../../sdk/index.ts';
-import { draftFile, readIfThere } from '../durable-file.ts';
+import { draftFile, FileExists, readIfThere, writeDurably } from '../durable-file.ts';
 import { Ids } from '../live/ids.ts';
 import { UserError } from '../problem.ts';
 
@@ -13,7 +14,7 @@ export const CredentialFile = z.object({ clientId: z.string(), clientSecret: z.s
 export const credentialFile = (folder: string, identity: string) => join(folder, `${identity}.json`);
 
 /**
- * Mints a client secret for each identity of the inventory that has no file yet, and writes it. The file's place is made
+ * Mints a client secret for each identity of the inventory that has no file yet, and writes it, where git does not see it. The file's place is made
  * before the secret, and a secret that could not be written is revoked. Killed between the answer and the file, a secret that
  * nobody knows stays live: "kms-bootstrap" in the identity's list of client secrets, never used.
  */
@@ -25,14 +26,36 @@ export async function mintCredentials(
   onDone: (identity: string) => void = () => {},
 ): Promise<string[]> {
   const minted: string[] = [];
-  for (const { organization, identity } of identitiesOf(inventory)) {
+  const identities = identitiesOf(inventory);
+  for (const { organization, identity } of identities) {
     const file = credentialFile(folder, identity);
     if ((await readIfThere(file)) !== undefined) continue;
+    if (minted.length === 0)
+      await keepFromGit(
+        folder,
+        identities.map((each) => each.identity),
+      );
     await mint(kms, Ids.of(ids.identity, organization, identity), file);
     minted.push(identity);
     onDone(identity);
   }
   return minted;
+}
+
+/**
+ * Has git leave a folder out, whatever repository it is in: `git add .` would otherwise publish it. Only one that holds nothing but such files:
+ * in the folder of a repository it would hide all the rest.
+ */
+async function keepFromGit(folder: string, identities: readonly string[]): Promise<void> {
+  const there = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  if (!there.every((name) => identities.some((identity) => name.startsWith(`${identity}.json`)))) return;
+  await writeDurably(join(folder, '.gitignore'), '*\n', { exclusive: true }).catch((error: unknown) => {
+    // Another run was faster.
+    if (!(error instanceof FileExists)) throw error;
+  });
 }
 
 async function mint(kms: Kms, identityId: string, file: string): Promise<void> {

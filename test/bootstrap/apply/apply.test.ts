@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -120,9 +121,22 @@ test('a credential whose file appeared meanwhile is revoked at once', async () =
   });
   await expect(mintCredentials(racing, ids, hanzo, target)).rejects.toThrow('was revoked');
   expect(await readFile(join(target, 'iam-service.json'), 'utf8')).toBe('theirs');
-  expect(await readdir(target)).toEqual(['iam-service.json']);
+  expect(await readdir(target)).toEqual(['.gitignore', 'iam-service.json']);
   const left = await kms.identities.clientSecrets(ids.identity.get('hanzo\niam-service') ?? '');
   expect(left.filter((secret) => !secret.isClientSecretRevoked)).toHaveLength(1);
+});
+
+test('git sees no credential, and all else in a folder that holds more', async () => {
+  const { ids } = await readLive(kms, hanzo);
+  const repository = join(folder, 'repository');
+  execFileSync('git', ['init', '--quiet', repository]);
+  await writeFile(join(repository, 'README.md'), 'mine');
+  const seen = () =>
+    execFileSync('git', ['-C', repository, 'status', '--porcelain', '--untracked-files=all'], { encoding: 'utf8' });
+  await mintCredentials(kms, ids, hanzo, join(repository, 'credentials'));
+  expect(seen()).toBe('?? README.md\n');
+  await mintCredentials(kms, ids, hanzo, repository);
+  expect(seen()).toContain('?? README.md\n');
 });
 
 async function tokenOf(): Promise<string> {
