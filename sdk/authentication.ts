@@ -19,15 +19,58 @@ export interface TokenSource {
 }
 
 /** How a client proves who it is: a token that somebody else obtained, or a machine identity's credentials. */
-export type Credentials = { readonly token: string } | { readonly clientId: string; readonly clientSecret: string };
+export type Credentials =
+  | {
+      readonly token: string;
+      /** Obtains another token when this one is refused. @default - none: the refusal is passed on */
+      readonly renew?: () => Promise<string>;
+    }
+  | { readonly clientId: string; readonly clientSecret: string };
 
 /** A token as it is, or one that is logged in for, renewed, and logged in for again before it ends. */
 export function tokenSource(credentials: Credentials, transport: Transport): TokenSource {
   if ('token' in credentials) {
-    const { token } = credentials;
-    return { identityId: identityOf(token), token: async () => token, refused: () => false };
+    return new GivenToken(credentials.token, credentials.renew);
   }
   return new UniversalAuth(credentials.clientId, credentials.clientSecret, transport);
+}
+
+/** A token of somebody else's, and whoever has the next one. */
+class GivenToken implements TokenSource {
+  #token: Promise<string>;
+  #last: string;
+  #isRenewing = false;
+  readonly #renew: (() => Promise<string>) | undefined;
+
+  constructor(token: string, renew: (() => Promise<string>) | undefined) {
+    this.#token = Promise.resolve(token);
+    this.#last = token;
+    this.#renew = renew;
+  }
+
+  get identityId(): string | undefined {
+    return identityOf(this.#last);
+  }
+
+  token(): Promise<string> {
+    return this.#token;
+  }
+
+  refused(token: string): boolean {
+    if (!this.#renew) return false;
+    // Whoever is refused with an older one, or while another is obtained, takes the one that there is then.
+    if (token !== this.#last || this.#isRenewing) return true;
+    this.#isRenewing = true;
+    this.#token = this.#renew()
+      .then((next) => (this.#last = next))
+      .finally(() => {
+        this.#isRenewing = false;
+      });
+    this.#token.catch(() => {
+      this.#token = Promise.resolve(token);
+    });
+    return true;
+  }
 }
 
 interface Session {

@@ -72,10 +72,9 @@ async function loginAt(environment: Environment, url: string): Promise<Credentia
   const login = logins[address];
   if (!login) return undefined;
   const tokens = await tokensOf(address, login);
-  if (!isOld(leftOf(tokens.token, login))) return { token: tokens.token };
-  // Loaded here: it is seldom needed.
-  const { renewed } = await import('./renew.ts');
-  return { token: (await renewed(environment, address)).token };
+  // Loaded here: it is seldom needed. kms run --watch outlives its first token.
+  const renew = async () => (await (await import('./renew.ts')).renewed(environment, address)).token;
+  return { token: isOld(leftOf(tokens.token, login)) ? await renew() : tokens.token, renew };
 }
 
 function credentialsOf(given: (name: string) => string | undefined): Credentials | undefined {

@@ -193,6 +193,37 @@ describe('errors', () => {
   });
 });
 
+describe('a token that is refused', () => {
+  const asked = (seen: { headers: IncomingMessage['headers'] }[]) => seen.map(({ headers }) => headers.authorization);
+
+  test('is replaced once where another can be had, by all who were refused', async () => {
+    const { url, seen } = await peer(refusal(401), refusal(401), organizations);
+    let renewals = 0;
+    const bothRefused = Promise.withResolvers<void>();
+    const renew = async () => {
+      renewals++;
+      await bothRefused.promise;
+      return `new-${renewals}`;
+    };
+    const { organizations: list } = client(url, { credentials: { token: 'old', renew } });
+    const both = Promise.all([list.list(), list.list()]);
+    setTimeout(bothRefused.resolve, 100);
+    expect(await both).toEqual([[], []]);
+    expect(asked(seen).toSorted()).toEqual(['Bearer new-1', 'Bearer new-1', 'Bearer old', 'Bearer old']);
+  });
+
+  test('is passed on where the next is refused too, or none can be had', async () => {
+    const { url, seen } = await peer(refusal(401));
+    const again = client(url, { credentials: { token: 'old', renew: async () => 'new' } });
+    await expect(again.organizations.list()).rejects.toMatchObject({ status: 401 });
+    expect(asked(seen)).toEqual(['Bearer old', 'Bearer new']);
+    const ended = client(url, {
+      credentials: { token: 'old', renew: () => Promise.reject(new Error('it has ended')) },
+    });
+    await expect(ended.organizations.list()).rejects.toThrow('it has ended');
+  });
+});
+
 test('a redirect is not followed, the token would go with it', async () => {
   const { url: elsewhere, seen } = await peer(organizations);
   const { url } = await peer((_, response) => response.writeHead(302, { location: elsewhere }).end());

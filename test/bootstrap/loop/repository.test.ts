@@ -155,7 +155,7 @@ describe('where credentials go', () => {
 
   test('a login goes to the address where it was made, and to no other', async () => {
     await writeLogins(loginsFile(home()), { current: 'https://kms.test', logins: { 'https://kms.test': login } });
-    expect((await findReach(home(), nowhere(), 'https://kms.test/')).credentials).toEqual({ token: 'of-ada' });
+    expect((await findReach(home(), nowhere(), 'https://kms.test/')).credentials).toMatchObject({ token: 'of-ada' });
     expect((await findReach({ ...home(), KMS_URL: 'https://evil.test' }, nowhere())).credentials).toBeUndefined();
     await expect(findReach(home(), nowhere(), 'https://evil.test')).rejects.toThrow(/not logged in/);
     await expect(findReach(home(), nowhere(), 'http://kms.test')).rejects.toThrow(/not logged in/);
