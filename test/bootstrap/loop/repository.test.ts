@@ -44,7 +44,7 @@ describe('.kms.yaml that somebody else has put there', () => {
   afterEach(() => rm(file(), { force: true }));
 
   test('keeps nobody waiting by being a pipe', async () => {
-    execFileSync('mkfifo', [file()]);
+    execFileSync('/bin/sh', ['-c', 'mkfifo "$0"', file()]);
     await expect(findRepository(join(folder, 'a/b'))).rejects.toThrow(/it is no file/);
   });
 
