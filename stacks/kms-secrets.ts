@@ -38,7 +38,10 @@ export async function requireKmsSecrets(place: KmsSecretsPlace): Promise<void> {
   const { KubeConfig } = await import('@kubernetes/client-node');
   const config = new KubeConfig();
   if (!load(config, ofProvider('kubeconfig'), context)) return;
-  const status = await ask(config, `/api/v1/namespaces/${namespace}/secrets/${secretName}`);
+  const status = await ask(
+    config,
+    `/api/v1/namespaces/${encodeURIComponent(namespace)}/secrets/${encodeURIComponent(secretName)}`,
+  );
   if (status !== 404) return;
   const told = `${secretName} is not in namespace ${namespace}; run: npx kms-bootstrap init --kube-context ${config.getCurrentContext()} --namespace ${namespace}`;
   if (!pulumi.runtime.isDryRun()) throw new pulumi.RunError(told);
