@@ -61,6 +61,8 @@ test('the applied server starts from kms-secrets alone, and answers its probes',
 });
 
 test('the applied operator starts as its own ServiceAccount, and answers its probes', async () => {
+  // As `hostApi` would have it, from whose place the KMS of this test is somewhere else.
+  await cluster.kubectl('-n', 'hanzo', 'set', 'env', 'deployment/kms-operator', `KMS_HOSTS=${kms.url}`);
   operator = await pods.run('kms-operator', '127.0.77.2', 'kms-operator');
 });
 
