@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import { Email, orAbsent, Slug, Uuid } from './names.ts';
+import { Email, Opaque, orAbsent, Slug, Uuid } from './names.ts';
 import { Password, Person, PersonName } from './people.ts';
 import { OrganizationRoleName, ProjectRole } from './roles.ts';
 
 /** Invitations and resets by links that work once: Infisical's `/api/v1/invite-org` and `/api/v3/signup`. */
 
 /** The token out of a link. */
-const Code = z.string().trim().max(256);
+const Code = Opaque(256).trim();
 
 export const InviteBody = z.object({
   inviteeEmails: z.array(Email).min(1).max(100),

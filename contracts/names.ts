@@ -58,6 +58,13 @@ export const MAX_VALUE_BYTES = 1_000_000;
 /** Whether a text can be stored as it is: half a character cannot, and neither can NUL. */
 export const isStorable = (text: string) => text.isWellFormed() && !text.includes('\u0000');
 
+/** Text that is compared and never stored. NUL is simply wrong, and so is half a character: in its place comes what nothing was made of. */
+export const Opaque = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .overwrite((text) => text.toWellFormed());
+
 /** A secret's value, kept byte for byte. NUL is refused: neither an environment variable nor Postgres text can hold it. */
 export const SecretValue = z
   .string()

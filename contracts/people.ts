@@ -1,15 +1,15 @@
 import { z } from 'zod';
 import { Timestamp } from './http.ts';
-import { Email, isPlainText, orAbsent, Uuid } from './names.ts';
+import { Email, isPlainText, Opaque, orAbsent, Uuid } from './names.ts';
 import { Organization } from './organizations.ts';
 
 /** People: logins, sessions, the second factor and their own accounts (Infisical's `/api/v3/auth`, `/api/v2/users/me`). */
 
-/** Text that is compared and never stored; NUL and lone surrogates are simply wrong. */
-const Opaque = (max: number) => z.string().max(max);
-
 /** A password as it is given. What makes a good one is checked where one is set. */
-export const Password = Opaque(1024).refine((text) => text.isWellFormed(), 'well-formed Unicode text');
+export const Password = z
+  .string()
+  .max(1024)
+  .refine((text) => text.isWellFormed(), 'well-formed Unicode text');
 
 /** A given or family name; may be empty. */
 export const PersonName = z.string().trim().max(64).refine(isPlainText, 'a name holds no control characters');

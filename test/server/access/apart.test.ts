@@ -173,7 +173,7 @@ const ADDRESS_NOTHING = [
 
 /** A person's own account and login, which no request can name another's of (test/server/people). */
 const OWN =
-  /^\w+ \/api\/(v1\/user\b|v2\/users\/me\b|v2\/auth\/mfa\/|v3\/auth\/login|v1\/auth\/(token|logout|checkAuth)$|v1\/invite-org\/verify$|v3\/signup\/|v2\/password\/|v1\/sso\/oidc\/(login|callback|link)$)/;
+  /^\w+ \/api\/(v1\/user\b|v2\/users\/me\b|v2\/auth\/mfa\/|v3\/auth\/login|v1\/auth\/(token|logout|checkAuth|command-line\/\w+)$|v1\/invite-org\/verify$|v3\/signup\/|v2\/password\/|v1\/sso\/oidc\/(login|callback|link)$)/;
 
 /** Sends one request that is complete for every route: names in the path, the query and the body. */
 async function ask({ method, path }: Route, named: Record<string, string>) {
@@ -265,15 +265,15 @@ function nobodys(): Record<string, string> {
 /** Everything that the other organization holds; no attempt may change a row of it. */
 async function stateOfForeign(): Promise<string> {
   const { rows } = await server.sql.query(
-    `select (select json_agg(o) from organizations o where id = $1)::text
+    `select (select json_agg(o order by o.id) from organizations o where id = $1)::text
          || (select json_agg(m order by m.id) from organization_memberships m where organization_id = $1)::text
-         || (select json_agg(g) from groups g where organization_id = $1)::text
-         || (select json_agg(gm) from group_members gm where organization_id = $1)::text
-         || (select json_agg(r) from project_roles r where project_id = $2)::text
+         || (select json_agg(g order by g.id) from groups g where organization_id = $1)::text
+         || (select json_agg(gm order by gm.group_id, gm.actor_id) from group_members gm where organization_id = $1)::text
+         || (select json_agg(r order by r.id) from project_roles r where project_id = $2)::text
          || (select json_agg(m order by m.id) from project_memberships m where project_id = $2)::text
-         || (select json_agg(p) from projects p where organization_id = $1)::text
-         || (select json_agg(s) from secrets s where project_id = $2)::text
-         || (select json_agg(u) from universal_auths u where identity_id = $3)::text as state`,
+         || (select json_agg(p order by p.id) from projects p where organization_id = $1)::text
+         || (select json_agg(s order by s.id) from secrets s where project_id = $2)::text
+         || (select json_agg(u order by u.id) from universal_auths u where identity_id = $3)::text as state`,
     [foreign.organizationId, foreign.projectId, foreign.identityId],
   );
   return rows[0].state;

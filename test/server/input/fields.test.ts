@@ -110,9 +110,13 @@ test('a missing field is an issue that names it', async () => {
 test('NUL and lone surrogates are refused in every text', async () => {
   for (const route of routes) {
     for (const [name, schema] of Object.entries(route.body?.properties ?? {})) {
-      if (!typesOf(schema).includes('string') || schema.enum || OPAQUE.has(name)) continue;
+      if (!typesOf(schema).includes('string') || schema.enum) continue;
       for (const value of ['a\u0000b', '\u0000', 'a\ud800', '\udfffb']) {
         const answer = await right(route, { body: { ...rightBody(route), [name]: value } });
+        if (OPAQUE.has(name)) {
+          expect([route.name, name, answer.status < 500 && answer.status >= 400]).toEqual([route.name, name, true]);
+          continue;
+        }
         expect({ route: route.name, name, status: answer.status }).toEqual({ route: route.name, name, status: 422 });
       }
     }

@@ -48,7 +48,7 @@ test('no string of a value outlives its requests', async () => {
   expect(snapshot.includes(authorization.slice('Bearer '.length))).toBe(false);
   server.signal('SIGTERM');
   expect(await server.ended()).toMatchObject({ code: 0 });
-});
+}, 90_000);
 
 /** The snapshot, once it is complete. */
 async function written(): Promise<string> {
@@ -60,7 +60,7 @@ async function written(): Promise<string> {
         if (name !== undefined) text = await readFile(join(folder, name), 'utf8');
         return text.trimEnd().endsWith(']}');
       },
-      { timeout: 20_000, interval: 200 },
+      { timeout: 60_000, interval: 200 },
     )
     .toBe(true);
   return text;
