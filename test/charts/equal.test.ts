@@ -1,10 +1,10 @@
 import { App } from 'cdk8s';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { KmsInstallation } from '../../constructs/index.ts';
+import { KmsInstallation, type RenderedObject } from '../../constructs/index.ts';
 import { type ChartValuesInput, installationOf } from '../../tools/chart/values-schema.ts';
 import { everything } from '../support/thorough.ts';
-import { byName, Helm, isHelmAtHand, objectsIn, type Rendered, withHelm } from './support/helm.ts';
+import { byName, Helm, isHelmAtHand, objectsIn, withHelm } from './support/helm.ts';
 import { VALUE_SETS } from './support/value-sets.ts';
 
 /** What the real Helm renders, object by object what the constructs render of the same settings. */
@@ -26,7 +26,7 @@ function together(one: unknown, more: unknown): unknown {
 }
 
 /** What Helm alone is told, and the order of variables of which none refers to another. */
-function comparable(object: Rendered): Rendered {
+function comparable(object: RenderedObject): RenderedObject {
   const copy = JSON.parse(JSON.stringify(object));
   const { annotations } = copy.metadata;
   if (annotations) {

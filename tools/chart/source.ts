@@ -1,19 +1,8 @@
 import { App } from 'cdk8s';
-import { KmsInstallation } from '../../constructs/index.ts';
+import { KmsInstallation, type RenderedObject } from '../../constructs/index.ts';
 import type { InstallationProps } from '../../contracts/index.ts';
 import { both, editsBetween, type Finding, merged } from './derive.ts';
 import { type Edits, joined, type Marks, template } from './template.ts';
-
-/** An object as the constructs render it. */
-export interface Rendered {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly metadata: {
-    readonly name: string;
-    readonly namespace?: string;
-    readonly annotations?: Readonly<Record<string, string>>;
-  };
-}
 
 /** Another setting, and what its rendering tells. */
 export interface Variation {
@@ -37,9 +26,9 @@ export interface Fixed {
 
 /** The objects of one installation with everything on, and of others in which one setting is another one. */
 export class Source {
-  readonly #base: ReadonlyMap<string, Rendered>;
+  readonly #base: ReadonlyMap<string, RenderedObject>;
   readonly #asked = new Set<string>();
-  readonly #others: readonly { readonly finding: Finding; readonly objects: ReadonlyMap<string, Rendered> }[];
+  readonly #others: readonly { readonly finding: Finding; readonly objects: ReadonlyMap<string, RenderedObject> }[];
 
   constructor(settings: InstallationProps, variations: readonly Variation[]) {
     this.#base = render(settings);
@@ -47,7 +36,7 @@ export class Source {
   }
 
   /** @param key kind and name. @throws Error when there is no such object */
-  object(key: string): Rendered {
+  object(key: string): RenderedObject {
     const object = this.#base.get(key);
     if (!object) throw new Error(`there is no ${key}; there are ${[...this.#base.keys()].join(', ')}`);
     this.#asked.add(key);
@@ -111,7 +100,7 @@ function marked(text: string, marks: Marks): string {
   return result;
 }
 
-function render(settings: InstallationProps): Map<string, Rendered> {
+function render(settings: InstallationProps): Map<string, RenderedObject> {
   const objects = new KmsInstallation(new App(), 'kms', settings).toJson();
   return new Map(objects.map((object) => [keyOf(object), object]));
 }
@@ -119,7 +108,7 @@ function render(settings: InstallationProps): Map<string, Rendered> {
 /** The names of these follow from their content. */
 const NAMED_BY_CONTENT = ['Job', 'ConfigMap'];
 
-function keyOf({ kind, metadata: { name, namespace } }: Rendered): string {
+function keyOf({ kind, metadata: { name, namespace } }: RenderedObject): string {
   if (NAMED_BY_CONTENT.includes(kind)) return kind;
   return [kind, name, namespace === NAMESPACE ? undefined : namespace].filter(Boolean).join(' ');
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { parseAllDocuments } from 'yaml';
+import type { RenderedObject } from '../../../constructs/index.ts';
 import { toolAtHand } from '../../../tools/cluster/programs.ts';
 
 export const CHART = fileURLToPath(new URL('../../../charts/kms-standalone', import.meta.url));
@@ -13,17 +14,6 @@ export const CHART = fileURLToPath(new URL('../../../charts/kms-standalone', imp
 export const isHelmAtHand = toolAtHand('helm') !== undefined;
 export const withHelm = (title: string) =>
   isHelmAtHand ? title : `${title} (no helm at hand: npm run cluster -- build)`;
-
-/** An object of the chart, as it goes to the cluster. */
-export interface Rendered {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly metadata: {
-    readonly name: string;
-    readonly namespace?: string;
-    readonly annotations?: Readonly<Record<string, string>>;
-  };
-}
 
 /** The real Helm, with a home of its own. */
 export class Helm {
@@ -76,15 +66,15 @@ export class Helm {
   }
 }
 
-export function objectsIn(text: string): Rendered[] {
+export function objectsIn(text: string): RenderedObject[] {
   // As Helm reads it.
   return parseAllDocuments(text, { version: '1.1' })
-    .map((document) => document.toJS() as Rendered | null)
+    .map((document) => document.toJS() as RenderedObject | null)
     .filter((object) => object !== null);
 }
 
 /** Objects by what names them in a cluster. */
-export function byName(objects: readonly Rendered[]): Record<string, Rendered> {
+export function byName(objects: readonly RenderedObject[]): Record<string, RenderedObject> {
   return Object.fromEntries(
     objects.map((object) => [
       [object.apiVersion, object.kind, object.metadata.namespace, object.metadata.name].filter(Boolean).join(' '),
