@@ -81,7 +81,8 @@ test('the trial fills an empty folder, and a second run changes nothing', async 
   for (const file of ['kms.env', 'admin.json', 'credentials/gateway-service.json']) {
     expect((await stat(join(folder, '.kms', file))).mode & 0o777, file).toBe(0o600);
   }
-  expect(await readdir(join(folder, '.kms/credentials'))).toHaveLength(11);
+  const credentials = await readdir(join(folder, '.kms/credentials'));
+  expect(credentials.filter((file) => file.endsWith('.json'))).toHaveLength(11);
 
   const second = run(['--once']);
   expect(await second.done, second.errors()).toBe(0);
