@@ -230,9 +230,11 @@ export async function status(
   const projects = credentials ? (await kms.projects.list()).map(({ slug }) => slug).toSorted() : [];
   const who = isLogin
     ? `${login.email} (${login.organization})`
-    : credentials
-      ? (kms.identityId ?? 'a token')
-      : 'nobody';
+    : !credentials
+      ? 'nobody'
+      : kms.identityId === undefined
+        ? 'a token'
+        : `machine identity ${kms.identityId}`;
   const { file, project, env, path } = repository;
   if (options.json) {
     const folder = file === undefined ? null : { file, project, env, path };

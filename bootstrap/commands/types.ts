@@ -15,7 +15,7 @@ export async function writeTypes(
   const all = [...secrets, ...imports.flatMap((through) => through.secrets)];
   // What zod leaves out of every object, so that no schema could check it.
   const names = [...new Set(all.map(({ secretKey }) => secretKey))].filter((name) => name !== '__proto__').toSorted();
-  const out = options.out.replace(/\.(js|d\.ts)$/, '');
+  const out = options.out.replace(/(\.js|(\.d)?\.ts)$/, '');
   try {
     await writeFile(`${out}.js`, schemaOf(names, options.schemaOnly));
     await writeFile(`${out}.d.ts`, typesOf(names, options.schemaOnly));
