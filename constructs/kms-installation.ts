@@ -86,12 +86,13 @@ export class KmsInstallation extends Construct {
     this.url = url;
     this.publicUrl = publicUrl;
     const hostApi = settings.hostApi ?? publicUrl ?? url;
-    let secrets: Readonly<Record<string, KmsSecret>> = {};
+    // In the order of the settings, which a map has not: names such as `123` come first there.
+    let secrets: readonly KmsSecret[] = [];
     fill('services', (chart) => {
       secrets = addServices(chart, settings, hostApi);
     });
-    this.secrets = secrets;
-    fill('operator', (chart) => addOperator(chart, settings, Object.values(secrets), [hostApi, url]));
+    this.secrets = Object.fromEntries(settings.services.map(({ name }, index) => [name, secrets[index]!]));
+    fill('operator', (chart) => addOperator(chart, settings, secrets, [hostApi, url]));
     const jobs = charts.get('bootstrap');
     this.bootstrap = jobs && new KmsBootstrapJob(jobs, 'bootstrap', bootstrapProps(settings, url));
   }
@@ -162,14 +163,13 @@ const namespacesOf = ({ namespace, services }: InstallationSettings) => [
   ...new Set([namespace, ...services.map((service) => service.namespace ?? namespace)]),
 ];
 
-function addServices(chart: Chart, settings: InstallationSettings, hostApi: string): Record<string, KmsSecret> {
+function addServices(chart: Chart, settings: InstallationSettings, hostApi: string): KmsSecret[] {
   const { namespace, services, tls } = settings;
   // Behind the Ingress there is a certificate that everybody trusts; that of the Service is of an authority of one's own.
   const own = tls.enabled && new URL(hostApi).hostname.startsWith(`kms.${namespace}.svc`);
   const caRef = { secretName: tls.secretName, secretNamespace: namespace, key: 'ca.crt' };
-  return Object.fromEntries(
-    services.map((service) => [
-      service.name,
+  return services.map(
+    (service) =>
       new KmsSecret(chart, `${service.namespace ?? namespace}-${service.name}`, {
         service: service.name,
         namespace: service.namespace ?? namespace,
@@ -180,6 +180,5 @@ function addServices(chart: Chart, settings: InstallationSettings, hostApi: stri
         hostApi,
         ...(own && { spec: { tls: { caRef } } }),
       }),
-    ]),
   );
 }

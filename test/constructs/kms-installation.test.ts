@@ -246,6 +246,13 @@ test('the operator is let at the namespaces of the services, or at what they nam
       expect(rule.resourceNames.length).toBeGreaterThan(0);
 });
 
+test('services of one name in two namespaces, and services with numbers for names, are all let in, in their order', () => {
+  const there = [{ name: 'gateway' }, { name: 'gateway', namespace: 'team' }, { name: '123', namespace: 'aside' }];
+  const props: InstallationProps = { services: there, operator: { onlyNamed: true } };
+  const { env } = named(props, 'Deployment', 'kms-operator').spec.template.spec.containers[0];
+  expect(env).toContainEqual({ name: 'SECRETS_BY_NAME', value: 'hanzo,team,aside' });
+});
+
 test('metrics are served where somebody looks at them', () => {
   const metrics = { name: 'KMS_METRICS_PORT', value: '9090' };
   expect(container({ monitoring: { enabled: true } }).env).toContainEqual(metrics);
