@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { KeyFormatError, parseAuthSecret } from '../../keys/index.ts';
 import type { KubernetesApi } from '../../operator/kubernetes/api.ts';
+import { findObject } from '../../operator/kubernetes/find-object.ts';
 import { type Secret, Secrets } from '../../operator/kubernetes/resources.ts';
 import type { KmsSecrets } from '../init/env-file.ts';
 import { type Addresses, fingerprintOf, kmsSecretsObject, makeKmsSecrets } from '../init/kms-secrets.ts';
 import { UserError } from '../problem.ts';
-import { type DryRun, dataOf, findObject, makeSecret, type NamespacedPlace, placeOf, textsOf } from './secrets.ts';
+import { type DryRun, dataOf, makeSecret, type NamespacedPlace, placeOf, textsOf } from './secrets.ts';
 
 /** Secrets with the passwords of the bundled Postgres and Redis, which both they and `kms-secrets` are made of. */
 export const POSTGRES_SECRET = 'kms-postgres-auth';

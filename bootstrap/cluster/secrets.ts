@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { KubernetesApi, Place } from '../../operator/kubernetes/api.ts';
 import { KubernetesError } from '../../operator/kubernetes/errors.ts';
-import { type KubernetesObject, type Resource, type Secret, Secrets } from '../../operator/kubernetes/resources.ts';
+import { findObject } from '../../operator/kubernetes/find-object.ts';
+import { type Secret, Secrets } from '../../operator/kubernetes/resources.ts';
 
 /** A place within a namespace. */
 export type NamespacedPlace = Required<Place>;
@@ -14,20 +15,6 @@ export type DryRun = 'checked' | 'unchecked';
 
 /** `namespace/name`. */
 export const placeOf = ({ namespace, name }: NamespacedPlace) => `${namespace}/${name}`;
-
-/** An object, or undefined when it is not there. */
-export async function findObject<Found extends KubernetesObject>(
-  api: KubernetesApi,
-  of: Resource<Found>,
-  place: Place,
-): Promise<Found | undefined> {
-  try {
-    return await api.get(of, place);
-  } catch (error) {
-    if (error instanceof KubernetesError && error.isNotFound) return undefined;
-    throw error;
-  }
-}
 
 /** What a Secret holds, as text. */
 export function textsOf(secret: Pick<Secret, 'data'>): Record<string, string> {

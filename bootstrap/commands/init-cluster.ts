@@ -1,9 +1,10 @@
 import type { KubernetesApi } from '../../operator/kubernetes/api.ts';
 import { KubernetesError } from '../../operator/kubernetes/errors.ts';
+import { findObject } from '../../operator/kubernetes/find-object.ts';
 import { Namespaces } from '../../operator/kubernetes/resources.ts';
 import { type ClusterSecrets, ensureKmsSecrets } from '../cluster/kms-secrets.ts';
 import { openCluster } from '../cluster/open.ts';
-import { findObject, placeOf } from '../cluster/secrets.ts';
+import { placeOf } from '../cluster/secrets.ts';
 import { parseEnvFile } from '../init/env-file.ts';
 import type { Addresses } from '../init/kms-secrets.ts';
 import { UserError } from '../problem.ts';

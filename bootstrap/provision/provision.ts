@@ -3,6 +3,7 @@ import type { ProvisionReport } from '../../contracts/provision.ts';
 import { type AuthSecret, parseAuthSecret } from '../../keys/index.ts';
 import type { KubernetesApi } from '../../operator/kubernetes/api.ts';
 import { KubernetesError } from '../../operator/kubernetes/errors.ts';
+import { findObject } from '../../operator/kubernetes/find-object.ts';
 import { Secrets } from '../../operator/kubernetes/resources.ts';
 import type { Kms, KmsOptions } from '../../sdk/index.ts';
 import {
@@ -11,7 +12,7 @@ import {
   ensureKmsSecrets,
   readKmsSecrets,
 } from '../cluster/kms-secrets.ts';
-import { findObject, type NamespacedPlace, placeOf } from '../cluster/secrets.ts';
+import { type NamespacedPlace, placeOf } from '../cluster/secrets.ts';
 import type { Ids } from '../live/ids.ts';
 import { UserError } from '../problem.ts';
 import { alone } from './alone.ts';

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type KmsSecret, KmsSecrets } from '../../operator/kms-secret.ts';
 import type { KubernetesApi } from '../../operator/kubernetes/api.ts';
-import { findObject, type NamespacedPlace, placeOf } from '../cluster/secrets.ts';
+import { findObject } from '../../operator/kubernetes/find-object.ts';
+import { type NamespacedPlace, placeOf } from '../cluster/secrets.ts';
 
 /** Whether a KMSSecret has made its Secret equal to KMS, and why not. */
 export interface SyncState extends NamespacedPlace {

@@ -1,9 +1,10 @@
 import type { Inventory } from '../../contracts/inventory.ts';
 import { KEPT_BY_ANNOTATION } from '../../operator/kms-secret.ts';
 import type { KubernetesApi } from '../../operator/kubernetes/api.ts';
+import { findObject } from '../../operator/kubernetes/find-object.ts';
 import { Namespaces, Secrets } from '../../operator/kubernetes/resources.ts';
 import type { Kms } from '../../sdk/index.ts';
-import { dataOf, FIELD_MANAGER, findObject, placeOf } from '../cluster/secrets.ts';
+import { dataOf, FIELD_MANAGER, placeOf } from '../cluster/secrets.ts';
 import { Ids } from '../live/ids.ts';
 import { UserError } from '../problem.ts';
 import type { SecretKeyPlace } from './targets.ts';

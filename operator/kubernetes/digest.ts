@@ -2,6 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import type { KubernetesApi } from './api.ts';
 import { KubernetesError } from './errors.ts';
 import { FIELD_MANAGER } from './field-manager.ts';
+import { findObject } from './find-object.ts';
 import { Secrets } from './resources.ts';
 
 /** What two values are compared by, without either of them. 22 characters. */
@@ -37,13 +38,9 @@ export async function loadDigest(api: KubernetesApi, namespace: string): Promise
 }
 
 async function find(api: KubernetesApi, namespace: string): Promise<Buffer | undefined> {
-  try {
-    const { data } = await api.get(Secrets, { namespace, name: DIGEST_SECRET });
-    const key = Buffer.from(data?.key ?? '', 'base64');
-    if (key.length >= KEY_BYTES) return key;
-    throw new Error(`the Secret ${namespace}/${DIGEST_SECRET} holds no key: delete it, and it is made anew`);
-  } catch (error) {
-    if (error instanceof KubernetesError && error.isNotFound) return undefined;
-    throw error;
-  }
+  const secret = await findObject(api, Secrets, { namespace, name: DIGEST_SECRET });
+  if (!secret) return undefined;
+  const key = Buffer.from(secret.data?.key ?? '', 'base64');
+  if (key.length >= KEY_BYTES) return key;
+  throw new Error(`the Secret ${namespace}/${DIGEST_SECRET} holds no key: delete it, and it is made anew`);
 }

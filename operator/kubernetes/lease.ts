@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KubernetesApi } from './api.ts';
 import { KubernetesError } from './errors.ts';
+import { findObject } from './find-object.ts';
 import { type Lease, Leases } from './resources.ts';
 
 export interface LeaseOptions {
@@ -91,14 +92,9 @@ export class LeaderElection {
     return true;
   }
 
-  async #find(): Promise<Lease | undefined> {
+  #find(): Promise<Lease | undefined> {
     const { namespace, name } = this.#options;
-    try {
-      return await this.#api.get(Leases, { namespace, name });
-    } catch (error) {
-      if (error instanceof KubernetesError && error.isNotFound) return undefined;
-      throw error;
-    }
+    return findObject(this.#api, Leases, { namespace, name });
   }
 
   #isFresh({ metadata, spec }: Lease): boolean {

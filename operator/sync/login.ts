@@ -4,7 +4,7 @@ import type { KmsClient, KmsClients } from '../kms/clients.ts';
 import type { KmsSecret } from '../kms-secret.ts';
 import type { KubernetesApi } from '../kubernetes/api.ts';
 import type { Digest } from '../kubernetes/digest.ts';
-import { KubernetesError } from '../kubernetes/errors.ts';
+import { findObject } from '../kubernetes/find-object.ts';
 import type { ObjectView } from '../kubernetes/object-view.ts';
 import { Secrets } from '../kubernetes/resources.ts';
 import { readCredentials, textOf } from '../renewal/credentials.ts';
@@ -98,12 +98,7 @@ export class Login {
     return ca;
   }
 
-  async #secret(namespace: string, name: string) {
-    try {
-      return await this.#parts.api.get(Secrets, { namespace, name });
-    } catch (error) {
-      if (error instanceof KubernetesError && error.isNotFound) return undefined;
-      throw error;
-    }
+  #secret(namespace: string, name: string) {
+    return findObject(this.#parts.api, Secrets, { namespace, name });
   }
 }
